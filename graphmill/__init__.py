@@ -1,0 +1,1 @@
+"""graphmill: durable GraphRAG indexing on Temporal."""
