@@ -56,6 +56,7 @@ CREATE TABLE documents (
     title           text NOT NULL DEFAULT '',
     text            text NOT NULL DEFAULT '',
     pages           int NOT NULL DEFAULT 0,
+    ended_at        timestamptz,                  -- when it last became done, failed or skipped
     PRIMARY KEY (tenant, collection, id),
     FOREIGN KEY (tenant, collection) REFERENCES collections ON DELETE CASCADE
 );
@@ -222,8 +223,6 @@ CREATE TABLE runs (
     reason          text NOT NULL DEFAULT '',
     started_at      timestamptz NOT NULL DEFAULT now(),
     ended_at        timestamptz,
-    -- The highest queue position when it began, and documents it has ended since: for the rate.
-    documents_ended bigint NOT NULL DEFAULT 0,
     FOREIGN KEY (tenant, collection) REFERENCES collections ON DELETE CASCADE
 );
 CREATE INDEX runs_by_collection ON runs (tenant, collection, started_at DESC);
