@@ -1,0 +1,70 @@
+"""The connection pool and the migrations."""
+
+from importlib import resources
+
+import asyncpg
+
+from graphmill.errors import Unavailable
+
+# Any number that nobody else locks: one migration at a time over all processes.
+_MIGRATION_LOCK = 0x67726D69
+
+_DOWN = (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, TimeoutError)
+
+
+async def open_pool(url: str, max_size: int) -> asyncpg.Pool:
+    """A pool of at most max_size connections, opened when they are needed.
+
+    Raises:
+        Unavailable: nothing answers at that address.
+    """
+    try:
+        # server_settings: one time zone and one float format, whatever the server's own are.
+        return await asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=max_size,
+            timeout=10,
+            command_timeout=None,
+            server_settings={"timezone": "UTC", "application_name": "graphmill"},
+        )
+    except _DOWN as error:
+        raise _unavailable(error) from error
+
+
+async def migrate(url: str) -> None:
+    """Bring the schema up to date: migrations/*.sql in order, each once, each in a transaction.
+
+    Raises:
+        Unavailable: nothing answers at that address.
+    """
+    try:
+        connection = await asyncpg.connect(url, timeout=10)
+    except _DOWN as error:
+        raise _unavailable(error) from error
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", _MIGRATION_LOCK)
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS schema_migrations"
+            " (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+        rows = await connection.fetch("SELECT name FROM schema_migrations")
+        applied = {row["name"] for row in rows}
+        folder = resources.files("graphmill.stores.postgres") / "migrations"
+        for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+            if not file.name.endswith(".sql") or file.name in applied:
+                continue
+            async with connection.transaction():
+                await connection.execute(file.read_text())
+                await connection.execute(
+                    "INSERT INTO schema_migrations (name) VALUES ($1)", file.name
+                )
+    finally:
+        await connection.close()
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    # The address may hold a password, so only the error's kind is told.
+    return Unavailable(
+        f"PostgreSQL does not answer ({type(error).__name__}); check that it runs and DATABASE_URL"
+    )
