@@ -1,19 +1,20 @@
-"""What crosses Temporal: ids, counts and settings' names, never text of a document.
+"""What crosses Temporal: ids, counts and the names of things, never text of a document.
 
-One dataclass each way for every workflow, activity, query and signal. IndexCollection's input, which
-people write by hand, comes as plain JSON and is checked by `IndexRequest.from_json`.
+One dataclass each way for every workflow, activity and query. IndexCollection's input, which people
+write by hand, comes as plain JSON and is checked by `IndexRequest.from_json`.
 """
 
 from dataclasses import dataclass
 from typing import Any, cast
-
+from uuid import UUID
 
 from graphmill.errors import InvalidRequest
-from graphmill.models import CollectionKey, Method, Phase, RunState
+from graphmill.models import CollectionKey, DocumentState, Method, Phase, RunState
 from graphmill.names import check_collection_name, check_tenant_name
 
 # Names by which clients, the temporal CLI and the Web UI address workflows.
 INDEX_COLLECTION = "IndexCollection"
+INDEX_PAGE = "IndexPage"
 INDEX_DOCUMENT = "IndexDocument"
 BUILD_COMMUNITIES = "BuildCommunities"
 TASK_QUEUE = "graphmill"
@@ -22,6 +23,12 @@ PAUSE = "pause"
 RESUME = "resume"
 ADD_DOCUMENTS = "add_documents"
 PROGRESS = "progress"
+
+# Vector indexes, named as in GraphRAG.
+TEXT_UNIT_TEXT = "text_unit_text"
+ENTITY_DESCRIPTION = "entity_description"
+COMMUNITY_FULL_CONTENT = "community_full_content"
+VECTOR_INDEXES = (TEXT_UNIT_TEXT, ENTITY_DESCRIPTION, COMMUNITY_FULL_CONTENT)
 
 
 def index_workflow_id(key: CollectionKey) -> str:
@@ -79,29 +86,180 @@ class IndexRequest:
             ) from None
         force_rebuild = fields.get("force_rebuild", False)
         if not isinstance(force_rebuild, bool):
-            raise InvalidRequest(f"force_rebuild is {force_rebuild!r}; true or false is expected")
+            raise InvalidRequest(f"force_rebuild is {force_rebuild!r}; expected is true or false")
         priority = fields.get("priority", 3)
         if type(priority) is not int or not 1 <= priority <= 5:
-            raise InvalidRequest(f"priority is {priority!r}; a whole number from 1 to 5 is expected")
+            raise InvalidRequest(f"priority is {priority!r}; expected is a whole number, 1 to 5")
         return cls(collection, tenant, method, force_rebuild, priority)
 
 
 @dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a run reads documents: decided once, when the run opens, by the worker that opens it."""
+
+    method: Method
+    chunk_size: int
+    chunk_overlap: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """Begin a run: its row, and what it will work on."""
+
+    run_id: UUID
+    workflow_id: str
+    request: IndexRequest
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """The next documents that wait, after a queue position."""
+
+    key: CollectionKey
+    after: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingDocument:
+    """`label` is the start of the document's name, for people to read in the Web UI."""
+
+    id: UUID
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPage:
+    """Documents to index, and the queue position of the last of them."""
+
+    documents: tuple[WaitingDocument, ...]
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexPageInput:
+    """Index these documents, so many of them at a time."""
+
+    key: CollectionKey
+    recipe: Recipe
+    documents: tuple[WaitingDocument, ...]
+    in_flight: int
+    priority: int
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IndexDocumentInput:
+    key: CollectionKey
+    recipe: Recipe
+    document_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class IndexDocumentResult:
+    """How a document ended. `reason` begins with a FailureReason where it failed or was skipped."""
+
+    state: DocumentState
+    reason: str = ""
+    text_units: int = 0
+    entities: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentCounts:
-    total: int = 0
+    """How many documents ended in which state."""
+
     done: int = 0
     failed: int = 0
     skipped: int = 0
 
+    def __add__(self, other: "DocumentCounts") -> "DocumentCounts":
+        return DocumentCounts(
+            self.done + other.done, self.failed + other.failed, self.skipped + other.skipped
+        )
+
+    def plus(self, state: DocumentState) -> "DocumentCounts":
+        """One more document that ended in this state; others than the three ends do not count."""
+        match state:
+            case DocumentState.DONE:
+                return self + DocumentCounts(done=1)
+            case DocumentState.FAILED:
+                return self + DocumentCounts(failed=1)
+            case DocumentState.SKIPPED:
+                return self + DocumentCounts(skipped=1)
+            case _:
+                return self
+
+
+@dataclass(frozen=True, slots=True)
+class FailDocument:
+    """A document whose workflow could not end by itself (terminated, a bug) ends failed."""
+
+    key: CollectionKey
+    document_id: UUID
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What a run's row says from now on."""
+
+    run_id: UUID
+    state: RunState
+    phase: Phase
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MergeGraph:
+    """Fold the extractions of a collection into a graph. `afresh`: even if nothing changed."""
+
+    key: CollectionKey
+    afresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GraphRef:
+    """A graph under construction."""
+
+    key: CollectionKey
+    graph_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class MergedGraph:
+    """`graph_id` is None where the published graph is already what a fold would give."""
+
+    graph_id: int | None
+    text_units: int = 0
+    entities: int = 0
+    relationships: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BuildCommunitiesResult:
+    communities: int
+    reports: int
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedRequest:
+    """Embed what a graph holds and has no vector yet, for one vector index."""
+
+    key: CollectionKey
+    graph_id: int
+    vector_index: str
+
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """The answer to the progress query."""
+    """The answer to the progress query, and the result of IndexCollection.
 
-    run_id: str
+    `documents` are those that this run ended; `in_flight` those that it works on now.
+    """
+
+    run_id: UUID
     state: RunState
     phase: Phase
     documents: DocumentCounts
     in_flight: int
-
-

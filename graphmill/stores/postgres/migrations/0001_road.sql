@@ -110,9 +110,9 @@ CREATE TABLE graphs (
     digest      bytea NOT NULL,                  -- of all that it is a function of
     published   boolean NOT NULL DEFAULT false,
     created_at  timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (tenant, collection, digest),
     FOREIGN KEY (tenant, collection) REFERENCES collections ON DELETE CASCADE
 );
+CREATE INDEX graphs_by_collection ON graphs (tenant, collection);
 ALTER TABLE collections ADD FOREIGN KEY (graph_id) REFERENCES graphs;
 
 CREATE TABLE graph_documents (

@@ -1,0 +1,148 @@
+"""What activities need from the world, as Protocols: stores, a pool of processes, an embedder."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from graphmill.clustering import ClusterEntity, ClusterRelationship
+from graphmill.messages import DocumentPage, MergedGraph, OpenRun, Recipe, RunRecord
+from graphmill.models import (
+    CollectionKey,
+    Community,
+    CommunityReport,
+    DocumentState,
+    ProcessedDocument,
+)
+from graphmill.reports import ReportContext
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A document as it waits to be read. `version` is the SHA-256 of its bytes."""
+
+    id: UUID
+    name: str
+    version: bytes
+    size: int
+    state: DocumentState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GraphToCluster:
+    """A merged graph, in canonical order. text_unit_dates: text unit id to ISO date of its document."""
+
+    entities: tuple[ClusterEntity, ...]
+    relationships: tuple[ClusterRelationship, ...]
+    text_unit_dates: dict[UUID, str]
+
+
+class IndexingStore(Protocol):
+    """What a run reads and writes while documents are indexed."""
+
+    async def open_run(self, opening: OpenRun, recipe: bytes) -> None:
+        """Write the run's row and put in line what was made by another recipe.
+
+        Raises NotFound where the collection does not exist. Done again, it changes nothing."""
+        ...
+
+    async def record_run(self, record: RunRecord) -> RunRecord:
+        """Write state and phase; gives back what is written. Where the state is an end, documents
+        that stand failed turn COMPLETED into COMPLETED_WITH_FAILURES."""
+        ...
+
+    async def next_page(self, key: CollectionKey, after: int, limit: int) -> DocumentPage:
+        """Plan what was uploaded (equal bytes once), then the next pending documents in line."""
+        ...
+
+    async def load_document(self, key: CollectionKey, document_id: UUID) -> StoredDocument | None: ...
+
+    async def load_content(self, key: CollectionKey, version: bytes) -> bytes: ...
+
+    async def save_processed(
+        self,
+        key: CollectionKey,
+        document: StoredDocument,
+        processed: ProcessedDocument,
+        recipe: bytes,
+    ) -> bool:
+        """Replace what the document held before, in one transaction. False: it changed meanwhile."""
+        ...
+
+    async def save_ended(
+        self,
+        key: CollectionKey,
+        document_id: UUID,
+        version: bytes | None,
+        state: DocumentState,
+        reason: str,
+        recipe: bytes | None,
+    ) -> bool:
+        """End a pending document failed or skipped; its text units go. False: it changed meanwhile.
+
+        `version` None means whatever version it has."""
+        ...
+
+
+class GraphStore(Protocol):
+    """Graphs under construction, and their publishing."""
+
+    async def merge_graph(self, key: CollectionKey, versions: str, *, afresh: bool) -> MergedGraph:
+        """Fold all live extractions into a new graph; `versions` names the algorithms that follow."""
+        ...
+
+    async def load_for_clustering(self, graph_id: int) -> GraphToCluster: ...
+
+    async def save_communities(self, graph_id: int, communities: Sequence[Community]) -> None: ...
+
+    async def unreported(self, graph_id: int, limit: int) -> tuple[ReportContext, ...]:
+        """The next communities that have no report yet, with what a report is written from."""
+        ...
+
+    async def save_reports(self, graph_id: int, reports: Sequence[CommunityReport]) -> None: ...
+
+    async def count_reports(self, graph_id: int) -> int: ...
+
+    async def publish_graph(self, key: CollectionKey, graph_id: int) -> None:
+        """Queries see this graph from now on; the one before and what only it needed are removed."""
+        ...
+
+
+class VectorStore(Protocol):
+    """Vectors under the ids of what was embedded."""
+
+    async def unembedded(
+        self, key: CollectionKey, graph_id: int, vector_index: str, model: str, limit: int
+    ) -> tuple[tuple[UUID, str], ...]:
+        """The next (id, text) of the graph that have no vector of this model yet."""
+        ...
+
+    async def upsert_vectors(
+        self,
+        key: CollectionKey,
+        vector_index: str,
+        model: str,
+        vectors: Sequence[tuple[UUID, Sequence[float]]],
+    ) -> None: ...
+
+
+class ProcessRunner(Protocol):
+    """Runs functions in processes that may be killed."""
+
+    async def run(self, function: Callable[..., T], /, *args: object, timeout_seconds: float) -> T: ...
+
+
+class Embedder(Protocol):
+    @property
+    def model(self) -> str: ...
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]: ...
+
+
+class DocumentRecipe(Protocol):
+    """Digest of how documents are read: see graphmill.processing.recipe."""
+
+    def __call__(self, recipe: Recipe) -> bytes: ...
