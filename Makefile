@@ -1,0 +1,36 @@
+# Few targets; each says what it does while it does it. `make` alone lists them.
+BIN := .venv/bin
+# CI=1 turns tests that would be skipped for want of ../shared into failures.
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help install demo test soak check bench lock
+
+help: ## this list
+	@echo "graphmill: durable GraphRAG indexing on Temporal. Targets:"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: ## a virtual environment in .venv with what requirements.lock names (others run it first)
+	@scripts/install
+
+demo: install ## index the sample dossier on real servers and answer questions (KEEP=1: leave it running)
+	@$(BIN)/graphmill demo
+
+check: install ## lint, formatting, types and import directions
+	@echo "ruff: lint";                $(BIN)/ruff check --quiet .
+	@echo "ruff: formatting";          $(BIN)/ruff format --check --quiet .
+	@echo "pyright: strict types";     $(BIN)/pyright --pythonpath $(BIN)/python
+	@echo "import-linter: who may import whom"; $(BIN)/lint-imports --no-logo
+
+test: check ## check, then every test but the long ones, on the real servers
+	@echo "pytest: everything but soak"
+	@$(PYTEST)
+
+soak: install ## what takes longer: every chaos seed, long property tests, large uploads
+	@echo "pytest: the long versions"
+	@$(PYTEST) -m soak
+
+bench: install ## documents an hour, and where the time goes
+	@$(BIN)/python benchmarks/run.py
+
+lock: install ## write requirements.lock afresh from pyproject.toml (with uv, fetched for this alone)
+	@scripts/lock
