@@ -115,9 +115,15 @@ class VectorStore(Protocol):
     """Vectors under the ids of what was embedded."""
 
     async def unembedded(
-        self, key: CollectionKey, graph_id: int, vector_index: str, model: str, limit: int
+        self,
+        key: CollectionKey,
+        graph_id: int,
+        vector_index: str,
+        model: str,
+        after: UUID,
+        limit: int,
     ) -> tuple[tuple[UUID, str], ...]:
-        """The next (id, text) of the graph that have no vector of this model yet."""
+        """The next (id, text), by id, of the graph that have no vector of this model yet."""
         ...
 
     async def upsert_vectors(

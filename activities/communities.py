@@ -1,0 +1,57 @@
+"""Activities that find communities and write their reports without a model."""
+
+from collections.abc import Sequence
+
+from temporalio import activity
+
+from activities.heartbeats import heartbeating
+from graphmill.clustering import cluster_graph
+from graphmill.messages import GraphRef
+from graphmill.models import CommunityReport
+from graphmill.ports import GraphStore, ProcessRunner
+from graphmill.reports import ReportContext, write_report
+
+# Clustering 100,000 entities takes seconds; this only ends what hangs.
+_CLUSTER_SECONDS = 3600
+_REPORT_SECONDS = 600
+# Reports written, and kept, at a time.
+_REPORT_BATCH = 200
+
+
+class CommunityActivities:
+    """Queue: cpu."""
+
+    def __init__(self, store: GraphStore, processes: ProcessRunner) -> None:
+        self._store = store
+        self._processes = processes
+
+    @activity.defn
+    async def cluster_graph(self, graph: GraphRef) -> int:
+        """Hierarchical Leiden over the graph; returns how many communities there are."""
+        async with heartbeating():
+            loaded = await self._store.load_for_clustering(graph.graph_id)
+            communities = await self._processes.run(
+                cluster_graph,
+                loaded.entities,
+                loaded.relationships,
+                loaded.text_unit_dates,
+                timeout_seconds=_CLUSTER_SECONDS,
+            )
+            await self._store.save_communities(graph.graph_id, communities)
+        return len(communities)
+
+    @activity.defn
+    async def write_reports(self, graph: GraphRef) -> int:
+        """Write the reports that are missing, batch by batch; returns how many there are."""
+        async with heartbeating():
+            while contexts := await self._store.unreported(graph.graph_id, _REPORT_BATCH):
+                reports = await self._processes.run(
+                    write_reports, contexts, timeout_seconds=_REPORT_SECONDS
+                )
+                await self._store.save_reports(graph.graph_id, reports)
+            return await self._store.count_reports(graph.graph_id)
+
+
+def write_reports(contexts: Sequence[ReportContext]) -> tuple[CommunityReport, ...]:
+    """What runs in the process: one task for many reports, which are small."""
+    return tuple(write_report(context) for context in contexts)

@@ -1,0 +1,30 @@
+"""Activities that fold extractions into a graph and show it to queries."""
+
+from temporalio import activity
+
+from activities.heartbeats import heartbeating
+from graphmill.clustering import CLUSTERING_VERSION
+from graphmill.messages import GraphRef, MergedGraph, MergeGraph
+from graphmill.ports import GraphStore
+from graphmill.reports import REPORTS_VERSION
+
+
+class GraphActivities:
+    """Queue: store."""
+
+    def __init__(self, store: GraphStore) -> None:
+        self._store = store
+
+    @activity.defn
+    async def merge_graph(self, input: MergeGraph) -> MergedGraph:
+        """Fold all live extractions into a graph under construction."""
+        async with heartbeating():
+            return await self._store.merge_graph(
+                input.key, f"{CLUSTERING_VERSION} {REPORTS_VERSION}", afresh=input.afresh
+            )
+
+    @activity.defn
+    async def publish_graph(self, graph: GraphRef) -> None:
+        """From now on queries see this graph."""
+        async with heartbeating():
+            await self._store.publish_graph(graph.key, graph.graph_id)
