@@ -1,0 +1,238 @@
+"""Collections and documents: what goes in, what is there, what is forgotten."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from graphmill.application.folder import FoundFile
+from graphmill.application.outages import tells_outages
+from graphmill.errors import InvalidRequest
+from graphmill.models import CollectionKey, DocumentState, DocumentSummary
+from graphmill.names import check_collection_name, check_document_name, check_tenant_name
+from graphmill.stores.postgres.catalog import (
+    CollectionSummary,
+    KnownVersion,
+    PostgresCatalog,
+    UploadCounts,
+)
+from graphmill.uploads import Upload, describe_file
+
+# What goes up in one transaction: all of it is there, or none.
+BATCH_DOCUMENTS = 1000
+BATCH_BYTES = 64_000_000
+
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPlan:
+    """`uploads` are what differs from what is stored; `redated` of them have the same bytes."""
+
+    uploads: tuple[Upload, ...]
+    new: int
+    changed: int
+    redated: int
+    unchanged: int
+
+
+def collection_key(tenant: str, name: str) -> CollectionKey:
+    """
+    Raises:
+        InvalidRequest: one of the names is not well formed.
+    """
+    return CollectionKey(check_tenant_name(tenant), check_collection_name(name))
+
+
+class Collections:
+    def __init__(self, catalog: PostgresCatalog) -> None:
+        self._catalog = catalog
+
+    @tells_outages
+    async def create(self, key: CollectionKey) -> bool:
+        """True if it is new; one that is there already stays as it is."""
+        return await self._catalog.create_collection(key)
+
+    @tells_outages
+    async def list(
+        self, tenant: str, after: str | None = None, limit: int = _PAGE
+    ) -> tuple[CollectionSummary, ...]:
+        return await self._catalog.list_collections(check_tenant_name(tenant), after, limit)
+
+    @tells_outages
+    async def show(self, key: CollectionKey) -> CollectionSummary:
+        """
+        Raises:
+            NotFound: there is no such collection.
+        """
+        return await self._catalog.show_collection(key)
+
+    @tells_outages
+    async def delete(self, key: CollectionKey) -> None:
+        """Delete a collection with its documents and graph; the caller has ended its run before.
+
+        Raises:
+            NotFound: there is no such collection.
+        """
+        await self._catalog.delete_collection(key)
+
+
+class Documents:
+    def __init__(self, catalog: PostgresCatalog) -> None:
+        self._catalog = catalog
+
+    async def plan_upload(
+        self,
+        key: CollectionKey,
+        files: Sequence[FoundFile],
+        on_file: Callable[[FoundFile], None] = lambda file: None,
+    ) -> UploadPlan:
+        """Hash files and compare them with what is stored. `on_file` is called after each.
+
+        Raises:
+            InvalidRequest: a file cannot be read.
+        """
+        uploads: list[Upload] = []
+        new = changed = redated = 0
+        for start in range(0, len(files), BATCH_DOCUMENTS):
+            batch = files[start : start + BATCH_DOCUMENTS]
+            known = await self._known_versions(key, [file.name for file in batch])
+            for file in batch:
+                upload = await asyncio.to_thread(_describe, file)
+                stored = known.get(upload.name)
+                on_file(file)
+                if stored is None:
+                    new += 1
+                elif stored.version != upload.version:
+                    changed += 1
+                elif stored.creation_date != upload.creation_date:
+                    redated += 1
+                else:
+                    continue
+                uploads.append(upload)
+        return UploadPlan(
+            tuple(uploads), new, changed, redated, len(files) - new - changed - redated
+        )
+
+    async def upload(
+        self,
+        key: CollectionKey,
+        uploads: Iterable[Upload],
+        on_batch: Callable[[int], None] = lambda documents: None,
+    ) -> UploadCounts:
+        """Store documents in batches; the collection comes to be with its first ones.
+
+        Batches that are stored stay where a later one fails; done again, it goes on from there.
+
+        Raises:
+            InvalidRequest: a name is not well formed or comes twice in a batch, or a file cannot be
+                read or changed meanwhile.
+        """
+        await self._create_collection(key)
+        total = UploadCounts()
+        for batch in _batches(uploads):
+            counts = await self._upload_batch(key, batch)
+            total = UploadCounts(
+                total.new + counts.new,
+                total.changed + counts.changed,
+                total.unchanged + counts.unchanged,
+            )
+            on_batch(len(batch))
+        return total
+
+    async def names_beyond(self, key: CollectionKey, names: Iterable[str]) -> tuple[str, ...]:
+        """The collection's documents that are not among these names."""
+        known = set(names)
+        return tuple(name for name in await self._all_names(key) if name not in known)
+
+    @tells_outages
+    async def list(
+        self,
+        key: CollectionKey,
+        after: str | None = None,
+        limit: int = _PAGE,
+        state: DocumentState | None = None,
+    ) -> tuple[DocumentSummary, ...]:
+        """Documents in the order of their names, beginning after the name given.
+
+        Raises:
+            NotFound: there is no such collection.
+        """
+        return await self._catalog.list_documents(key, after, limit, state)
+
+    async def list_all(
+        self, key: CollectionKey, state: DocumentState | None = None
+    ) -> AsyncIterator[DocumentSummary]:
+        """Every document, page after page.
+
+        Raises:
+            NotFound: there is no such collection.
+        """
+        page = await self.list(key, None, _PAGE, state)
+        while page:
+            for document in page:
+                yield document
+            if len(page) < _PAGE:
+                return
+            page = await self.list(key, page[-1].name, _PAGE, state)
+
+    @tells_outages
+    async def show(self, key: CollectionKey, id: UUID) -> DocumentSummary:
+        """
+        Raises:
+            NotFound: there is no such document.
+        """
+        return await self._catalog.show_document(key, id)
+
+    @tells_outages
+    async def delete(self, key: CollectionKey, ids: Sequence[UUID]) -> None:
+        """Forget documents. The next run takes them out of the graph: the caller starts one.
+
+        Raises:
+            NotFound: one of them does not exist; then none is deleted.
+        """
+        await self._catalog.delete_documents(key, ids)
+
+    @tells_outages
+    async def retry_failed(self, key: CollectionKey) -> int:
+        """Put every failed document back in line; the caller starts a run. How many they are."""
+        return await self._catalog.retry_failed(key)
+
+    @tells_outages
+    async def _create_collection(self, key: CollectionKey) -> None:
+        await self._catalog.create_collection(key)
+
+    @tells_outages
+    async def _upload_batch(self, key: CollectionKey, batch: Sequence[Upload]) -> UploadCounts:
+        return await self._catalog.upload(key, batch)
+
+    @tells_outages
+    async def _known_versions(
+        self, key: CollectionKey, names: Sequence[str]
+    ) -> dict[str, KnownVersion]:
+        return await self._catalog.known_versions(key, names)
+
+    @tells_outages
+    async def _all_names(self, key: CollectionKey) -> tuple[str, ...]:
+        return await self._catalog.all_names(key)
+
+
+def _describe(file: FoundFile) -> Upload:
+    try:
+        return describe_file(file.name, file.path)
+    except OSError as error:
+        raise InvalidRequest(f"{file.path} cannot be read: {error.strerror}") from error
+
+
+def _batches(uploads: Iterable[Upload]) -> Iterator[Sequence[Upload]]:
+    batch: list[Upload] = []
+    size = 0
+    for upload in uploads:
+        check_document_name(upload.name)
+        if batch and (len(batch) == BATCH_DOCUMENTS or size + upload.size > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(upload)
+        size += upload.size
+    if batch:
+        yield batch

@@ -1,0 +1,425 @@
+"""Index runs: start or join one, watch it, hold it, end it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeGuard
+from uuid import UUID
+
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+)
+from temporalio.common import Priority, WorkflowIDConflictPolicy
+from temporalio.exceptions import CancelledError, FailureError
+from temporalio.service import RPCError, RPCStatusCode
+
+from graphmill.application.documents import Documents
+from graphmill.application.outages import tells_outages
+from graphmill.errors import NotFound, PermanentError, Unavailable
+from graphmill.messages import (
+    ADD_DOCUMENTS,
+    INDEX_COLLECTION,
+    PAUSE,
+    RESUME,
+    TASK_QUEUE,
+    IndexRequest,
+    index_workflow_id,
+)
+from graphmill.models import CollectionKey, Phase, RunState
+from graphmill.run_status import DocumentTotals, RunStatus
+from graphmill.search_attributes import collection_attributes
+from graphmill.stores.postgres.catalog import PostgresCatalog
+from graphmill.stores.postgres.status import PostgresRunStatus
+
+_RPC_TIMEOUT = timedelta(seconds=10)
+_POLL_SECONDS = 0.25
+# Counting many documents takes a while: never spend more than a tenth of the time on it.
+_POLL_SHARE = 10
+# How often a run under way is compared with what Temporal says of it.
+_CHECK_SECONDS = 5.0
+# How long an outage may last while somebody waits for a run; servers restart in less.
+_OUTAGE_SECONDS = 60.0
+
+
+class RunEnded(PermanentError):
+    """A run that has ended cannot be paused, resumed or cancelled."""
+
+
+class RunUnderWay(PermanentError):
+    """What was asked for needs a run of its own, and one is under way."""
+
+
+class RunFailed(PermanentError):
+    """A run ended in Temporal before it could write why."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunHandle:
+    """`run_id` is the first execution's: it stays the same when a run continues as new.
+
+    `joined`: the run was under way already and takes the new documents in.
+    """
+
+    run_id: str
+    workflow_id: str
+    collection: str
+    tenant: str
+    joined: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """`documents` failed ones were put back in line; `run` works on them."""
+
+    documents: int
+    run: RunHandle
+
+
+class Runs:
+    """`client` is None where only PostgreSQL is needed; what needs Temporal then says so."""
+
+    def __init__(
+        self,
+        client: Client | None,
+        catalog: PostgresCatalog,
+        documents: Documents,
+        status: PostgresRunStatus,
+    ) -> None:
+        self._given_client = client
+        self._catalog = catalog
+        self._documents = documents
+        self._status = status
+
+    @tells_outages
+    async def start(self, request: IndexRequest) -> RunHandle:
+        """Start a collection's run, or join the one under way, which looks for documents again.
+
+        Raises:
+            NotFound: there is no such collection.
+            RunUnderWay: force_rebuild was asked for, and a run that reads only what is new is
+                under way.
+            Unavailable: Temporal or PostgreSQL does not answer.
+        """
+        key = request.key
+        await self._catalog.show_collection(key)
+        workflow_id = index_workflow_id(key)
+        before = await self._describe(workflow_id)
+        if request.force_rebuild and _is_open(before):
+            raise RunUnderWay(
+                f"a run of {key.name!r} is under way and would not read everything again; wait for"
+                f" it, or end it with `graphmill cancel {key.name}`"
+            )
+        await self._client.start_workflow(
+            INDEX_COLLECTION,
+            request.to_json(),
+            id=workflow_id,
+            task_queue=TASK_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            # Signal with start: a run under way gets the signal, so nothing falls between its last
+            # look for documents and its end.
+            start_signal=ADD_DOCUMENTS,
+            static_summary=f"index {key.name} ({key.tenant})",
+            static_details=f"method {request.method}, priority {request.priority}"
+            + (", everything again" if request.force_rebuild else ""),
+            priority=Priority(priority_key=request.priority, fairness_key=key.tenant),
+            search_attributes=collection_attributes(key),
+            rpc_timeout=_RPC_TIMEOUT,
+        )
+        run_id = _first_run_id(await self._describe_existing(workflow_id))
+        return RunHandle(
+            run_id=run_id,
+            workflow_id=workflow_id,
+            collection=key.name,
+            tenant=key.tenant,
+            joined=before is not None and _first_run_id(before) == run_id,
+        )
+
+    @tells_outages
+    async def find(self, tenant: str, run_or_collection: str) -> RunHandle:
+        """A run by its id or, the latest one, by its collection's name.
+
+        Raises:
+            NotFound: neither is known to this tenant.
+        """
+        try:
+            run_id = await self._status.find_run(tenant, run_or_collection)
+        except NotFound:
+            handle = await self._find_starting(tenant, run_or_collection)
+            if handle is None:
+                raise
+            return handle
+        key = await self._status.run_key(run_id)
+        return RunHandle(str(run_id), index_workflow_id(key), key.name, key.tenant, joined=False)
+
+    @tells_outages
+    async def status(self, run: RunHandle, *, with_failures: bool = True) -> RunStatus:
+        """How a run stands; a run that ended in Temporal without a word is written down as failed.
+
+        Raises:
+            NotFound: the run's collection was deleted.
+            RunFailed: the run ended before it wrote anything.
+        """
+        status = await self._read(run, with_failures=with_failures)
+        if status.ended or self._given_client is None:
+            return status
+        try:
+            reason = await self._end_without_word(run)
+        except RPCError:
+            return status  # what PostgreSQL knows is better than nothing
+        if reason is None:
+            return status
+        if not await self._status.fail_run(UUID(run.run_id), reason):
+            status = await self._read(run, with_failures=with_failures)
+            if status.ended:  # it ended by itself in the meantime
+                return status
+            raise RunFailed(f"the run ended before it began: {reason}")
+        return await self._read(run, with_failures=with_failures)
+
+    async def wait(self, run: RunHandle) -> AsyncIterator[RunStatus]:
+        """How a run stands, about four times a second, until it has ended; the last with failures.
+
+        Raises:
+            RunFailed: the run ended before it wrote anything.
+            Unavailable: a server stayed away for a minute.
+        """
+        checked = time.monotonic()
+        answered = checked
+        while True:
+            began = time.monotonic()
+            try:
+                if began - checked >= _CHECK_SECONDS:
+                    status = await self.status(run, with_failures=False)
+                    checked = began
+                else:
+                    status = await self._read_told(run)
+                answered = began
+            except Unavailable:
+                if began - answered > _OUTAGE_SECONDS:
+                    raise
+                await asyncio.sleep(1)
+                continue
+            if status.ended and not await self._is_still_open(run):
+                yield await self._read_told(run, with_failures=True)
+                return
+            if not status.ended:
+                yield status
+            spent = time.monotonic() - began
+            await asyncio.sleep(max(_POLL_SECONDS, _POLL_SHARE * spent))
+
+    @tells_outages
+    async def pause(self, run: RunHandle) -> None:
+        """Start no more documents until `resume`; those that are being read come to their end.
+
+        Raises:
+            RunEnded: it has ended.
+        """
+        await self._signal(run, PAUSE)
+
+    @tells_outages
+    async def resume(self, run: RunHandle) -> None:
+        """
+        Raises:
+            RunEnded: it has ended.
+        """
+        await self._signal(run, RESUME)
+
+    @tells_outages
+    async def cancel(self, run: RunHandle) -> None:
+        """Ask a run to end. What it has read stays; the graph of before stays the one queried.
+
+        Raises:
+            RunEnded: it has ended.
+        """
+        await self._refuse_ended(run)
+        handle = self._client.get_workflow_handle(
+            run.workflow_id, first_execution_run_id=run.run_id
+        )
+        try:
+            await handle.cancel(rpc_timeout=_RPC_TIMEOUT)
+        except RPCError as error:
+            raise _ended_if_not_found(error, run) from error
+
+    @tells_outages
+    async def retry(self, run: RunHandle, *, priority: int = 3) -> Retry:
+        """Put the collection's failed documents back in line, and start or join its run.
+
+        Raises:
+            NotFound: the collection was deleted.
+        """
+        key = CollectionKey(run.tenant, run.collection)
+        documents = await self._documents.retry_failed(key)
+        started = await self.start(IndexRequest(key.name, key.tenant, priority=priority))
+        return Retry(documents, started)
+
+    async def cancel_collection(self, key: CollectionKey) -> None:
+        """End a collection's run if there is one, and wait (a minute at most) until it has ended.
+
+        Raises:
+            Unavailable: it did not end in time.
+        """
+        for _ in range(240):
+            described = await self._describe_told(index_workflow_id(key))
+            if described is None or not _is_open(described):
+                return
+            run_id = _first_run_id(described)
+            run = RunHandle(run_id, index_workflow_id(key), key.name, key.tenant, joined=True)
+            try:
+                await self.cancel(run)
+            except RunEnded:
+                return
+            await asyncio.sleep(_POLL_SECONDS)
+        raise Unavailable(
+            f"the run of {key.name!r} does not end; is a worker running? `graphmill doctor` looks"
+        )
+
+    # ---- PostgreSQL
+
+    async def _read(self, run: RunHandle, *, with_failures: bool) -> RunStatus:
+        try:
+            return await self._status.status(UUID(run.run_id), with_failures)
+        except NotFound:
+            # Until a worker has opened the run there is no row of it.
+            summary = await self._catalog.show_collection(CollectionKey(run.tenant, run.collection))
+        documents = summary.documents
+        return RunStatus(
+            run_id=run.run_id,
+            workflow_id=run.workflow_id,
+            tenant=run.tenant,
+            collection=run.collection,
+            state=RunState.RUNNING,
+            phase=Phase.STARTING,
+            reason="",
+            documents=DocumentTotals(
+                documents["total"], documents["done"], documents["failed"], documents["skipped"]
+            ),
+            failures=(),
+            text_units=summary.text_units,
+            entities=summary.entities,
+            relationships=summary.relationships,
+            communities=summary.communities,
+            reports=0,
+            processed=0,
+            seconds=0.0,
+        )
+
+    @tells_outages
+    async def _read_told(self, run: RunHandle, *, with_failures: bool = False) -> RunStatus:
+        return await self._read(run, with_failures=with_failures)
+
+    # ---- Temporal
+
+    @property
+    def _client(self) -> Client:
+        if self._given_client is None:
+            raise Unavailable("this needs Temporal, which does not run; start it: graphmill up")
+        return self._given_client
+
+    async def _signal(self, run: RunHandle, signal: str) -> None:
+        await self._refuse_ended(run)
+        handle = self._client.get_workflow_handle(run.workflow_id)
+        try:
+            await handle.signal(signal, rpc_timeout=_RPC_TIMEOUT)
+        except RPCError as error:
+            raise _ended_if_not_found(error, run) from error
+
+    async def _refuse_ended(self, run: RunHandle) -> None:
+        status = await self._read(run, with_failures=False)
+        if status.ended:
+            raise RunEnded(f"run {run.run_id} of {run.collection!r} has ended ({status.state})")
+
+    async def _describe(self, workflow_id: str) -> WorkflowExecutionDescription | None:
+        try:
+            return await self._describe_existing(workflow_id)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND or "namespace" in error.message.lower():
+                raise
+            return None
+
+    @tells_outages
+    async def _describe_told(self, workflow_id: str) -> WorkflowExecutionDescription | None:
+        return await self._describe(workflow_id)
+
+    async def _is_still_open(self, run: RunHandle) -> bool:
+        """A run has written its end; documents that arrived just then make it go on after all."""
+        try:
+            described = await self._describe_told(run.workflow_id)
+        except Unavailable:
+            return False
+        return _is_open(described) and _first_run_id(described) == run.run_id
+
+    async def _describe_existing(self, workflow_id: str) -> WorkflowExecutionDescription:
+        handle = self._client.get_workflow_handle(workflow_id)
+        return await handle.describe(rpc_timeout=_RPC_TIMEOUT)
+
+    async def _find_starting(self, tenant: str, run_id: str) -> RunHandle | None:
+        """A run that Temporal has and that no worker has opened yet."""
+        if self._given_client is None:
+            return None
+        try:
+            query = f"RunId = '{UUID(run_id)}' AND WorkflowType = '{INDEX_COLLECTION}'"
+        except ValueError:
+            return None
+        async for found in self._client.list_workflows(query, rpc_timeout=_RPC_TIMEOUT):
+            prefix = f"index/{tenant}/"
+            if found.id.startswith(prefix):
+                return RunHandle(
+                    found.run_id, found.id, found.id.removeprefix(prefix), tenant, joined=False
+                )
+        return None
+
+    async def _end_without_word(self, run: RunHandle) -> str | None:
+        """Why Temporal holds a run for ended, or None while it is under way."""
+        described = await self._describe(run.workflow_id)
+        if described is None:
+            return "Temporal does not know this run any more; index again to go on"
+        if _first_run_id(described) != run.run_id:
+            return "a later run of the collection has taken its place"
+        match described.status:
+            case WorkflowExecutionStatus.TERMINATED:
+                return "terminated from outside; index again to go on"
+            case WorkflowExecutionStatus.TIMED_OUT:
+                return "it took longer than its execution timeout; index again to go on"
+            case WorkflowExecutionStatus.CANCELED:
+                return "cancelled before it could write so; index again to go on"
+            case WorkflowExecutionStatus.FAILED:
+                return await self._failure(described)
+            case _:
+                return None
+
+    async def _failure(self, described: WorkflowExecutionDescription) -> str:
+        handle = self._client.get_workflow_handle(described.id, run_id=described.run_id)
+        try:
+            await handle.result(rpc_timeout=_RPC_TIMEOUT)
+        except WorkflowFailureError as error:
+            return _innermost(error.cause)
+        return "it failed without a reason"
+
+
+def _is_open(
+    described: WorkflowExecutionDescription | None,
+) -> TypeGuard[WorkflowExecutionDescription]:
+    return described is not None and described.status is WorkflowExecutionStatus.RUNNING
+
+
+def _first_run_id(described: WorkflowExecutionDescription) -> str:
+    info = described.raw_description.workflow_execution_info
+    return info.first_run_id or info.execution.run_id
+
+
+def _innermost(error: BaseException) -> str:
+    while isinstance(error, FailureError) and error.cause is not None:
+        error = error.cause
+    if isinstance(error, CancelledError):
+        return "cancelled"
+    return error.message if isinstance(error, FailureError) else str(error)
+
+
+def _ended_if_not_found(error: RPCError, run: RunHandle) -> Exception:
+    if error.status is RPCStatusCode.NOT_FOUND:
+        return RunEnded(f"run {run.run_id} of {run.collection!r} has ended")
+    return error

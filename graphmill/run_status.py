@@ -1,0 +1,124 @@
+"""How a run stands, as `index --wait`, `status` and GET /v1/runs/{id} tell it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from graphmill.models import Phase, RunState
+
+END_STATES = frozenset(
+    (RunState.COMPLETED, RunState.COMPLETED_WITH_FAILURES, RunState.CANCELLED, RunState.FAILED)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentTotals:
+    """Documents of a collection; those that still wait are in `total` only."""
+
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFailure:
+    """`path` is the document's name in its collection, `reason` "code: words"."""
+
+    document: UUID
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """What a run asked of models; all zero for method fast, which has none."""
+
+    calls: int = 0
+    cached: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    usd: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """Documents and failures are the collection's, graph figures those of its published graph.
+
+    `processed` counts the documents that ended since the run began; `seconds_left` is None where
+    nothing can be foretold. `reason` says why a run failed.
+    """
+
+    run_id: str
+    workflow_id: str
+    tenant: str
+    collection: str
+    state: RunState
+    phase: Phase
+    reason: str
+    documents: DocumentTotals
+    failures: tuple[DocumentFailure, ...]
+    text_units: int
+    entities: int
+    relationships: int
+    communities: int
+    reports: int
+    processed: int
+    seconds: float
+    model: ModelUse = field(default=ModelUse())
+
+    @property
+    def ended(self) -> bool:
+        return self.state in END_STATES
+
+    @property
+    def documents_left(self) -> int:
+        counts = self.documents
+        return counts.total - counts.done - counts.failed - counts.skipped
+
+    @property
+    def documents_per_hour(self) -> float:
+        return self.processed / self.seconds * 3600 if self.seconds > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """For the documents that are left, at the rate so far; what comes after is not foretold."""
+        if self.ended or self.phase is not Phase.DOCUMENTS or not self.processed:
+            return None
+        return self.documents_left * self.seconds / self.processed
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys that scripts rely on, and after them some that only people look at."""
+        return {
+            "run_id": self.run_id,
+            "workflow_id": self.workflow_id,
+            "collection": self.collection,
+            "state": str(self.state),
+            "phase": str(self.phase),
+            "documents": {
+                "total": self.documents.total,
+                "done": self.documents.done,
+                "failed": self.documents.failed,
+                "skipped": self.documents.skipped,
+            },
+            "failures": [
+                {"document": str(f.document), "path": f.path, "reason": f.reason}
+                for f in self.failures
+            ],
+            "text_units": self.text_units,
+            "entities": self.entities,
+            "relationships": self.relationships,
+            "communities": self.communities,
+            "reports": self.reports,
+            "model": {
+                "calls": self.model.calls,
+                "cached": self.model.cached,
+                "prompt_tokens": self.model.prompt_tokens,
+                "completion_tokens": self.model.completion_tokens,
+                "usd": self.model.usd,
+            },
+            "seconds": round(self.seconds, 3),
+            "documents_per_hour": round(self.documents_per_hour, 1),
+            "seconds_left": None if self.seconds_left is None else round(self.seconds_left, 1),
+            "reason": self.reason,
+        }

@@ -1,0 +1,446 @@
+"""Collections and their documents: what was uploaded, and what became of it."""
+
+import asyncio
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO
+from uuid import UUID
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from graphmill.errors import InvalidRequest, NotFound
+from graphmill.ids import document_id
+from graphmill.models import CollectionKey, DocumentState, DocumentSummary
+from graphmill.uploads import PART_BYTES, Upload
+
+_Connection = PoolConnectionProxy
+
+_SUMMARY = """
+SELECT d.id, d.name, d.version, d.size, d.creation_date, d.state, d.reason, d.format, d.title,
+       d.pages,
+       (SELECT count(*) FROM text_units t
+        WHERE t.tenant = d.tenant AND t.collection = d.collection
+          AND t.document_id = d.id AND t.live) AS text_units
+FROM documents d
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionSummary:
+    """A row of `collections list`: documents by state, and the published graph's size."""
+
+    name: str
+    created_at: datetime
+    documents: Mapping[str, int]
+    text_units: int
+    entities: int
+    relationships: int
+    communities: int
+
+
+@dataclass(frozen=True, slots=True)
+class KnownVersion:
+    """What is stored under a document's name."""
+
+    version: bytes
+    creation_date: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UploadCounts:
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+
+class PostgresCatalog:
+    """Writes to one collection's documents come one after another (an advisory lock)."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    # ---- collections
+
+    async def create_collection(self, key: CollectionKey) -> bool:
+        """True if it is new."""
+        created = await self._pool.fetchval(
+            "INSERT INTO collections (tenant, name) VALUES ($1, $2)"
+            " ON CONFLICT DO NOTHING RETURNING true",
+            key.tenant,
+            key.name,
+        )
+        return bool(created)
+
+    async def list_collections(
+        self, tenant: str, after: str | None = None, limit: int = 1000
+    ) -> tuple[CollectionSummary, ...]:
+        """A tenant's collections in the order of their names, beginning after the name given."""
+        names = await self._pool.fetch(
+            'SELECT name FROM collections WHERE tenant = $1 AND name COLLATE "C" > $2'
+            ' ORDER BY name COLLATE "C" LIMIT $3',
+            tenant,
+            after or "",
+            limit,
+        )
+        return tuple(
+            [await self.show_collection(CollectionKey(tenant, row["name"])) for row in names]
+        )
+
+    async def show_collection(self, key: CollectionKey) -> CollectionSummary:
+        """
+        Raises:
+            NotFound: there is no such collection.
+        """
+        row = await self._pool.fetchrow(
+            """
+            SELECT c.created_at,
+                (SELECT count(*) FROM graph_text_units g WHERE g.graph_id = c.graph_id)
+                    AS text_units,
+                (SELECT count(*) FROM entities g WHERE g.graph_id = c.graph_id) AS entities,
+                (SELECT count(*) FROM relationships g WHERE g.graph_id = c.graph_id)
+                    AS relationships,
+                (SELECT count(*) FROM communities g WHERE g.graph_id = c.graph_id) AS communities
+            FROM collections c WHERE c.tenant = $1 AND c.name = $2
+            """,
+            key.tenant,
+            key.name,
+        )
+        if row is None:
+            raise _no_collection(key)
+        counts = await self._pool.fetch(
+            "SELECT state, count(*) FROM documents WHERE tenant = $1 AND collection = $2"
+            " GROUP BY state",
+            key.tenant,
+            key.name,
+        )
+        by_state = {str(state): 0 for state in DocumentState}
+        by_state |= {row["state"]: row["count"] for row in counts}
+        return CollectionSummary(
+            name=key.name,
+            created_at=row["created_at"],
+            documents={"total": sum(by_state.values())} | by_state,
+            text_units=row["text_units"],
+            entities=row["entities"],
+            relationships=row["relationships"],
+            communities=row["communities"],
+        )
+
+    async def delete_collection(self, key: CollectionKey) -> None:
+        """Delete a collection with all that was made of it.
+
+        Raises:
+            NotFound: there is no such collection.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            await _lock(connection, key)
+            # collections and graphs point at each other; let go of the graph first.
+            await connection.execute(
+                "UPDATE collections SET graph_id = NULL WHERE tenant = $1 AND name = $2",
+                key.tenant,
+                key.name,
+            )
+            deleted = await connection.fetchval(
+                "DELETE FROM collections WHERE tenant = $1 AND name = $2 RETURNING true",
+                key.tenant,
+                key.name,
+            )
+        if not deleted:
+            raise _no_collection(key)
+
+    # ---- documents in
+
+    async def known_versions(
+        self, key: CollectionKey, names: Sequence[str]
+    ) -> dict[str, KnownVersion]:
+        """What is stored under these names; a name that is not stored is left out."""
+        rows = await self._pool.fetch(
+            "SELECT name, version, creation_date FROM documents"
+            " WHERE tenant = $1 AND collection = $2 AND id = ANY($3)",
+            key.tenant,
+            key.name,
+            [document_id(name) for name in names],
+        )
+        return {row["name"]: KnownVersion(row["version"], row["creation_date"]) for row in rows}
+
+    async def all_names(self, key: CollectionKey) -> tuple[str, ...]:
+        rows = await self._pool.fetch(
+            "SELECT name FROM documents WHERE tenant = $1 AND collection = $2 ORDER BY name",
+            key.tenant,
+            key.name,
+        )
+        return tuple(row["name"] for row in rows)
+
+    async def upload(self, key: CollectionKey, uploads: Sequence[Upload]) -> UploadCounts:
+        """Store documents, all of them or none; the collection exists already.
+
+        A new name, or other bytes under a known name, waits for the next run; the same bytes change
+        nothing but creation_date. Bytes that nothing refers to any more are removed.
+
+        Raises:
+            NotFound: there is no such collection.
+            InvalidRequest: a name comes twice, or a file cannot be read or changed meanwhile.
+        """
+        ordered = sorted(uploads, key=lambda upload: upload.name)
+        if len({upload.name for upload in ordered}) < len(ordered):
+            raise InvalidRequest("two files of this upload have the same name")
+        async with self._pool.acquire() as connection, connection.transaction():
+            if not await connection.fetchval(
+                "SELECT true FROM collections WHERE tenant = $1 AND name = $2", key.tenant, key.name
+            ):
+                raise _no_collection(key)
+            await _store_contents(connection, key, ordered)
+            await _lock(connection, key)
+            # Bytes that were here already may have been let go of by somebody else just now.
+            await _store_contents(connection, key, ordered)
+            rows = await connection.fetch(
+                "SELECT id, version FROM documents"
+                " WHERE tenant = $1 AND collection = $2 AND id = ANY($3)",
+                key.tenant,
+                key.name,
+                [document_id(upload.name) for upload in ordered],
+            )
+            before: dict[UUID, bytes] = {row["id"]: row["version"] for row in rows}
+            await connection.execute(
+                """
+                INSERT INTO documents AS d
+                    (tenant, collection, id, name, version, size, creation_date)
+                SELECT $1, $2, u.id, u.name, u.version, u.size, u.creation_date
+                FROM unnest($3::uuid[], $4::text[], $5::bytea[], $6::bigint[], $7::timestamptz[])
+                    WITH ORDINALITY AS u (id, name, version, size, creation_date, position)
+                ORDER BY u.position
+                ON CONFLICT (tenant, collection, id) DO UPDATE SET
+                    version = excluded.version,
+                    size = excluded.size,
+                    creation_date = excluded.creation_date,
+                    uploaded_at = now(),
+                    state = 'uploaded',
+                    reason = '',
+                    ended_at = NULL,
+                    queue_position = nextval('queue_positions')
+                WHERE d.version <> excluded.version
+                """,
+                key.tenant,
+                key.name,
+                [document_id(upload.name) for upload in ordered],
+                [upload.name for upload in ordered],
+                [upload.version for upload in ordered],
+                [upload.size for upload in ordered],
+                [upload.creation_date for upload in ordered],
+            )
+            await connection.execute(
+                """
+                UPDATE documents d SET creation_date = u.creation_date
+                FROM unnest($3::uuid[], $4::timestamptz[]) AS u (id, creation_date)
+                WHERE d.tenant = $1 AND d.collection = $2 AND d.id = u.id
+                  AND d.creation_date <> u.creation_date
+                """,
+                key.tenant,
+                key.name,
+                [document_id(upload.name) for upload in ordered],
+                [upload.creation_date for upload in ordered],
+            )
+            versions = {document_id(upload.name): upload.version for upload in ordered}
+            replaced = [version for id, version in before.items() if version != versions[id]]
+            await _remove_unreferenced(connection, key, replaced)
+        return UploadCounts(
+            new=len(ordered) - len(before),
+            changed=len(replaced),
+            unchanged=len(before) - len(replaced),
+        )
+
+    async def retry_failed(self, key: CollectionKey) -> int:
+        """Queue every failed document again; returns how many they are."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await _lock(connection, key)
+            rows = await connection.fetch(
+                """
+                UPDATE documents SET state = 'pending', reason = '', ended_at = NULL,
+                    queue_position = nextval('queue_positions')
+                WHERE tenant = $1 AND collection = $2 AND state = 'failed'
+                RETURNING id
+                """,
+                key.tenant,
+                key.name,
+            )
+            return len(rows)
+
+    # ---- documents out
+
+    async def list_documents(
+        self,
+        key: CollectionKey,
+        after: str | None = None,
+        limit: int = 100,
+        state: DocumentState | None = None,
+    ) -> tuple[DocumentSummary, ...]:
+        """Documents in the order of their names (by code point), beginning after the name given.
+
+        Raises:
+            NotFound: there is no such collection.
+        """
+        rows = await self._pool.fetch(
+            _SUMMARY + "WHERE d.tenant = $1 AND d.collection = $2 AND d.name > $3"
+            " AND ($5::text IS NULL OR d.state = $5) ORDER BY d.name LIMIT $4",
+            key.tenant,
+            key.name,
+            after or "",
+            limit,
+            None if state is None else str(state),
+        )
+        if not rows:
+            await self.show_collection(key)
+        return tuple(_summary(row) for row in rows)
+
+    async def show_document(self, key: CollectionKey, id: UUID) -> DocumentSummary:
+        """
+        Raises:
+            NotFound: there is no such document.
+        """
+        row = await self._pool.fetchrow(
+            _SUMMARY + "WHERE d.tenant = $1 AND d.collection = $2 AND d.id = $3",
+            key.tenant,
+            key.name,
+            id,
+        )
+        if row is None:
+            raise _no_document(key, id)
+        return _summary(row)
+
+    async def delete_documents(self, key: CollectionKey, ids: Sequence[UUID]) -> None:
+        """Forget documents. Their text units leave the graph when the next one is published.
+
+        Raises:
+            NotFound: one of them does not exist; then none is deleted.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            await _lock(connection, key)
+            rows = await connection.fetch(
+                "DELETE FROM documents WHERE tenant = $1 AND collection = $2 AND id = ANY($3)"
+                " RETURNING id, version",
+                key.tenant,
+                key.name,
+                ids,
+            )
+            missing = sorted(set(ids) - {row["id"] for row in rows})
+            if missing:
+                raise _no_document(key, missing[0])
+            await connection.execute(
+                "UPDATE text_units SET live = false"
+                " WHERE tenant = $1 AND collection = $2 AND document_id = ANY($3) AND live",
+                key.tenant,
+                key.name,
+                ids,
+            )
+            await _remove_unreferenced(connection, key, (row["version"] for row in rows))
+
+
+async def _lock(connection: _Connection, key: CollectionKey) -> None:
+    """One at a time changes or plans a collection's documents, until the transaction ends.
+
+    Runs plan under the same lock, so it is taken after the bytes of an upload are written. It is no
+    lock on the collection's row: publishing a graph updates that.
+    """
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"{key.tenant}/{key.name}"
+    )
+
+
+async def _store_contents(
+    connection: _Connection, key: CollectionKey, uploads: Sequence[Upload]
+) -> None:
+    rows = await connection.fetch(
+        "SELECT DISTINCT version FROM contents"
+        " WHERE tenant = $1 AND collection = $2 AND version = ANY($3)",
+        key.tenant,
+        key.name,
+        [upload.version for upload in uploads],
+    )
+    # Parts are written in one transaction, so a version that has one part has all.
+    stored: set[bytes] = {row["version"] for row in rows}
+    # In the order of versions: two uploads of the same bytes wait for each other, never in a ring.
+    for upload in sorted(uploads, key=lambda upload: upload.version):
+        if upload.version in stored:
+            continue
+        stored.add(upload.version)
+        digest = hashlib.sha256()
+        with await _open(upload) as stream:
+            number = 0
+            while (part := await _read_part(upload, stream)) or number == 0:
+                digest.update(part)
+                await connection.execute(
+                    "INSERT INTO contents (tenant, collection, version, part, bytes)"
+                    " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+                    key.tenant,
+                    key.name,
+                    upload.version,
+                    number,
+                    part,
+                )
+                number += 1
+        if digest.digest() != upload.version:
+            raise InvalidRequest(f"{upload.name} changed while it was read; upload it again")
+
+
+async def _open(upload: Upload) -> BinaryIO:
+    try:
+        return await asyncio.to_thread(upload.open)
+    except OSError as error:
+        raise InvalidRequest(f"{upload.name} cannot be read: {error.strerror}") from error
+
+
+async def _read_part(upload: Upload, stream: BinaryIO) -> bytes:
+    try:
+        return await asyncio.to_thread(stream.read, PART_BYTES)
+    except OSError as error:
+        raise InvalidRequest(f"{upload.name} cannot be read: {error.strerror}") from error
+
+
+async def _remove_unreferenced(
+    connection: _Connection, key: CollectionKey, versions: Iterable[bytes]
+) -> None:
+    """Documents have let go of these versions: bytes that no other document has are removed."""
+    gone = sorted(set(versions))
+    await connection.execute(
+        """
+        DELETE FROM contents c
+        WHERE c.tenant = $1 AND c.collection = $2 AND c.version = ANY($3)
+          AND NOT EXISTS (SELECT FROM documents d WHERE d.tenant = c.tenant
+                          AND d.collection = c.collection AND d.version = c.version)
+        """,
+        key.tenant,
+        key.name,
+        gone,
+    )
+
+
+def _summary(row: asyncpg.Record) -> DocumentSummary:
+    return DocumentSummary(
+        id=row["id"],
+        name=row["name"],
+        version=row["version"].hex(),
+        size=row["size"],
+        creation_date=row["creation_date"],
+        state=DocumentState(row["state"]),
+        reason=row["reason"],
+        format=row["format"],
+        title=row["title"],
+        pages=row["pages"],
+        text_units=row["text_units"],
+    )
+
+
+def _no_collection(key: CollectionKey) -> NotFound:
+    return NotFound(
+        f"there is no collection {key.name!r} (tenant {key.tenant!r});"
+        " `graphmill collections list` shows those there are"
+    )
+
+
+def _no_document(key: CollectionKey, id: UUID) -> NotFound:
+    return NotFound(
+        f"there is no document {id} in collection {key.name!r};"
+        f" `graphmill documents list --collection {key.name}` shows those there are"
+    )

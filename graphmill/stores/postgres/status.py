@@ -1,0 +1,156 @@
+"""How a run stands, from its row, its collection's documents and the published graph."""
+
+from uuid import UUID
+
+import asyncpg
+
+from graphmill.errors import NotFound
+from graphmill.models import CollectionKey, Phase, RunState
+from graphmill.run_status import DocumentFailure, DocumentTotals, RunStatus
+
+# A status with more failures than this tells the first of them, in the order of their names; how
+# many there are stands in documents.failed, and `documents list --state failed` pages through all.
+MAX_FAILURES = 10_000
+
+_RUN = """
+SELECT r.id, r.tenant, r.collection, r.workflow_id, r.state, r.phase, r.reason, r.started_at,
+       r.ended_at, c.graph_id,
+       extract(epoch FROM coalesce(r.ended_at, now()) - r.started_at)::float8 AS seconds
+FROM runs r JOIN collections c ON c.tenant = r.tenant AND c.name = r.collection
+"""
+
+_FIGURES = """
+SELECT (SELECT count(*) FROM graph_text_units WHERE graph_id = $1) AS text_units,
+       (SELECT count(*) FROM entities WHERE graph_id = $1) AS entities,
+       (SELECT count(*) FROM relationships WHERE graph_id = $1) AS relationships,
+       (SELECT count(*) FROM communities WHERE graph_id = $1) AS communities,
+       (SELECT count(*) FROM community_reports WHERE graph_id = $1) AS reports
+"""
+
+
+class PostgresRunStatus:
+    """A published graph never changes, so its figures are counted once."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._figures: tuple[int, asyncpg.Record] | None = None
+
+    async def find_run(self, tenant: str, run_or_collection: str) -> UUID:
+        """The id of a run, given its id or its collection's name (then the latest run's).
+
+        Raises:
+            NotFound: neither is known to this tenant.
+        """
+        try:
+            run_id = UUID(run_or_collection)
+        except ValueError:
+            pass
+        else:
+            found = await self._pool.fetchval(
+                "SELECT id FROM runs WHERE tenant = $1 AND id = $2", tenant, run_id
+            )
+            if found is not None:
+                return found
+        latest = await self._pool.fetchval(
+            "SELECT id FROM runs WHERE tenant = $1 AND collection = $2"
+            " ORDER BY started_at DESC LIMIT 1",
+            tenant,
+            run_or_collection,
+        )
+        if latest is not None:
+            return latest
+        raise NotFound(
+            f"there is no run {run_or_collection!r}, and no run of a collection of that name"
+            f" (tenant {tenant!r}); `graphmill collections list` shows the collections"
+        )
+
+    async def run_key(self, run_id: UUID) -> CollectionKey:
+        """Which collection a run is of.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+        row = await self._pool.fetchrow("SELECT tenant, collection FROM runs WHERE id = $1", run_id)
+        if row is None:
+            raise _no_run(run_id)
+        return CollectionKey(row["tenant"], row["collection"])
+
+    async def status(self, run_id: UUID, with_failures: bool = True) -> RunStatus:
+        """
+        Raises:
+            NotFound: there is no such run.
+        """
+        row = await self._pool.fetchrow(_RUN + "WHERE r.id = $1", run_id)
+        if row is None:
+            raise _no_run(run_id)
+        counts = await self._pool.fetchrow(
+            """
+            SELECT count(*) AS total,
+                   count(*) FILTER (WHERE state = 'done') AS done,
+                   count(*) FILTER (WHERE state = 'failed') AS failed,
+                   count(*) FILTER (WHERE state = 'skipped') AS skipped,
+                   count(*) FILTER (WHERE ended_at >= $3
+                                    AND ($4::timestamptz IS NULL OR ended_at <= $4)) AS processed
+            FROM documents WHERE tenant = $1 AND collection = $2
+            """,
+            row["tenant"],
+            row["collection"],
+            row["started_at"],
+            row["ended_at"],
+        )
+        assert counts is not None  # an aggregate always has its row
+        failures: tuple[DocumentFailure, ...] = ()
+        if with_failures and counts["failed"]:
+            failures = await self._failures(row["tenant"], row["collection"])
+        figures = await self._graph_figures(row["graph_id"])
+        return RunStatus(
+            run_id=str(row["id"]),
+            workflow_id=row["workflow_id"],
+            tenant=row["tenant"],
+            collection=row["collection"],
+            state=RunState(row["state"]),
+            phase=Phase(row["phase"]),
+            reason=row["reason"],
+            documents=DocumentTotals(
+                counts["total"], counts["done"], counts["failed"], counts["skipped"]
+            ),
+            failures=failures,
+            processed=counts["processed"],
+            seconds=max(row["seconds"], 0.0),
+            text_units=figures["text_units"],
+            entities=figures["entities"],
+            relationships=figures["relationships"],
+            communities=figures["communities"],
+            reports=figures["reports"],
+        )
+
+    async def fail_run(self, run_id: UUID, reason: str) -> bool:
+        """Write down that a run is over which could not write so itself. False: it has ended."""
+        written = await self._pool.fetchval(
+            "UPDATE runs SET state = 'failed', reason = $2, ended_at = now()"
+            " WHERE id = $1 AND state IN ('running', 'paused') RETURNING true",
+            run_id,
+            reason,
+        )
+        return bool(written)
+
+    async def _failures(self, tenant: str, collection: str) -> tuple[DocumentFailure, ...]:
+        rows = await self._pool.fetch(
+            "SELECT id, name, reason FROM documents"
+            " WHERE tenant = $1 AND collection = $2 AND state = 'failed' ORDER BY name LIMIT $3",
+            tenant,
+            collection,
+            MAX_FAILURES,
+        )
+        return tuple(DocumentFailure(row["id"], row["name"], row["reason"]) for row in rows)
+
+    async def _graph_figures(self, graph_id: int | None) -> asyncpg.Record:
+        if self._figures is None or self._figures[0] != graph_id or graph_id is None:
+            record = await self._pool.fetchrow(_FIGURES, graph_id)
+            assert record is not None  # scalar subqueries always make one row
+            self._figures = (graph_id or -1, record)
+        return self._figures[1]
+
+
+def _no_run(run_id: UUID) -> NotFound:
+    return NotFound(f"there is no run {run_id}; `graphmill collections list` shows the collections")

@@ -1,0 +1,46 @@
+"""A document on its way in: its name, what its bytes hash to, and where they are read from."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+# Bytes are read, hashed and stored in parts of this size, so no file is in memory whole.
+PART_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """`version` is the SHA-256 of the bytes that `open` gives, `size` how many they are."""
+
+    name: str
+    version: bytes
+    size: int
+    creation_date: datetime
+    open: Callable[[], BinaryIO]
+
+
+def describe_stream(stream: BinaryIO) -> tuple[bytes, int]:
+    """(SHA-256, size) of what is left of a stream, read in parts."""
+    digest = hashlib.sha256()
+    size = 0
+    while part := stream.read(PART_BYTES):
+        digest.update(part)
+        size += len(part)
+    return digest.digest(), size
+
+
+def describe_file(name: str, path: Path) -> Upload:
+    """Hash a file; its creation_date is its modification time, which survives copies and archives.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as stream:
+        version, size = describe_stream(stream)
+        modified_ns = path.stat().st_mtime_ns
+    # Whole microseconds by integer arithmetic: a float would round, and differ from what is stored.
+    modified = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=modified_ns // 1000)
+    return Upload(name, version, size, modified, lambda: path.open("rb"))
