@@ -192,6 +192,14 @@ class DocumentCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class PageProgress:
+    """The answer to IndexPage's progress query."""
+
+    documents: DocumentCounts
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
 class FailDocument:
     """A document whose workflow could not end by itself (terminated, a bug) ends failed."""
 

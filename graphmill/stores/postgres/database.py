@@ -11,6 +11,22 @@ _MIGRATION_LOCK = 0x67726D69
 
 _DOWN = (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, TimeoutError)
 
+# Beyond these: what a server says that goes down or has too much to do, and what asyncpg says of a
+# connection that broke under it.
+_PASSING = (
+    *_DOWN,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same statement may succeed later: the server is down, busy or chose a victim."""
+    return isinstance(error, _PASSING)
+
 
 async def open_pool(url: str, max_size: int) -> asyncpg.Pool:
     """A pool of at most max_size connections, opened when they are needed.

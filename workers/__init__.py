@@ -1,0 +1,1 @@
+"""Workers: processes that run workflows or one kind of activities."""

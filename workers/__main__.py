@@ -1,0 +1,85 @@
+"""`python -m workers ROLE...`: run these roles in this process until SIGTERM or SIGINT, then drain."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from graphmill.errors import GraphmillError, SettingsError, Unavailable
+from graphmill.settings import Settings, load_settings
+from graphmill.stores.postgres.database import open_pool
+from workers.registry import Role, open_workers
+
+# A server that restarts is back within seconds; a worker that starts before it waits for it.
+_CONNECT_SECONDS = 60
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m workers", description="Run one or more roles of graphmill's workers."
+    )
+    parser.add_argument("roles", nargs="+", choices=[str(role) for role in Role], metavar="ROLE")
+    roles = [Role(name) for name in dict.fromkeys(parser.parse_args(arguments).roles)]
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        settings = load_settings()
+        asyncio.run(run_workers(settings, roles))
+    except GraphmillError as error:
+        print(f"graphmill worker: {error}", file=sys.stderr)
+        return 2 if isinstance(error, SettingsError) else 1
+    return 0
+
+
+async def run_workers(settings: Settings, roles: Sequence[Role]) -> None:
+    """Run workers for these roles until SIGTERM or SIGINT; what is in flight then may end.
+
+    Raises:
+        SettingsError: no address of a server is set.
+        Unavailable: a server does not answer.
+    """
+    if settings.temporal_address is None or settings.database_url is None:
+        raise SettingsError(
+            "a worker needs TEMPORAL_ADDRESS and DATABASE_URL (`graphmill up` runs workers itself)"
+        )
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    client = await _connect(settings, settings.temporal_address)
+    pool = await open_pool(settings.database_url, settings.database_connections)
+    try:
+        async with open_workers(client, pool, settings, roles) as workers:
+            logging.info("polling as %s", ", ".join(roles))
+            running = [asyncio.create_task(worker.run()) for worker in workers]
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait([*running, stopping], return_when=asyncio.FIRST_COMPLETED)
+            logging.info("draining")
+            await asyncio.gather(*(worker.shutdown() for worker in workers))
+            await asyncio.gather(*running)
+    finally:
+        stop.set()
+        pool.terminate()
+
+
+async def _connect(settings: Settings, address: str) -> Client:
+    deadline = asyncio.get_running_loop().time() + _CONNECT_SECONDS
+    while True:
+        try:
+            return await Client.connect(address, namespace=settings.temporal_namespace)
+        except (RPCError, RuntimeError) as error:
+            if asyncio.get_running_loop().time() > deadline:
+                raise Unavailable(
+                    f"Temporal does not answer at {address} ({error}); check TEMPORAL_ADDRESS"
+                ) from error
+            await asyncio.sleep(0.5)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,175 @@
+"""Which workflows and activities a role runs, and how many at a time."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+import asyncpg
+from temporalio.client import Client
+from temporalio.worker import PollerBehaviorAutoscaling, Worker
+
+from activities.communities import CommunityActivities
+from activities.documents import DocumentActivities
+from activities.embeddings import EmbeddingActivities
+from activities.failures import FailureInterceptor
+from activities.graph import GraphActivities
+from activities.runs import RunActivities
+from activities.unknown import refuse_unknown
+from graphmill.embedding import LocalEmbedder
+from graphmill.process_pool import ProcessPool
+from graphmill.processing import recipe
+from graphmill.settings import Settings
+from graphmill.stores.postgres.database import is_transient
+from graphmill.stores.postgres.graph import PostgresGraphStore
+from graphmill.stores.postgres.indexing import PostgresIndexingStore
+from graphmill.stores.postgres.vectors import PostgresVectorStore
+from workflows.build_communities import BuildCommunities
+from workflows.index_collection import IndexCollection
+from workflows.index_document import IndexDocument
+from workflows.index_page import IndexPage
+from workflows.policies import (
+    CPU_QUEUE,
+    EMBEDDING_QUEUE,
+    LLM_QUEUE,
+    STORE_QUEUE,
+    WORKFLOW_QUEUE,
+)
+
+# Activities in flight get this long to end after SIGTERM; then they are cancelled and done again.
+_DRAIN = timedelta(seconds=20)
+# Tasks that a cpu worker holds beyond those that run: a process that gets free finds work at hand.
+_CPU_AHEAD = 2
+
+
+class Role(StrEnum):
+    """A kind of work, with a task queue of its own."""
+
+    WORKFLOW = "workflow"
+    CPU = "cpu"
+    LLM = "llm"
+    EMBEDDING = "embedding"
+    STORE = "store"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a role's worker takes from its queue."""
+
+    queue: str
+    workflows: Sequence[type] = ()
+    activities: Sequence[Callable[..., Any]] = ()
+    concurrent_activities: int = 1
+    pollers: int = field(default=5)
+
+
+@asynccontextmanager
+async def open_workers(
+    client: Client, pool: asyncpg.Pool, settings: Settings, roles: Sequence[Role]
+) -> AsyncIterator[list[Worker]]:
+    """Workers for these roles, not yet running, with all that they need."""
+    async with AsyncExitStack() as stack:
+        workers: list[Worker] = []
+        for role in roles:
+            served = await stack.enter_async_context(_SERVE[role](pool, settings))
+            workers.append(_worker(client, role, served))
+        yield workers
+
+
+def _worker(client: Client, role: Role, served: Served) -> Worker:
+    return Worker(
+        client,
+        task_queue=served.queue,
+        workflows=served.workflows,
+        activities=served.activities,
+        interceptors=[FailureInterceptor(is_transient)],
+        identity=f"{role}@{client.identity}",
+        max_concurrent_activities=served.concurrent_activities,
+        activity_task_poller_behavior=PollerBehaviorAutoscaling(maximum=served.pollers),
+        # After a restart all workflows are replayed at once; each must end within the SDK's 2 s.
+        max_concurrent_workflow_tasks=10 if served.workflows else None,
+        max_cached_workflows=500 if served.workflows else 0,
+        # A worker that was killed leaves tasks on its own queue; they move on after this.
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=5),
+        graceful_shutdown_timeout=_DRAIN,
+    )
+
+
+@asynccontextmanager
+async def _workflow(pool: asyncpg.Pool, settings: Settings) -> AsyncIterator[Served]:
+    yield Served(
+        WORKFLOW_QUEUE, workflows=(IndexCollection, IndexPage, IndexDocument, BuildCommunities)
+    )
+
+
+@asynccontextmanager
+async def _cpu(pool: asyncpg.Pool, settings: Settings) -> AsyncIterator[Served]:
+    processes = ProcessPool(
+        settings.cpu_workers,
+        settings.cpu_tasks_per_process,
+        settings.limits.parse_memory_bytes,
+        preload=("graphmill.processing",),
+    )
+    indexing = PostgresIndexingStore(pool)
+    documents = DocumentActivities(indexing, processes, settings.limits, recipe)
+    communities = CommunityActivities(PostgresGraphStore(pool, settings.prune), processes)
+    try:
+        yield Served(
+            CPU_QUEUE,
+            activities=(
+                documents.process_document,
+                communities.cluster_graph,
+                communities.write_reports,
+            ),
+            concurrent_activities=settings.cpu_workers + _CPU_AHEAD,
+        )
+    finally:
+        await processes.close()
+
+
+@asynccontextmanager
+async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncIterator[Served]:
+    yield Served(
+        LLM_QUEUE,
+        activities=(refuse_unknown,),
+        concurrent_activities=settings.llm_concurrency,
+    )
+
+
+@asynccontextmanager
+async def _embedding(pool: asyncpg.Pool, settings: Settings) -> AsyncIterator[Served]:
+    activities = EmbeddingActivities(PostgresVectorStore(pool), LocalEmbedder())
+    yield Served(
+        EMBEDDING_QUEUE,
+        activities=(activities.embed,),
+        concurrent_activities=settings.embedding_concurrency,
+    )
+
+
+@asynccontextmanager
+async def _store(pool: asyncpg.Pool, settings: Settings) -> AsyncIterator[Served]:
+    runs = RunActivities(PostgresIndexingStore(pool), settings.chunk, recipe)
+    graph = GraphActivities(PostgresGraphStore(pool, settings.prune))
+    yield Served(
+        STORE_QUEUE,
+        activities=(
+            runs.open_run,
+            runs.record_run,
+            runs.next_page,
+            runs.fail_document,
+            graph.merge_graph,
+            graph.publish_graph,
+        ),
+        concurrent_activities=settings.store_concurrency,
+    )
+
+
+_SERVE = {
+    Role.WORKFLOW: _workflow,
+    Role.CPU: _cpu,
+    Role.LLM: _llm,
+    Role.EMBEDDING: _embedding,
+    Role.STORE: _store,
+}

@@ -1,0 +1,26 @@
+"""BuildCommunities: communities of a graph under construction, and their reports."""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.communities import CommunityActivities
+    from graphmill.messages import BUILD_COMMUNITIES, BuildCommunitiesResult, GraphRef
+    from workflows.policies import CLUSTER_GRAPH, WRITE_REPORTS
+
+
+@workflow.defn(name=BUILD_COMMUNITIES)
+class BuildCommunities:
+    @workflow.run
+    async def run(self, graph: GraphRef) -> BuildCommunitiesResult:
+        communities = await workflow.execute_activity_method(
+            CommunityActivities.cluster_graph, graph, summary="hierarchical Leiden", **CLUSTER_GRAPH
+        )
+        workflow.set_current_details(f"{communities} communities; writing their reports")
+        reports = await workflow.execute_activity_method(
+            CommunityActivities.write_reports,
+            graph,
+            summary=f"{communities} community reports",
+            **WRITE_REPORTS,
+        )
+        workflow.set_current_details(f"{communities} communities, {reports} reports")
+        return BuildCommunitiesResult(communities, reports)

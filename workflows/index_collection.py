@@ -1,0 +1,354 @@
+"""IndexCollection: a collection from its uploads to a published graph.
+
+One per collection: its id is index/TENANT/COLLECTION, and who starts it again joins it. Documents go
+in pages, each a child workflow (IndexPage), a few at once; histories stay short however large the
+collection is. The documents that arrive meanwhile are taken in before it ends.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from temporalio import workflow
+from temporalio.common import Priority
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ChildWorkflowError,
+    FailureError,
+    TerminatedError,
+    is_cancelled_exception,
+)
+from temporalio.workflow import ChildWorkflowHandle
+
+with workflow.unsafe.imports_passed_through():
+    from activities.embeddings import EmbeddingActivities
+    from activities.graph import GraphActivities
+    from activities.runs import RunActivities
+    from graphmill.errors import InvalidRequest
+    from graphmill.messages import (
+        ADD_DOCUMENTS,
+        INDEX_COLLECTION,
+        PAUSE,
+        PROGRESS,
+        RESUME,
+        VECTOR_INDEXES,
+        DocumentCounts,
+        EmbedRequest,
+        GraphRef,
+        IndexPageInput,
+        IndexRequest,
+        MergeGraph,
+        OpenRun,
+        PageRequest,
+        Recipe,
+        RunProgress,
+        RunRecord,
+        index_workflow_id,
+    )
+    from graphmill.models import Phase, RunState
+    from graphmill.search_attributes import COLLECTION, STATE, TENANT, collection_attributes
+    from workflows.build_communities import BuildCommunities
+    from workflows.index_page import IndexPage
+    from workflows.policies import (
+        EMBED,
+        IN_FLIGHT_PER_PAGE,
+        MERGE_GRAPH,
+        NEXT_PAGE,
+        OPEN_PAGES,
+        OPEN_RUN,
+        PAGE_DOCUMENTS,
+        PAGES_PER_RUN,
+        PUBLISH_GRAPH,
+        RECORD_RUN,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What goes on as new: IndexCollection's second input, never written by people."""
+
+    recipe: Recipe
+    cursor: int
+    pages: int
+    counts: DocumentCounts
+    paused: bool
+    afresh: bool
+
+
+@workflow.defn(name=INDEX_COLLECTION)
+class IndexCollection:
+    """Documents, graph, communities, embeddings, publishing; then again if more has arrived."""
+
+    def __init__(self) -> None:
+        self._state = RunState.RUNNING
+        self._phase = Phase.STARTING
+        self._recipe: Recipe | None = None
+        self._cursor = 0
+        self._pages = 0
+        self._pages_before = 0
+        self._ended = DocumentCounts()
+        self._paused = False
+        self._afresh = False
+        self._arrivals = 0
+        self._open: dict[asyncio.Task[None], ChildWorkflowHandle[IndexPage, DocumentCounts]] = {}
+
+    @property
+    def _run_id(self) -> UUID:
+        """Stays the same however often the workflow goes on as new."""
+        return UUID(workflow.info().first_execution_run_id)
+
+    @workflow.run
+    async def run(self, input: Any = None, carried: Carried | None = None) -> RunProgress:
+        # Not in __init__: what is raised there would be tried again for ever.
+        self._request = _check(input)
+        key = self._request.key
+        workflow.upsert_search_attributes(
+            [TENANT.value_set(key.tenant), COLLECTION.value_set(key.name)]
+        )
+        if carried is None:
+            self._afresh = self._request.force_rebuild
+        else:
+            self._take_over(carried)
+        try:
+            if self._recipe is None:
+                self._recipe = await workflow.execute_activity_method(
+                    RunActivities.open_run,
+                    OpenRun(self._run_id, workflow.info().workflow_id, self._request),
+                    summary=f"{key.tenant}/{key.name}",
+                    **OPEN_RUN,
+                )
+            while True:
+                seen = self._arrivals
+                await self._index_documents(self._recipe)
+                await self._build_graph()
+                if self._arrivals == seen:
+                    await self._record(RunState.COMPLETED, Phase.DONE)
+                    await workflow.wait_condition(workflow.all_handlers_finished)
+                    # Documents that arrive from here on make the server refuse the end: the
+                    # workflow task is done again, and sees them.
+                    if self._arrivals == seen:
+                        return self.progress()
+        except BaseException as error:
+            if isinstance(error, workflow.ContinueAsNewError):
+                raise
+            await self._end_early(error)
+            raise
+
+    def _take_over(self, carried: Carried) -> None:
+        self._recipe = carried.recipe
+        self._cursor = carried.cursor
+        self._pages = self._pages_before = carried.pages
+        self._ended = carried.counts
+        self._paused = self._paused or carried.paused
+        self._afresh = carried.afresh
+
+    async def _index_documents(self, recipe: Recipe) -> None:
+        """Page after page until nothing waits any more."""
+        await self._record(self._running, Phase.DOCUMENTS)
+        while True:
+            await workflow.wait_condition(lambda: not self._paused)
+            if self._pages - self._pages_before >= PAGES_PER_RUN:
+                await self._go_on_as_new(recipe)
+            page = await workflow.execute_activity_method(
+                RunActivities.next_page,
+                PageRequest(self._request.key, self._cursor, PAGE_DOCUMENTS),
+                summary=f"after {self._cursor}",
+                **NEXT_PAGE,
+            )
+            if page.documents:
+                self._cursor = page.last
+                await self._open_page(
+                    IndexPageInput(
+                        self._request.key,
+                        recipe,
+                        page.documents,
+                        IN_FLIGHT_PER_PAGE,
+                        self._request.priority,
+                        self._paused,
+                    )
+                )
+                if len(self._open) >= OPEN_PAGES:
+                    await self._wait_for_a_page()
+            elif self._open:
+                await self._wait_for_a_page()
+            elif self._cursor > 0:
+                # Positions become visible in another order than they are given: look once more
+                # from the start, when nothing is in flight that could be met twice.
+                self._cursor = 0
+            else:
+                return
+
+    async def _open_page(self, page: IndexPageInput) -> None:
+        self._pages += 1
+        handle = await workflow.start_child_workflow(
+            IndexPage.run,
+            page,
+            id=f"page/{page.key.tenant}/{page.key.name}/{self._pages}",
+            static_summary=f"{len(page.documents)} documents of {page.key.name}",
+            priority=Priority(priority_key=page.priority, fairness_key=page.key.tenant),
+            search_attributes=collection_attributes(page.key),
+        )
+        task = asyncio.create_task(self._await_page(handle))
+        self._open[task] = handle
+
+    async def _await_page(self, handle: ChildWorkflowHandle[IndexPage, DocumentCounts]) -> None:
+        try:
+            self._ended += await handle
+        except ChildWorkflowError as error:
+            if not isinstance(error.cause, TerminatedError):
+                raise
+            # Somebody terminated it: its documents still wait, and are met on the second look.
+            workflow.logger.warning("a page ended early; its documents go in line again")
+
+    async def _wait_for_a_page(self) -> None:
+        done, _ = await workflow.wait(self._open, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            del self._open[task]
+            await task
+        self._describe()
+
+    async def _go_on_as_new(self, recipe: Recipe) -> None:
+        """A new history; no page is open across it, so nothing has to be handed over."""
+        while self._open:
+            await self._wait_for_a_page()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        workflow.continue_as_new(
+            args=[
+                self._request.to_json(),
+                Carried(
+                    recipe, self._cursor, self._pages, self._ended, self._paused, self._afresh
+                ),
+            ]
+        )
+
+    async def _build_graph(self) -> None:
+        """Fold, cluster, report, embed, publish; nothing where the published graph stands."""
+        key = self._request.key
+        await self._record(self._running, Phase.GRAPH)
+        merged = await workflow.execute_activity_method(
+            GraphActivities.merge_graph, MergeGraph(key, self._afresh), **MERGE_GRAPH
+        )
+        self._afresh = False
+        if merged.graph_id is None:
+            return
+        graph = GraphRef(key, merged.graph_id)
+        await self._pausable()
+        await self._record(self._running, Phase.COMMUNITIES)
+        await workflow.execute_child_workflow(
+            BuildCommunities.run,
+            graph,
+            id=f"communities/{key.tenant}/{key.name}",
+            static_summary=f"{merged.entities} entities, {merged.relationships} relationships",
+            search_attributes=collection_attributes(key),
+        )
+        await self._pausable()
+        await self._record(self._running, Phase.EMBEDDINGS)
+        for vector_index in VECTOR_INDEXES:
+            await workflow.execute_activity_method(
+                EmbeddingActivities.embed,
+                EmbedRequest(key, merged.graph_id, vector_index),
+                summary=vector_index,
+                **EMBED,
+            )
+        await self._pausable()
+        await self._record(self._running, Phase.PUBLISHING)
+        await workflow.execute_activity_method(
+            GraphActivities.publish_graph, graph, **PUBLISH_GRAPH
+        )
+
+    async def _pausable(self) -> None:
+        await workflow.wait_condition(lambda: not self._paused)
+
+    @property
+    def _running(self) -> RunState:
+        return RunState.PAUSED if self._paused else RunState.RUNNING
+
+    async def _record(self, state: RunState, phase: Phase, reason: str = "") -> None:
+        """Say where the run is: to `status` (PostgreSQL), the Web UI and the progress query."""
+        if state is not self._state or phase is Phase.DOCUMENTS:
+            workflow.upsert_search_attributes([STATE.value_set(state)])
+        self._state, self._phase = state, phase
+        self._describe()
+        recorded = await workflow.execute_activity_method(
+            RunActivities.record_run,
+            RunRecord(self._run_id, state, phase, reason),
+            summary=f"{state}, {phase}",
+            **RECORD_RUN,
+        )
+        if recorded.state is not state:  # completed, but documents stand failed
+            self._state = recorded.state
+            workflow.upsert_search_attributes([STATE.value_set(recorded.state)])
+            self._describe()
+
+    async def _end_early(self, error: BaseException) -> None:
+        """Cancelled, or failed: documents that wait go on waiting, the published graph stands."""
+        for task in self._open:
+            task.cancel()
+        if self._open:
+            await workflow.wait(self._open)
+        if is_cancelled_exception(error):
+            await self._record(RunState.CANCELLED, self._phase, "cancelled")
+        else:
+            cause = error.cause if isinstance(error, ActivityError) and error.cause else error
+            await self._record(RunState.FAILED, self._phase, str(cause))
+
+    def _describe(self) -> None:
+        ended = self._ended
+        workflow.set_current_details(
+            f"{self._state}, {self._phase}: {ended.done} documents done, {ended.failed} failed,"
+            f" {ended.skipped} skipped in this run"
+        )
+
+    @workflow.signal(name=PAUSE)
+    async def pause(self) -> None:
+        """Start no further document or phase; what is in flight ends."""
+        await self._set_paused(True, IndexPage.pause)
+
+    @workflow.signal(name=RESUME)
+    async def resume(self) -> None:
+        await self._set_paused(False, IndexPage.resume)
+
+    async def _set_paused(self, paused: bool, signal: Callable[[IndexPage], None]) -> None:
+        self._paused = paused
+        await workflow.wait_condition(lambda: self._recipe is not None)
+        for handle in list(self._open.values()):
+            try:
+                await handle.signal(signal)
+            except FailureError as error:
+                if is_cancelled_exception(error):
+                    raise
+                # The page ended before the signal came.
+        await self._record(self._running, self._phase)
+
+    @workflow.signal(name=ADD_DOCUMENTS)
+    def add_documents(self) -> None:
+        """Documents were uploaded: the run does not end before it has looked for them."""
+        self._arrivals += 1
+
+    @workflow.query(name=PROGRESS)
+    def progress(self) -> RunProgress:
+        return RunProgress(self._run_id, self._state, self._phase, self._ended, len(self._open))
+
+
+def _check(input: Any) -> IndexRequest:
+    """Refuse bad input at once, in plain words.
+
+    Raises:
+        ApplicationError: not retryable.
+    """
+    try:
+        request = IndexRequest.from_json(input)
+    except InvalidRequest as error:
+        raise ApplicationError(str(error), type="InvalidRequest", non_retryable=True) from None
+    expected, actual = index_workflow_id(request.key), workflow.info().workflow_id
+    if actual != expected:
+        raise ApplicationError(
+            f"the workflow id is {actual!r}; for this input it must be {expected!r}, so that a"
+            " collection is indexed by one workflow at a time",
+            type="InvalidRequest",
+            non_retryable=True,
+        )
+    return request

@@ -1,0 +1,49 @@
+"""IndexDocument: one document, from its bytes to its text units and extractions."""
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from activities.documents import DocumentActivities
+    from activities.runs import RunActivities
+    from graphmill.errors import FailureReason
+    from graphmill.messages import (
+        INDEX_DOCUMENT,
+        FailDocument,
+        IndexDocumentInput,
+        IndexDocumentResult,
+    )
+    from graphmill.models import DocumentState
+    from graphmill.search_attributes import STATE
+    from workflows.policies import FAIL_DOCUMENT, PROCESS_DOCUMENT
+
+
+@workflow.defn(name=INDEX_DOCUMENT)
+class IndexDocument:
+    """A bad document ends failed with its reason, which is a result: nothing stops for it."""
+
+    @workflow.run
+    async def run(self, input: IndexDocumentInput) -> IndexDocumentResult:
+        try:
+            result = await workflow.execute_activity_method(
+                DocumentActivities.process_document, input, **PROCESS_DOCUMENT
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            reason = f"{FailureReason.CRASHED}: {error.cause or error}"
+            await workflow.execute_activity_method(
+                RunActivities.fail_document,
+                FailDocument(input.key, input.document_id, reason),
+                **FAIL_DOCUMENT,
+            )
+            result = IndexDocumentResult(DocumentState.FAILED, reason)
+        if result.state is not DocumentState.DONE:
+            # Only these: an upsert for each of millions of good ones would cost more than it tells.
+            workflow.upsert_search_attributes([STATE.value_set(result.state)])
+        workflow.set_current_details(
+            f"{result.state}, {result.text_units} text units"
+            if result.state is DocumentState.DONE
+            else f"{result.state}: {result.reason}"
+        )
+        return result

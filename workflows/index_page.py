@@ -1,0 +1,111 @@
+"""IndexPage: a page of a collection's documents, so many of them at a time."""
+
+import asyncio
+
+from temporalio import workflow
+from temporalio.common import Priority
+from temporalio.exceptions import ChildWorkflowError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from activities.runs import RunActivities
+    from graphmill.errors import FailureReason
+    from graphmill.messages import (
+        INDEX_PAGE,
+        PAUSE,
+        PROGRESS,
+        RESUME,
+        DocumentCounts,
+        FailDocument,
+        IndexDocumentInput,
+        IndexDocumentResult,
+        IndexPageInput,
+        PageProgress,
+        WaitingDocument,
+    )
+    from graphmill.models import DocumentState
+    from graphmill.search_attributes import collection_attributes
+    from workflows.index_document import IndexDocument
+    from workflows.policies import FAIL_DOCUMENT
+
+
+@workflow.defn(name=INDEX_PAGE)
+class IndexPage:
+    """A sliding window over one page. It never grows: what comes after is another page."""
+
+    @workflow.init
+    def __init__(self, input: IndexPageInput) -> None:
+        self._input = input
+        self._paused = input.paused
+        self._counts = DocumentCounts()
+        self._in_flight = 0
+
+    @workflow.run
+    async def run(self, input: IndexPageInput) -> DocumentCounts:
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            for document in input.documents:
+                await workflow.wait_condition(
+                    lambda: not self._paused and self._in_flight < input.in_flight
+                )
+                self._in_flight += 1
+                tasks.append(asyncio.create_task(self._index(document)))
+            await workflow.wait(tasks)
+        except asyncio.CancelledError:
+            # Pass it on to the documents in flight, and wait for their end.
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await workflow.wait(tasks)
+            raise
+        for task in tasks:
+            task.result()
+        return self._counts
+
+    async def _index(self, document: WaitingDocument) -> None:
+        try:
+            result = await self._index_document(document)
+            self._counts = self._counts.plus(result.state)
+        finally:
+            self._in_flight -= 1
+            workflow.set_current_details(
+                f"{self._counts.done} done, {self._counts.failed} failed,"
+                f" {self._counts.skipped} skipped of {len(self._input.documents)}"
+            )
+
+    async def _index_document(self, document: WaitingDocument) -> IndexDocumentResult:
+        key = self._input.key
+        try:
+            return await workflow.execute_child_workflow(
+                IndexDocument.run,
+                IndexDocumentInput(key, self._input.recipe, document.id),
+                id=f"document/{key.tenant}/{key.name}/{document.id}",
+                static_summary=document.label,
+                priority=Priority(
+                    priority_key=self._input.priority, fairness_key=self._input.key.tenant
+                ),
+                search_attributes=collection_attributes(key),
+            )
+        except ChildWorkflowError as error:
+            if is_cancelled_exception(error):
+                raise
+            # Terminated by somebody, or failed in its own code: it cannot say so itself.
+            reason = f"{FailureReason.TERMINATED}: its workflow ended early ({error.cause or error})"
+            await workflow.execute_activity_method(
+                RunActivities.fail_document,
+                FailDocument(key, document.id, reason),
+                **FAIL_DOCUMENT,
+            )
+            return IndexDocumentResult(DocumentState.FAILED, reason)
+
+    @workflow.signal(name=PAUSE)
+    def pause(self) -> None:
+        """Start no further document."""
+        self._paused = True
+
+    @workflow.signal(name=RESUME)
+    def resume(self) -> None:
+        self._paused = False
+
+    @workflow.query(name=PROGRESS)
+    def progress(self) -> PageProgress:
+        return PageProgress(self._counts, self._in_flight)

@@ -1,0 +1,68 @@
+"""Queue, timeouts and retries of every activity, and the sizes of windows: read it as a table.
+
+A worker that dies is noticed when its heartbeat stops; start-to-close ends what hangs for ever.
+Retries have no last attempt here: activities/failures.py alone says what is not retried, and a server
+that is down comes back or somebody cancels the run.
+"""
+
+from datetime import timedelta
+from typing import TypedDict
+
+from temporalio.common import RetryPolicy
+
+from graphmill.messages import TASK_QUEUE
+
+WORKFLOW_QUEUE = TASK_QUEUE
+CPU_QUEUE = f"{TASK_QUEUE}-cpu"
+LLM_QUEUE = f"{TASK_QUEUE}-llm"
+EMBEDDING_QUEUE = f"{TASK_QUEUE}-embedding"
+STORE_QUEUE = f"{TASK_QUEUE}-store"
+
+
+class Policy(TypedDict):
+    """The keyword arguments of workflow.execute_activity that are the same at each call."""
+
+    task_queue: str
+    start_to_close_timeout: timedelta
+    heartbeat_timeout: timedelta | None
+    retry_policy: RetryPolicy
+
+
+def _policy(queue: str, start_to_close: timedelta, heartbeat: timedelta | None) -> Policy:
+    return Policy(
+        task_queue=queue,
+        start_to_close_timeout=start_to_close,
+        heartbeat_timeout=heartbeat,
+        retry_policy=_RETRIES,
+    )
+
+
+_RETRIES = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(seconds=10),
+)
+_BEAT = timedelta(seconds=10)
+
+# activity                            queue            start to close        heartbeat
+OPEN_RUN = _policy(                   STORE_QUEUE,     timedelta(minutes=10), None)  # fmt: skip
+RECORD_RUN = _policy(                 STORE_QUEUE,     timedelta(seconds=30), None)  # fmt: skip
+NEXT_PAGE = _policy(                  STORE_QUEUE,     timedelta(minutes=10), None)  # fmt: skip
+FAIL_DOCUMENT = _policy(              STORE_QUEUE,     timedelta(seconds=30), None)  # fmt: skip
+PROCESS_DOCUMENT = _policy(           CPU_QUEUE,       timedelta(minutes=10), _BEAT)  # fmt: skip
+MERGE_GRAPH = _policy(                STORE_QUEUE,     timedelta(hours=6),    _BEAT)  # fmt: skip
+CLUSTER_GRAPH = _policy(              CPU_QUEUE,       timedelta(hours=2),    _BEAT)  # fmt: skip
+WRITE_REPORTS = _policy(              CPU_QUEUE,       timedelta(hours=6),    _BEAT)  # fmt: skip
+EMBED = _policy(                      EMBEDDING_QUEUE, timedelta(hours=6),    _BEAT)  # fmt: skip
+PUBLISH_GRAPH = _policy(              STORE_QUEUE,     timedelta(hours=1),    _BEAT)  # fmt: skip
+
+# One page is one IndexPage workflow; so many of them are open at once in a collection, each with so
+# many documents in flight. A page ends with at most 10 events a document in its history: far from
+# the 4,096 at which the server suggests continue-as-new; and its input stays under 50 kB. In flight:
+# enough to keep a worker's queue filled over a round trip, few enough that priorities, decided when
+# a task is queued, still count.
+PAGE_DOCUMENTS = 100
+OPEN_PAGES = 2
+IN_FLIGHT_PER_PAGE = 16
+# Pages after which IndexCollection goes on as new: up to 20 events each.
+PAGES_PER_RUN = 100
