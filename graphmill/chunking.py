@@ -1,0 +1,117 @@
+"""Chunking: a document's text becomes text units of bounded size that overlap, cut where text breaks.
+
+Boundaries are those of semantic-text-splitter's MarkdownSplitter: headings first, then blocks,
+sentences, words and, where nothing else is left, characters. Tokens are those of o200k_base.
+"""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from functools import cache
+from typing import Protocol
+from uuid import UUID
+
+from rs_bpe.bpe import openai  # pyright: ignore[reportMissingTypeStubs]
+from semantic_text_splitter import MarkdownSplitter
+
+from graphmill.errors import SettingsError
+from graphmill.ids import text_unit_id
+from graphmill.models import Page, ParsedDocument, TextUnit
+from graphmill.settings import ChunkSettings
+
+# o200k_base is the encoding of this model.
+_MODEL = "gpt-4o"
+
+# The splitter takes time quadratic in the longest run without a break (a megabyte of Chinese without
+# punctuation, of random letters), and minutes for a megabyte of dashes. It sees at most this many
+# characters at a time, which makes a document's time linear and bounds a text unit's characters.
+_MIN_WINDOW = 40_000
+_WINDOW_PER_TOKEN = 8
+
+_WORD = re.compile(r"\w")
+
+
+class _Tokenizer(Protocol):
+    def count(self, text: str, /) -> int: ...
+
+
+def chunk(
+    document_id: UUID, parsed: ParsedDocument, settings: ChunkSettings
+) -> tuple[TextUnit, ...]:
+    """Text units of at most settings.size tokens, each beginning with up to settings.overlap
+    tokens of the one before; positions count from 0. Text units without a word are left out.
+
+    Raises:
+        SettingsError: the overlap is not smaller than the size.
+    """
+    if settings.overlap >= settings.size:
+        raise SettingsError(
+            f"chunk.overlap is {settings.overlap}; it must be smaller than chunk.size, which is"
+            f" {settings.size}"
+        )
+    splitter = _splitter(settings.size, settings.overlap)
+    tokenizer = _tokenizer()
+    starts = [page.start for page in parsed.pages]
+    window = max(_MIN_WINDOW, settings.size * _WINDOW_PER_TOKEN)
+    units: list[TextUnit] = []
+    for start, text in _windowed(splitter, parsed.text, window):
+        if not _WORD.search(text):
+            continue
+        first_page, last_page = _pages(parsed.pages, starts, start, start + len(text))
+        position = len(units)
+        units.append(
+            TextUnit(
+                id=text_unit_id(document_id, position, text),
+                document_id=document_id,
+                position=position,
+                text=text,
+                n_tokens=tokenizer.count(text),
+                first_page=first_page,
+                last_page=last_page,
+            )
+        )
+    return tuple(units)
+
+
+def warm_up(settings: ChunkSettings) -> None:
+    """Load the tokenizers (0.4 s), so that the first document of a process does not wait for them."""
+    _splitter(settings.size, settings.overlap)
+    _tokenizer().count("warm")
+
+
+@cache
+def _splitter(size: int, overlap: int) -> MarkdownSplitter:
+    return MarkdownSplitter.from_tiktoken_model(_MODEL, size, overlap)
+
+
+@cache
+def _tokenizer() -> _Tokenizer:
+    return openai.o200k_base()
+
+
+def _windowed(splitter: MarkdownSplitter, text: str, window: int) -> Iterator[tuple[int, str]]:
+    """(offset, text) of chunks. The last chunk of a window is cut short by the window's end, so the
+    next window begins where it began and makes it again."""
+    offset = 0
+    while offset < len(text):
+        chunks = splitter.chunk_indices(text[offset : offset + window])
+        at_end = offset + window >= len(text)
+        next_offset = window
+        if not at_end and len(chunks) > 1:
+            next_offset, _ = chunks.pop()
+        for start, chunk_text in chunks:
+            yield offset + start, chunk_text
+        offset += next_offset
+
+
+def _pages(
+    pages: tuple[Page, ...], starts: list[int], start: int, end: int
+) -> tuple[int | None, int | None]:
+    """The numbers of the first and last page that text[start:end] lies on."""
+    if not pages:
+        return None, None
+    first = max(0, bisect_right(starts, start) - 1)
+    if pages[first].end <= start and first + 1 < len(pages):
+        first += 1  # it begins in the gap between two pages
+    last = max(first, bisect_left(starts, end) - 1)
+    return pages[first].number, pages[last].number
