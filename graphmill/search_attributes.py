@@ -6,10 +6,11 @@ from temporalio.api.operatorservice.v1 import (
     ListSearchAttributesRequest,
 )
 from temporalio.client import Client
-from temporalio.common import SearchAttributeKey
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
 from graphmill.errors import Unavailable
+from graphmill.models import CollectionKey
 
 TENANT = SearchAttributeKey.for_keyword("GraphmillTenant")
 COLLECTION = SearchAttributeKey.for_keyword("GraphmillCollection")
@@ -17,11 +18,18 @@ STATE = SearchAttributeKey.for_keyword("GraphmillState")
 ALL = (TENANT, COLLECTION, STATE)
 
 
+def collection_attributes(key: CollectionKey) -> TypedSearchAttributes:
+    """What every workflow of a collection carries from its start."""
+    return TypedSearchAttributes(
+        [SearchAttributePair(TENANT, key.tenant), SearchAttributePair(COLLECTION, key.name)]
+    )
+
+
 async def ensure_search_attributes(client: Client) -> None:
     """Register what is missing in the client's namespace; doing it again changes nothing.
 
     Raises:
-        Unavailable: the server refuses or has one of another type; names the command to run by hand.
+        Unavailable: the server refuses, or has one of another type; names what to do.
     """
     try:
         listed = await client.operator_service.list_search_attributes(
@@ -44,9 +52,9 @@ async def ensure_search_attributes(client: Client) -> None:
             await client.operator_service.add_search_attributes(
                 AddSearchAttributesRequest(
                     namespace=client.namespace,
-                    search_attributes={
-                        name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD for name in missing
-                    },
+                    search_attributes=dict.fromkeys(
+                        missing, IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+                    ),
                 )
             )
     except RPCError as error:
