@@ -1,0 +1,194 @@
+"""Bytes to text when nobody says in which encoding: BOM, strict UTF-8, UTF-16 without BOM, legacy.
+
+UTF-8 first, since text in another encoding is almost never well-formed UTF-8 by accident.
+"""
+
+import codecs
+import re
+import unicodedata
+
+from graphmill.errors import FailureReason, InvalidDocument
+from graphmill.parsing.text import text_too_large
+
+_BOMS = (  # UTF-32 before UTF-16: the little-endian one begins with the other's
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+# What legacy text may be in, each as the superset that the WHATWG encoding standard reads it by.
+_LEGACY = (
+    "cp1252",
+    "cp932",
+    "gb18030",
+    "big5",
+    "cp949",
+    "euc_jp",
+    "cp1250",
+    "cp1251",
+    "koi8_r",
+    "cp1253",
+    "cp1254",
+    "cp1255",
+    "cp1256",
+    "cp1257",
+    "cp874",
+)
+# Declared names (HTML meta) to codecs. A closed list: Python's registry has codecs that unpack.
+_DECLARED = {
+    "ascii": "cp1252",
+    "us-ascii": "cp1252",
+    "iso-8859-1": "cp1252",
+    "latin1": "cp1252",
+    "windows-1252": "cp1252",
+    "iso-8859-2": "iso8859_2",
+    "iso-8859-5": "iso8859_5",
+    "iso-8859-7": "iso8859_7",
+    "iso-8859-9": "cp1254",
+    "iso-8859-15": "iso8859_15",
+    "windows-1250": "cp1250",
+    "windows-1251": "cp1251",
+    "windows-1253": "cp1253",
+    "windows-1254": "cp1254",
+    "windows-1255": "cp1255",
+    "windows-1256": "cp1256",
+    "windows-1257": "cp1257",
+    "windows-1258": "cp1258",
+    "windows-874": "cp874",
+    "tis-620": "cp874",
+    "koi8-r": "koi8_r",
+    "koi8-u": "koi8_u",
+    "shift_jis": "cp932",
+    "shift-jis": "cp932",
+    "windows-31j": "cp932",
+    "euc-jp": "euc_jp",
+    "iso-2022-jp": "iso2022_jp",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "gb18030": "gb18030",
+    "big5": "big5hkscs",
+    "euc-kr": "cp949",
+    "ks_c_5601-1987": "cp949",
+}
+_META_CHARSET = re.compile(rb"charset\s{0,10}=\s{0,10}[\"']?\s{0,10}([A-Za-z0-9_-]{2,20})", re.IGNORECASE)
+_BINARY_CONTROLS = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
+_SAMPLE = 65_536
+
+
+def decode(data: bytes, format: str, max_characters: int) -> str:
+    """The text of a file whose format is a kind of text.
+
+    Raises:
+        InvalidDocument: corrupt (it is no text in any known encoding) or too-large.
+    """
+    if len(data) > 4 * max_characters + 4:  # no encoding takes more than 4 bytes a character
+        raise text_too_large(max_characters)
+    text = to_text(data, declared=format == "html")
+    if text is None:
+        raise InvalidDocument(
+            FailureReason.CORRUPT,
+            f"the name says {format}, but the content is not text in any encoding we know; save it"
+            " again as UTF-8",
+        )
+    if len(text) > max_characters:
+        raise text_too_large(max_characters)
+    return text
+
+
+def to_text(data: bytes, declared: bool = False) -> str | None:
+    """The decoded text, or None where the bytes are no text.
+
+    Args:
+        data: all bytes of a file, or its beginning.
+        declared: heed an HTML or XML declaration of the encoding.
+    """
+    for bom, encoding in _BOMS:
+        if data.startswith(bom):
+            # A broken end or a lone surrogate must not cost the rest, which the BOM vouches for.
+            return data[len(bom) :].decode(encoding, errors="replace")
+    if b"\0" in data:
+        return _utf16_without_bom(data)
+    if b"\x1b$" in data[:_SAMPLE] and (text := _strict(data, "iso2022_jp")) is not None:
+        return text
+    if (text := _utf8(data)) is not None:
+        return text if len(_BINARY_CONTROLS.findall(data, 0, _SAMPLE)) <= _tolerated(data) else None
+    if len(_BINARY_CONTROLS.findall(data, 0, _SAMPLE)) > _tolerated(data):
+        return _utf16_without_bom(data)
+    if declared and (meta := _META_CHARSET.search(data, 0, 4096)):
+        encoding = _DECLARED.get(meta[1].decode("ascii").lower())
+        if encoding is not None:
+            return data.decode(encoding, errors="replace")
+    return _legacy(data)
+
+
+def _tolerated(data: bytes) -> int:
+    """Stray controls (terminal escapes, old word processors) do not make text binary."""
+    return min(len(data), _SAMPLE) // 100
+
+
+def _strict(data: bytes, encoding: str) -> str | None:
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+
+
+def _utf8(data: bytes) -> str | None:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        text = data.decode("utf-8", errors="replace")
+        good = len(data.decode("utf-8", errors="ignore").encode()) - _ascii_count(data)
+        bad = len(data) - _ascii_count(data) - good
+        # Cut in the middle of a character, or a few stray bytes in what is clearly UTF-8.
+        cut = error.start >= len(data) - 3 and error.end == len(data) and good > 0
+        return text if cut or bad * 50 < good else None
+
+
+def _ascii_count(data: bytes) -> int:
+    return len(data) - len(data.translate(None, bytes(range(128))))
+
+
+def _utf16_without_bom(data: bytes) -> str | None:
+    """UTF-16 (or 32) by how it looks: well-formed, assigned characters from few blocks."""
+    best: tuple[int, str] | None = None
+    for encoding in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be"):
+        width = 4 if "32" in encoding else 2
+        text = _strict(data[: len(data) // width * width], encoding)
+        if text is None or not text:
+            continue
+        sample = text[:2000]
+        strange = sum(unicodedata.category(c) in ("Cc", "Cn", "Co", "Cs") and c not in "\t\n\r\f" for c in sample)
+        if strange * 50 > len(sample) or not any(map(str.isalnum, sample)):
+            continue
+        # In the wrong byte order letters of one alphabet fall into many blocks of 256.
+        blocks = len({ord(c) >> 8 for c in sample})
+        if blocks > 2 and blocks * 3 > len(sample) and len(sample) > 20:
+            continue
+        if best is None or blocks < best[0]:
+            best = (blocks, text)
+    return best[1] if best else None
+
+
+def _legacy(data: bytes) -> str | None:
+    from charset_normalizer import from_bytes  # 20 ms, and UTF-8 needs none of it
+
+    sample = data[:_SAMPLE]
+    if len(data) > _SAMPLE:  # do not cut a character in two
+        sample = sample[: sample.rfind(b"\n") + 1] or sample
+    match = from_bytes(sample, cp_isolation=list(_LEGACY), enable_fallback=False).best()
+    encoding = match.encoding if match else "cp1252"
+    if encoding == "cp1250" and _western(sample):
+        encoding = "cp1252"
+    text = data.decode(encoding, errors="replace")
+    # Bytes that the best guess cannot place, all over: these are not characters.
+    return text if text.count("\ufffd") * 20 <= len(text) else None
+
+
+def _western(sample: bytes) -> bool:
+    """Whether the letters that cp1250 and cp1252 disagree on are those of western languages."""
+    return all(c in _WESTERN for c in sample.decode("cp1252", errors="replace") if ord(c) > 0x7F)
+
+
+_WESTERN = frozenset("ÀÂÄÅÆÇÈÉÊËÎÏÑÔÖØŒÙÛÜŸàâäåæçèéêëîïñôöøœùûüÿßáíóúÁÍÓÚìòÌÒãõÃÕ¡¿«»‹›“”„‘’‚–—…€£°§©®™ºª·²³½¼¾×\xa0´`•")
