@@ -61,7 +61,9 @@ class DocumentActivities:
                 entities=sum(len(found.titles) for found in processed.extractions),
             )
         # Changed or deleted while it was read: the run meets its newer version later in line.
-        return result if stored else IndexDocumentResult(DocumentState.UPLOADED, "changed meanwhile")
+        return (
+            result if stored else IndexDocumentResult(DocumentState.UPLOADED, "changed meanwhile")
+        )
 
     async def _process(
         self, input: IndexDocumentInput, document: StoredDocument

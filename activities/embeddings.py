@@ -34,9 +34,7 @@ class EmbeddingActivities:
                 _BATCH,
             ):
                 # In a thread: the event loop has heartbeats to send.
-                vectors = await asyncio.to_thread(
-                    self._embedder.embed, [text for _, text in batch]
-                )
+                vectors = await asyncio.to_thread(self._embedder.embed, [text for _, text in batch])
                 await self._store.upsert_vectors(
                     request.key,
                     request.vector_index,

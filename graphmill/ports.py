@@ -58,7 +58,9 @@ class IndexingStore(Protocol):
         """Plan what was uploaded (equal bytes once), then the next pending documents in line."""
         ...
 
-    async def load_document(self, key: CollectionKey, document_id: UUID) -> StoredDocument | None: ...
+    async def load_document(
+        self, key: CollectionKey, document_id: UUID
+    ) -> StoredDocument | None: ...
 
     async def load_content(self, key: CollectionKey, version: bytes) -> bytes: ...
 
@@ -138,7 +140,9 @@ class VectorStore(Protocol):
 class ProcessRunner(Protocol):
     """Runs functions in processes that may be killed."""
 
-    async def run(self, function: Callable[..., T], /, *args: object, timeout_seconds: float) -> T: ...
+    async def run(
+        self, function: Callable[..., T], /, *args: object, timeout_seconds: float
+    ) -> T: ...
 
 
 class Embedder(Protocol):

@@ -218,9 +218,7 @@ class IndexCollection:
         workflow.continue_as_new(
             args=[
                 self._request.to_json(),
-                Carried(
-                    recipe, self._cursor, self._pages, self._ended, self._paused, self._afresh
-                ),
+                Carried(recipe, self._cursor, self._pages, self._ended, self._paused, self._afresh),
             ]
         )
 

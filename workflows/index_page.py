@@ -89,7 +89,9 @@ class IndexPage:
             if is_cancelled_exception(error):
                 raise
             # Terminated by somebody, or failed in its own code: it cannot say so itself.
-            reason = f"{FailureReason.TERMINATED}: its workflow ended early ({error.cause or error})"
+            reason = (
+                f"{FailureReason.TERMINATED}: its workflow ended early ({error.cause or error})"
+            )
             await workflow.execute_activity_method(
                 RunActivities.fail_document,
                 FailDocument(key, document.id, reason),

@@ -8,7 +8,12 @@ from importlib import resources
 import asyncpg
 
 from graphmill.clustering import ClusterEntity, ClusterRelationship
-from graphmill.messages import COMMUNITY_FULL_CONTENT, ENTITY_DESCRIPTION, TEXT_UNIT_TEXT, MergedGraph
+from graphmill.messages import (
+    COMMUNITY_FULL_CONTENT,
+    ENTITY_DESCRIPTION,
+    TEXT_UNIT_TEXT,
+    MergedGraph,
+)
 from graphmill.models import CollectionKey, Community, CommunityReport
 from graphmill.ports import GraphToCluster
 from graphmill.reports import ReportContext, ReportEntity, ReportRelationship
@@ -278,9 +283,7 @@ class PostgresGraphStore:
 
     async def publish_graph(self, key: CollectionKey, graph_id: int) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(
-                "UPDATE graphs SET published = true WHERE id = $1", graph_id
-            )
+            await connection.execute("UPDATE graphs SET published = true WHERE id = $1", graph_id)
             await connection.execute(
                 "UPDATE collections SET graph_id = $3 WHERE tenant = $1 AND name = $2",
                 key.tenant,

@@ -178,9 +178,7 @@ class PostgresIndexingStore:
                 return False
             await _retire_text_units(connection, key, document.id)
             await _insert_text_units(connection, key, processed.text_units)
-            await _insert_extractions(
-                connection, key, processed.text_units, processed.extractions
-            )
+            await _insert_extractions(connection, key, processed.text_units, processed.extractions)
         return True
 
     async def save_ended(

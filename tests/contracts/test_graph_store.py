@@ -1,0 +1,284 @@
+"""The fold in SQL against the same fold in plain Python, and what publishing promises."""
+
+from collections import Counter
+from dataclasses import dataclass
+from math import log2
+from uuid import UUID
+
+import asyncpg
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from graphmill.ids import content_id, entity_id, relationship_id
+from graphmill.messages import VECTOR_INDEXES
+from graphmill.models import ProcessedDocument
+from graphmill.settings import PruneSettings
+from graphmill.stores.postgres.database import open_pool
+from graphmill.stores.postgres.graph import PostgresGraphStore
+from tests.contracts.collections import KEY, index, processed
+
+pytestmark = pytest.mark.asyncio
+
+TITLES = ("ADA", "BO", "CID", "DEE", "É", "ZÜRICH", "日本")
+groups = st.dictionaries(
+    st.lists(st.sampled_from(TITLES), min_size=1, max_size=4, unique=True).map(tuple),
+    st.integers(1, 3),
+    min_size=1,
+    max_size=4,
+)
+collections = st.dictionaries(
+    st.sampled_from(["a.txt", "b/c.txt", "B.txt", "é.txt"]),
+    st.lists(groups, min_size=1, max_size=3),
+    max_size=4,
+)
+
+
+@dataclass
+class Reference:
+    """The fold of the fast method, written as plainly as can be."""
+
+    documents: dict[str, ProcessedDocument]
+    prune: PruneSettings
+
+    def __post_init__(self) -> None:
+        units = [
+            (unit, found)
+            for name in sorted(self.documents)
+            for unit, found in zip(
+                self.documents[name].text_units, self.documents[name].extractions, strict=True
+            )
+        ]
+        mentions: dict[str, list[UUID]] = {}
+        types: dict[str, Counter[str]] = {}
+        for unit, found in units:
+            for title, type in zip(found.titles, found.types, strict=True):
+                mentions.setdefault(title, []).append(unit.id)
+                types.setdefault(title, Counter()).update([type] if type else [])
+        frequent = {t: ids for t, ids in mentions.items() if len(ids) >= self.prune.min_node_freq}
+        times: Counter[tuple[str, str]] = Counter()
+        together: dict[tuple[str, str], list[UUID]] = {}
+        sentences: dict[str | tuple[str, str], str] = {}
+        for unit, found in units:
+            spans = [
+                unit.text[start:end]
+                for start, end in zip(found.sentence_starts, found.sentence_ends, strict=True)
+            ]
+            for title, number in zip(found.titles, found.entity_sentences, strict=True):
+                sentences.setdefault(title, spans[number])
+            for source, target, weight, number in zip(
+                found.sources,
+                found.targets,
+                found.weights,
+                found.relationship_sentences,
+                strict=True,
+            ):
+                pair = (found.titles[source], found.titles[target])
+                if pair[0] in frequent and pair[1] in frequent:
+                    times[pair] += weight
+                    together.setdefault(pair, []).append(unit.id)
+                    sentences.setdefault(pair, spans[number])
+        all_times = sum(times.values())
+        all_frequency = sum(len(ids) for ids in frequent.values())
+        weights: dict[tuple[str, str], float] = {}
+        for (source, target), count in times.items():
+            share = count / all_times
+            chance = len(frequent[source]) / all_frequency * (len(frequent[target]) / all_frequency)
+            weight = share * log2(share / chance)
+            if weight > 1e-12:
+                weights[source, target] = weight
+        threshold = (
+            np.percentile(list(weights.values()), self.prune.min_edge_weight_pct) if weights else 0
+        )
+        strong = {pair: w for pair, w in weights.items() if w >= threshold * (1 - 1e-9)}
+        degree = Counter(title for pair in strong for title in pair)
+        kept = sorted(t for t in frequent if degree[t] >= self.prune.min_node_degree)
+        bonds = sorted(pair for pair in strong if pair[0] in kept and pair[1] in kept)
+        degree = Counter(title for pair in bonds for title in pair)
+        self.entities = [
+            (
+                entity_id(title),
+                number,
+                title,
+                min(types[title], key=lambda t: (-types[title][t], t), default=""),
+                sentences[title],
+                frequent[title],
+                len(frequent[title]),
+                degree[title],
+                content_id("entity_description", f"{title}: {sentences[title]}"),
+            )
+            for number, title in enumerate(kept)
+        ]
+        self.relationships = [
+            (
+                relationship_id(*pair),
+                number,
+                *pair,
+                sentences[pair],
+                pytest.approx(strong[pair]),
+                degree[pair[0]] + degree[pair[1]],
+                together[pair],
+            )
+            for number, pair in enumerate(bonds)
+        ]
+        self.text_units = [
+            (
+                unit.id,
+                unit.document_id,
+                number,
+                [entity_id(title) for title in found.titles if title in kept],
+                [relationship_id(*pair) for pair in bonds if unit.id in together[pair]],
+            )
+            for number, (unit, found) in enumerate(units)
+        ]
+
+
+async def rows(pool: asyncpg.Pool, table: str, columns: str, graph_id: int) -> list[tuple[object]]:
+    fetched = await pool.fetch(
+        f"SELECT {columns} FROM {table} WHERE graph_id = $1 ORDER BY human_readable_id", graph_id
+    )
+    return [tuple(row) for row in fetched]
+
+
+async def check_fold(
+    pool: asyncpg.Pool, documents: dict[str, ProcessedDocument], prune: PruneSettings
+) -> None:
+    merged = await PostgresGraphStore(pool, prune).merge_graph(KEY, "1", afresh=False)
+    assert merged.graph_id is not None
+    reference = Reference(documents, prune)
+    assert (
+        await rows(
+            pool,
+            "entities",
+            "id, human_readable_id, title, type, description, text_unit_ids, frequency, degree,"
+            " embedding_id",
+            merged.graph_id,
+        )
+        == reference.entities
+    )
+    assert (
+        await rows(
+            pool,
+            "relationships",
+            "id, human_readable_id, source, target, description, weight, combined_degree,"
+            " text_unit_ids",
+            merged.graph_id,
+        )
+        == reference.relationships
+    )
+    assert (
+        await rows(
+            pool,
+            "graph_text_units",
+            "text_unit_id, document_id, human_readable_id, entity_ids, relationship_ids",
+            merged.graph_id,
+        )
+        == reference.text_units
+    )
+    assert (merged.entities, merged.relationships, merged.text_units) == (
+        len(reference.entities),
+        len(reference.relationships),
+        len(reference.text_units),
+    )
+
+
+@given(
+    contents=collections,
+    types=st.dictionaries(st.sampled_from(TITLES), st.sampled_from(["geo", "person"])),
+    prune=st.builds(
+        PruneSettings,
+        min_node_freq=st.integers(1, 3),
+        min_node_degree=st.integers(0, 2),
+        min_edge_weight_pct=st.sampled_from([0, 40, 75]),
+    ),
+)
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+async def test_the_graph_is_the_fold_over_the_extractions(
+    database_url: str,
+    contents: dict[str, list[dict[tuple[str, ...], int]]],
+    types: dict[str, str],
+    prune: PruneSettings,
+) -> None:
+    pool = await open_pool(database_url, 2)
+    try:
+        await pool.execute("DELETE FROM collections")
+        documents = {name: processed(name, units, types) for name, units in contents.items()}
+        await index(pool, documents)
+        if not documents:
+            await pool.execute(
+                "INSERT INTO collections (tenant, name) VALUES ('default', 'sample')"
+                " ON CONFLICT DO NOTHING"
+            )
+        await check_fold(pool, documents, prune)
+    finally:
+        await pool.close()
+
+
+PRUNE = PruneSettings()
+FIRST = {
+    "a.txt": processed("a.txt", [{("ADA", "BO"): 2}, {("ADA", "BO"): 1, ("CID",): 1}]),
+    "b.txt": processed("b.txt", [{("CID", "DEE"): 1}, {("CID", "DEE"): 3}]),
+}
+
+
+async def publish(pool: asyncpg.Pool) -> int:
+    store = PostgresGraphStore(pool, PRUNE)
+    merged = await store.merge_graph(KEY, "1", afresh=False)
+    assert merged.graph_id is not None
+    await store.publish_graph(KEY, merged.graph_id)
+    return merged.graph_id
+
+
+async def test_nothing_is_folded_again_while_nothing_has_changed(pool: asyncpg.Pool) -> None:
+    await index(pool, FIRST)
+    await publish(pool)
+    store = PostgresGraphStore(pool, PRUNE)
+    assert (await store.merge_graph(KEY, "1", afresh=False)).graph_id is None
+    assert (await store.merge_graph(KEY, "1", afresh=True)).graph_id is not None
+    assert (await store.merge_graph(KEY, "2", afresh=False)).graph_id is not None
+
+
+async def test_publishing_removes_the_graph_before_and_what_only_it_knew(
+    pool: asyncpg.Pool,
+) -> None:
+    await index(pool, FIRST)
+    first = await publish(pool)
+    await index(pool, {"a.txt": processed("a.txt", [{("ADA",): 1}])})
+    # Until then the published graph and all that it points to stand.
+    assert await pool.fetchval("SELECT count(*) FROM text_units") == 5
+    second = await publish(pool)
+    assert await pool.fetchval("SELECT array_agg(id) FROM graphs") == [second]
+    assert second != first
+    assert await pool.fetchval("SELECT count(*) FROM text_units") == 3
+    assert await pool.fetchval("SELECT graph_id FROM collections") == second
+
+
+async def test_vectors_without_anything_they_stand_for_go_with_the_next_graph(
+    pool: asyncpg.Pool,
+) -> None:
+    await index(pool, FIRST)
+    await publish(pool)
+    for vector_index in VECTOR_INDEXES:
+        await pool.execute(
+            "INSERT INTO vectors VALUES ('default', 'sample', $1, 'm', $2, '[1,2]')",
+            vector_index,
+            UUID(int=1),
+        )
+    await pool.execute(
+        "INSERT INTO vectors SELECT 'default', 'sample', 'text_unit_text', 'm', id, '[1,2]'"
+        " FROM text_units LIMIT 1"
+    )
+    await index(pool, {"c.txt": processed("c.txt", [{("ADA",): 1}])})
+    await publish(pool)
+    assert await pool.fetchval("SELECT count(*) FROM vectors") == 1
+
+
+async def test_a_graph_left_by_a_crash_is_removed_by_the_next_merge(pool: asyncpg.Pool) -> None:
+    await index(pool, FIRST)
+    store = PostgresGraphStore(pool, PRUNE)
+    await store.merge_graph(KEY, "1", afresh=False)
+    merged = await store.merge_graph(KEY, "1", afresh=False)
+    assert await pool.fetchval("SELECT array_agg(id) FROM graphs") == [merged.graph_id]

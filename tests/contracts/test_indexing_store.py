@@ -1,0 +1,168 @@
+"""What a run may rely on while it indexes documents."""
+
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from graphmill.errors import NotFound
+from graphmill.ids import document_id
+from graphmill.messages import IndexRequest, OpenRun, RunRecord
+from graphmill.models import DocumentState, Phase, RunState
+from graphmill.stores.postgres.indexing import PostgresIndexingStore
+from tests.contracts.collections import KEY, RECIPE, index, open_run, processed, states, upload
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture
+def store(pool: asyncpg.Pool) -> PostgresIndexingStore:
+    return PostgresIndexingStore(pool)
+
+
+async def test_a_run_over_an_unknown_collection_is_refused_with_what_to_do(
+    store: PostgresIndexingStore,
+) -> None:
+    opening = OpenRun(uuid4(), "index/default/absent", IndexRequest("absent"))
+    with pytest.raises(NotFound, match="graphmill index PATH --collection absent"):
+        await store.open_run(opening, RECIPE)
+
+
+async def test_pages_follow_the_order_of_upload_and_begin_after_a_position(
+    pool: asyncpg.Pool, store: PostgresIndexingStore
+) -> None:
+    await upload(pool, {f"{n}.txt": b"%d" % n for n in (3, 1, 2)})
+    page = await store.next_page(KEY, 0, 2)
+    assert [document.label for document in page.documents] == ["3.txt", "1.txt"]
+    rest = await store.next_page(KEY, page.last, 2)
+    assert [document.label for document in rest.documents] == ["2.txt"]
+    assert (await store.next_page(KEY, rest.last, 2)).documents == ()
+
+
+async def test_of_equal_bytes_the_smallest_name_is_read_whatever_came_first(
+    pool: asyncpg.Pool, store: PostgresIndexingStore
+) -> None:
+    await upload(pool, {"b.txt": b"same", "c.txt": b"same"})
+    page = await store.next_page(KEY, 0, 10)
+    assert [document.label for document in page.documents] == ["b.txt"]
+    assert (await states(pool))["c.txt"] == "skipped same as: b.txt"
+
+    await upload(pool, {"a.txt": b"same"})
+    page = await store.next_page(KEY, 0, 10)
+    assert [document.label for document in page.documents] == ["a.txt"]
+    assert await states(pool) == {
+        "a.txt": "pending",
+        "b.txt": "skipped same as: a.txt",
+        "c.txt": "skipped same as: a.txt",
+    }
+
+
+async def test_a_copy_takes_over_when_the_first_is_deleted_or_changes(
+    pool: asyncpg.Pool, store: PostgresIndexingStore
+) -> None:
+    await upload(pool, {"a.txt": b"same", "b.txt": b"same", "c.txt": b"same"})
+    await store.next_page(KEY, 0, 10)
+    await pool.execute("DELETE FROM documents WHERE name = 'a.txt'")
+    page = await store.next_page(KEY, 0, 10)
+    assert [document.label for document in page.documents] == ["b.txt"]
+    assert (await states(pool))["c.txt"] == "skipped same as: b.txt"
+
+    await upload(pool, {"b.txt": b"other"})
+    page = await store.next_page(KEY, 0, 10)
+    assert {document.label for document in page.documents} == {"b.txt", "c.txt"}
+
+
+async def test_empty_files_are_not_the_same_as_each_other(
+    pool: asyncpg.Pool, store: PostgresIndexingStore
+) -> None:
+    await upload(pool, {"a.txt": b"", "b.txt": b""})
+    assert len((await store.next_page(KEY, 0, 10)).documents) == 2
+
+
+async def test_a_document_that_changed_while_it_was_read_keeps_its_newer_version(
+    pool: asyncpg.Pool, store: PostgresIndexingStore
+) -> None:
+    await upload(pool, {"a.txt": b"old"})
+    await store.next_page(KEY, 0, 10)
+    old = await store.load_document(KEY, document_id("a.txt"))
+    assert old is not None
+    await upload(pool, {"a.txt": b"new"})
+    assert not await store.save_processed(KEY, old, processed("a.txt", [{("A", "B"): 1}]), RECIPE)
+    assert not await store.save_ended(
+        KEY, old.id, old.version, DocumentState.FAILED, "corrupt: x", RECIPE
+    )
+    assert await states(pool) == {"a.txt": "uploaded"}
+    assert await pool.fetchval("SELECT count(*) FROM text_units") == 0
+
+
+async def test_a_second_version_leaves_only_its_own_text_units_alive(
+    pool: asyncpg.Pool,
+) -> None:
+    await index(pool, {"a.txt": processed("a.txt", [{("A", "B"): 1}, {("C",): 1}])})
+    await index(pool, {"a.txt": processed("a.txt", [{("A", "B"): 1}])})
+    rows = await pool.fetch("SELECT position, live FROM text_units ORDER BY position")
+    assert [(row["position"], row["live"]) for row in rows] == [(0, True), (1, False)]
+
+
+async def test_storing_the_same_document_twice_stores_it_once(
+    pool: asyncpg.Pool, store: PostgresIndexingStore
+) -> None:
+    document = processed("a.txt", [{("A", "B"): 2}])
+    await index(pool, {"a.txt": document})
+    await open_run(pool, force=True)
+    await index(pool, {"a.txt": document})
+    assert await pool.fetchval("SELECT count(*) FROM text_units WHERE live") == 1
+    assert await pool.fetchval("SELECT count(*) FROM extractions") == 1
+
+
+async def test_a_run_puts_in_line_only_what_another_recipe_made(
+    pool: asyncpg.Pool, store: PostgresIndexingStore
+) -> None:
+    await index(pool, {"a.txt": processed("a.txt", [{("A", "B"): 1}])})
+    await upload(pool, {"bad.pdf": b"bad"})
+    await store.next_page(KEY, 0, 10)
+    await store.save_ended(
+        KEY, document_id("bad.pdf"), None, DocumentState.FAILED, "corrupt: bad", RECIPE
+    )
+    await open_run(pool)
+    assert (await store.next_page(KEY, 0, 10)).documents == ()
+    opening = OpenRun(uuid4(), "index/default/sample", IndexRequest(KEY.name))
+    await store.open_run(opening, b"other recipe")
+    assert len((await store.next_page(KEY, 0, 10)).documents) == 2
+
+
+async def test_opening_a_run_again_changes_nothing(
+    pool: asyncpg.Pool, store: PostgresIndexingStore
+) -> None:
+    await index(pool, {"a.txt": processed("a.txt", [{("A", "B"): 1}])})
+    opening = OpenRun(uuid4(), "index/default/sample", IndexRequest(KEY.name, force_rebuild=True))
+    await store.open_run(opening, RECIPE)
+    await index(pool, {})
+    await pool.execute("UPDATE documents SET state = 'done'")
+    await store.open_run(opening, RECIPE)
+    assert await states(pool) == {"a.txt": "done"}
+
+
+async def test_a_run_that_leaves_failed_documents_says_so(
+    pool: asyncpg.Pool, store: PostgresIndexingStore
+) -> None:
+    await upload(pool, {"bad.pdf": b"bad"})
+    run_id = await open_run(pool)
+    await store.next_page(KEY, 0, 10)
+    await store.save_ended(
+        KEY, document_id("bad.pdf"), None, DocumentState.FAILED, "corrupt: bad", RECIPE
+    )
+    recorded = await store.record_run(RunRecord(run_id, RunState.COMPLETED, Phase.DONE))
+    assert recorded.state is RunState.COMPLETED_WITH_FAILURES
+    assert await pool.fetchval("SELECT ended_at IS NOT NULL FROM runs WHERE id = $1", run_id)
+    await store.record_run(RunRecord(run_id, RunState.RUNNING, Phase.DOCUMENTS))
+    assert await pool.fetchval("SELECT ended_at IS NULL FROM runs WHERE id = $1", run_id)
+
+
+async def test_a_later_run_closes_the_row_of_one_that_was_terminated(pool: asyncpg.Pool) -> None:
+    await upload(pool, {"a.txt": b"a"})
+    first = await open_run(pool)
+    await open_run(pool)
+    row = await pool.fetchrow("SELECT state, reason FROM runs WHERE id = $1", first)
+    assert row is not None
+    assert row["state"] == "failed" and "terminated from outside" in row["reason"]
