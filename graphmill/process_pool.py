@@ -119,9 +119,7 @@ class ProcessPool:
         missing = self._max_workers - len(self._children)
         self._idle.extend(await asyncio.gather(*(self._start_child() for _ in range(missing))))
 
-    async def run(
-        self, function: Callable[[*Ts], T], /, *args: *Ts, timeout_seconds: float
-    ) -> T:
+    async def run(self, function: Callable[[*Ts], T], /, *args: *Ts, timeout_seconds: float) -> T:
         """Call a module-level function in a child process and return what it returns.
 
         The time runs from when a process takes the task, not while it waits for one. Cancelling the

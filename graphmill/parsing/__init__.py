@@ -18,9 +18,7 @@ PARSER_VERSION = "1"
 __all__ = ["PARSER_VERSION", "parse"]
 
 
-def parse(
-    data: bytes, name: str, limits: LimitSettings, careful: bool = False
-) -> ParsedDocument:
+def parse(data: bytes, name: str, limits: LimitSettings, careful: bool = False) -> ParsedDocument:
     """Read a document. The same bytes and name give the same text each time.
 
     Args:
@@ -48,9 +46,7 @@ def parse(
     return assemble(format, PurePosixPath(name).stem or name, content, limits.document_characters)
 
 
-def _read(
-    format: str, data: bytes, name: str, limits: LimitSettings, careful: bool
-) -> Content:
+def _read(format: str, data: bytes, name: str, limits: LimitSettings, careful: bool) -> Content:
     # Imported here: a process that sees only plain text should not load the PDF libraries.
     match format:
         case "txt" | "md":

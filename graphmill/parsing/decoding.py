@@ -71,8 +71,11 @@ _DECLARED = {
     "euc-kr": "cp949",
     "ks_c_5601-1987": "cp949",
 }
-_META_CHARSET = re.compile(rb"charset\s{0,10}=\s{0,10}[\"']?\s{0,10}([A-Za-z0-9_-]{2,20})", re.IGNORECASE)
-_BINARY_CONTROLS = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
+_META_CHARSET = re.compile(
+    rb"charset\s{0,10}=\s{0,10}[\"']?\s{0,10}([A-Za-z0-9_-]{2,20})", re.IGNORECASE
+)
+_BINARY_CONTROLS = bytes([*range(7), *range(14, 27), *range(28, 32), 127])
+_EAST_ASIAN = re.compile(r"[\s!-~\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff00-\uffef]+")
 _SAMPLE = 65_536
 
 
@@ -108,13 +111,19 @@ def to_text(data: bytes, declared: bool = False) -> str | None:
             # A broken end or a lone surrogate must not cost the rest, which the BOM vouches for.
             return data[len(bom) :].decode(encoding, errors="replace")
     if b"\0" in data:
-        return _utf16_without_bom(data)
+        # UTF-8 with a few strays or padded with them; pairs of ASCII letters would otherwise pass
+        # for Chinese in UTF-16.
+        rest = data.rstrip(b"\0").replace(b"\0", b"")
+        if not rest or (len(data.rstrip(b"\0")) - len(rest)) * 100 > len(data):
+            return _utf16_without_bom(data)
+        text = _strict(rest, "utf-8")
+        return _utf16_without_bom(data) if text is None or _is_binary(rest) else text
     if b"\x1b$" in data[:_SAMPLE] and (text := _strict(data, "iso2022_jp")) is not None:
         return text
-    if (text := _utf8(data)) is not None:
-        return text if len(_BINARY_CONTROLS.findall(data, 0, _SAMPLE)) <= _tolerated(data) else None
-    if len(_BINARY_CONTROLS.findall(data, 0, _SAMPLE)) > _tolerated(data):
+    if _is_binary(data):
         return _utf16_without_bom(data)
+    if (text := _utf8(data)) is not None:
+        return text
     if declared and (meta := _META_CHARSET.search(data, 0, 4096)):
         encoding = _DECLARED.get(meta[1].decode("ascii").lower())
         if encoding is not None:
@@ -122,9 +131,10 @@ def to_text(data: bytes, declared: bool = False) -> str | None:
     return _legacy(data)
 
 
-def _tolerated(data: bytes) -> int:
+def _is_binary(data: bytes) -> bool:
     """Stray controls (terminal escapes, old word processors) do not make text binary."""
-    return min(len(data), _SAMPLE) // 100
+    sample = data[:_SAMPLE]
+    return (len(sample) - len(sample.translate(None, _BINARY_CONTROLS))) * 100 > len(sample)
 
 
 def _strict(data: bytes, encoding: str) -> str | None:
@@ -159,12 +169,15 @@ def _utf16_without_bom(data: bytes) -> str | None:
         if text is None or not text:
             continue
         sample = text[:2000]
-        strange = sum(unicodedata.category(c) in ("Cc", "Cn", "Co", "Cs") and c not in "\t\n\r\f" for c in sample)
+        strange = sum(
+            unicodedata.category(c) in ("Cc", "Cn", "Co", "Cs") and c not in "\t\n\r\f"
+            for c in sample
+        )
         if strange * 50 > len(sample) or not any(map(str.isalnum, sample)):
             continue
-        # In the wrong byte order letters of one alphabet fall into many blocks of 256.
+        # In the wrong byte order, letters of one alphabet fall into many blocks of 256.
         blocks = len({ord(c) >> 8 for c in sample})
-        if blocks > 2 and blocks * 3 > len(sample) and len(sample) > 20:
+        if blocks > 2 and blocks * 3 > len(sample) and not _EAST_ASIAN.fullmatch(sample):
             continue
         if best is None or blocks < best[0]:
             best = (blocks, text)
@@ -179,16 +192,27 @@ def _legacy(data: bytes) -> str | None:
         sample = sample[: sample.rfind(b"\n") + 1] or sample
     match = from_bytes(sample, cp_isolation=list(_LEGACY), enable_fallback=False).best()
     encoding = match.encoding if match else "cp1252"
-    if encoding == "cp1250" and _western(sample):
+    # What it gets wrong on short texts, each by a rule that does not depend on length.
+    if encoding in ("cp1250", "cp1254", "cp1257") and _western(sample):
         encoding = "cp1252"
+    if encoding == "cp949" and not _korean(sample):
+        encoding = "gb18030"
     text = data.decode(encoding, errors="replace")
     # Bytes that the best guess cannot place, all over: these are not characters.
     return text if text.count("\ufffd") * 20 <= len(text) else None
 
 
 def _western(sample: bytes) -> bool:
-    """Whether the letters that cp1250 and cp1252 disagree on are those of western languages."""
-    return all(c in _WESTERN for c in sample.decode("cp1252", errors="replace") if ord(c) > 0x7F)
+    """Whether the text, read as cp1252, has no other letters than western languages use."""
+    beyond = {c for c in sample.decode("cp1252", errors="replace") if c.isalpha() and c > "\x7f"}
+    return beyond <= _WESTERN_LETTERS
 
 
-_WESTERN = frozenset("ÀÂÄÅÆÇÈÉÊËÎÏÑÔÖØŒÙÛÜŸàâäåæçèéêëîïñôöøœùûüÿßáíóúÁÍÓÚìòÌÒãõÃÕ¡¿«»‹›“”„‘’‚–—…€£°§©®™ºª·²³½¼¾×\xa0´`•")
+def _korean(sample: bytes) -> bool:
+    """Whether nearly all pairs of bytes are Hangul, which begin with B0 to C8; Chinese go to F7."""
+    pairs = re.findall(rb"([\xa1-\xfe])[\x41-\xfe]", sample)
+    hangul = sum(b"\xb0" <= lead <= b"\xc8" for lead in pairs)
+    return hangul * 10 >= len(pairs) * 8
+
+
+_WESTERN_LETTERS = frozenset("ÀÂÄÅÆÇÈÉÊËÎÏÑÔÖØŒÙÛÜŸàâäåæçèéêëîïñôöøœùûüÿßáíóúÁÍÓÚìòÌÒãõÃÕªº")

@@ -46,7 +46,7 @@ def read(data: bytes, name: str, limits: LimitSettings) -> Content:
 
 
 def _delimiter(sample: str) -> str:
-    """The one that gives the most rows of the same number (over 1) of columns, then most columns."""
+    """The one that gives the most rows of one width over 1, then the most columns."""
 
     def score(delimiter: str) -> tuple[int, int]:
         rows = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)

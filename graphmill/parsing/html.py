@@ -4,6 +4,7 @@ import html
 import re
 
 from graphmill.parsing.decoding import decode
+from graphmill.parsing.markup import plain_inline
 from graphmill.parsing.tables import repeat_headers
 from graphmill.parsing.text import Content
 from graphmill.settings import LimitSettings
@@ -13,9 +14,8 @@ _ANCHOR = re.compile(r"<a\s(?:[^<>\"']|\"[^\"<]*\"|'[^'<]*')*>", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^<>]{0,1000}>([^<]{1,2000})</title", re.IGNORECASE)
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*>|<![^<>]*>")
 _UNREADABLE = frozenset(("script", "style", "template", "noscript", "svg"))
-_INLINE = frozenset(
-    "a abbr b bdi bdo cite code dfn em font i kbd mark q s samp small span strong sub sup time u var"
-    .split()
+_INLINE = re.compile(
+    "a|abbr|b|bd[io]|cite|code|dfn|em|font|i|kbd|mark|q|s|samp|small|span|strong|su[bp]|time|u|var"
 )
 
 
@@ -40,7 +40,7 @@ def _markdown(source: str) -> str:
     text = result.content or ""
     if not text.strip():  # nested deeper than the converter goes: it returns nothing
         return _without_tags(source)
-    return repeat_headers(text)
+    return repeat_headers(plain_inline(text))
 
 
 def _without_tags(source: str) -> str:
@@ -57,7 +57,7 @@ def _without_tags(source: str) -> str:
             skipped = "" if tag[1] and name == skipped else skipped
         elif name in _UNREADABLE and not tag[1]:
             skipped = name
-        elif name not in _INLINE:
+        elif not _INLINE.fullmatch(name):
             parts.append("\n")
     if not skipped:
         parts.append(html.unescape(source[position:]))

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphmill.parsing import office_fallback
+from graphmill.parsing.markup import plain_inline
 from graphmill.parsing.sniffing import needs_password
 from graphmill.parsing.tables import repeat_headers
 from graphmill.parsing.text import Content, text_too_large
 from graphmill.parsing.zips import open_zip, read_member
 from graphmill.settings import LimitSettings
 
-_IMAGE = re.compile(r"!\[([^\[\]\n]{0,2000})\]\([^()\n]{0,2000}\)")
-_LINK = re.compile(r"\[([^\[\]\n]{1,2000})\]\([^()\s]{0,2000}\)")
 _SHEET = re.compile(rb"<(?:\w{1,20}:)?sheet\s[^<>]{0,2000}?\bname=\"([^\"<>]{0,500})\"")
 _CORE_TITLE = re.compile(rb"<dc:title[^<>]{0,200}>([^<]{1,2000})</dc:title>")
 
@@ -23,9 +22,9 @@ def read(data: bytes, format: str, limits: LimitSettings) -> Content:
     from office_oxide import Document, OfficeOxideError
 
     try:
-        with Document.from_bytes(data, format) as document:  # pyright: ignore[reportArgumentType]
-            markdown = document.to_markdown()
-            slides = _slide_titles(document) if format == "pptx" else ()
+        document = Document.from_bytes(data, format)  # pyright: ignore[reportArgumentType]
+        markdown = document.to_markdown()
+        slides = _slide_titles(document) if format == "pptx" else ()
     except OfficeOxideError as error:
         if "password" in str(error).lower():
             raise needs_password("file") from None
@@ -92,6 +91,4 @@ def _normal(heading: str) -> str:
 
 
 def _tidy(markdown: str) -> str:
-    text = _LINK.sub(r"\1", _IMAGE.sub(r"\1", markdown))
-    return repeat_headers(text)
-
+    return repeat_headers(plain_inline(markdown))

@@ -64,13 +64,13 @@ def _slide_blocks(slide: Any) -> Iterator[str]:
     title = slide.shapes.title
     if title is not None and title.text_frame.text.strip():
         yield "## " + " ".join(title.text_frame.text.split())
-    pending: list[Any] = [shape for shape in slide.shapes][::-1]
+    pending: list[Any] = list(slide.shapes)[::-1]
     while pending:
         shape = pending.pop()
         if title is not None and shape.shape_id == title.shape_id:
             continue
         if hasattr(shape, "shapes"):  # a group
-            pending.extend([inner for inner in shape.shapes][::-1])
+            pending.extend(list(shape.shapes)[::-1])
         elif shape.has_text_frame:
             yield str(shape.text_frame.text)
         elif getattr(shape, "has_table", False):

@@ -1,10 +1,13 @@
 """PDF to markdown a page by liteparse, or to plain text by pypdfium2 where that fails."""
 
+import importlib
 import re
 from typing import Any
 
 from graphmill.errors import FailureReason, InvalidDocument, NoText
+from graphmill.parsing.markup import plain_inline
 from graphmill.parsing.sniffing import needs_password
+from graphmill.parsing.tables import repeat_headers
 from graphmill.parsing.text import Content, text_too_large
 from graphmill.settings import LimitSettings
 
@@ -41,9 +44,8 @@ def read(data: bytes, limits: LimitSettings, careful: bool) -> Content:
 
 def _markdown_pages(data: bytes, limits: LimitSettings) -> list[str] | None:
     """None where liteparse gives up on what another parser may read."""
-    from liteparse import LiteParse, ParseError
-
-    parser = LiteParse(
+    liteparse: Any = importlib.import_module("liteparse")
+    parser = liteparse.LiteParse(
         ocr_enabled=False,  # or it downloads tables
         continue_on_page_error=True,
         output_format="markdown",
@@ -54,13 +56,13 @@ def _markdown_pages(data: bytes, limits: LimitSettings) -> list[str] | None:
     )
     try:
         result = parser.parse(data)
-    except ParseError as error:
+    except liteparse.ParseError as error:
         if "password" in str(error).lower():
             raise needs_password("file") from None
         return None
     if not result.pages:
         return None
-    numbered = {page.page_num: page.markdown or "" for page in result.pages}
+    numbered: dict[int, str] = {page.page_num: page.markdown or "" for page in result.pages}
     if sum(map(len, numbered.values())) > limits.document_characters:
         raise text_too_large(limits.document_characters)
     # A page that failed keeps its number, so that those behind it keep theirs.
@@ -92,8 +94,7 @@ def _plain_pages(data: bytes, limits: LimitSettings) -> list[str]:
 
 
 def _open(data: bytes) -> Any:
-    import pypdfium2
-
+    pypdfium2: Any = importlib.import_module("pypdfium2")
     try:
         return pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
@@ -103,8 +104,7 @@ def _open(data: bytes) -> Any:
 
 
 def _pdfium_error() -> type[Exception]:
-    import pypdfium2
-
+    pypdfium2: Any = importlib.import_module("pypdfium2")
     return pypdfium2.PdfiumError
 
 
@@ -138,7 +138,8 @@ def _title(data: bytes) -> str:
 
 
 def _mend(page: str) -> str:
-    return _ESCAPED.sub(r"\1", _BROKEN_WORD.sub("", page).translate(_LIGATURES))
+    joined = _BROKEN_WORD.sub("", page).translate(_LIGATURES)
+    return _ESCAPED.sub(r"\1", repeat_headers(plain_inline(joined)))
 
 
 def _corrupt() -> InvalidDocument:

@@ -6,7 +6,7 @@ duplicate keys are all kept.
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from graphmill.errors import FailureReason, InvalidDocument
 from graphmill.parsing.decoding import decode
@@ -101,14 +101,16 @@ def _top_blocks(value: Any) -> Iterator[str]:
                 for item in items:
                     yield "\n".join(_lines(item, "", 0))
     elif isinstance(value, list):
-        for item in value:  # pyright: ignore[reportUnknownVariableType]
+        for item in cast(list[Any], value):
             yield "\n".join(_lines(item, "", 0))
     else:
         yield _scalar(value)
 
 
 def _is_record_list(value: Any) -> bool:
-    return isinstance(value, list) and any(isinstance(item, _Object) for item in value)  # pyright: ignore[reportUnknownVariableType]
+    return isinstance(value, list) and any(
+        isinstance(item, _Object) for item in cast(list[Any], value)
+    )
 
 
 def _lines(value: Any, path: str, depth: int) -> Iterator[str]:
@@ -119,7 +121,7 @@ def _lines(value: Any, path: str, depth: int) -> Iterator[str]:
         for key, item in value:
             yield from _lines(item, f"{path}.{key}" if path else key, depth + 1)
     elif isinstance(value, list):
-        items: list[Any] = value
+        items = cast(list[Any], value)
         if any(isinstance(item, (_Object, list)) for item in items):
             for number, item in enumerate(items, start=1):
                 yield from _lines(item, f"{path}[{number}]", depth + 1)
@@ -141,6 +143,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, _Object):
         return {key: _plain(item) for key, item in value}
     if isinstance(value, list):
-        items: list[Any] = value
+        items = cast(list[Any], value)
         return [_plain(item) for item in items]
     return value

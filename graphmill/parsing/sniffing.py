@@ -52,18 +52,22 @@ _UNREAD_TEXT = {
     "ps": "PostScript",
     "eps": "PostScript",
 }
-_OFFICE_ENDINGS = frozenset(
-    "docx docm dotx dotm pptx pptm potx ppsx ppsm xlsx xlsm xltx xltm".split()
-)
-_OTHER_ZIP_ENDINGS = frozenset("odt ods odp odg epub xlsb pages numbers key".split())
-_PICTURE_ENDINGS = frozenset("png jpg jpeg gif tif tiff bmp webp heic heif avif jp2".split())
-_ARCHIVE_ENDINGS = frozenset("zip gz tgz tar bz2 xz 7z rar zst lz4".split())
+
+
+def _endings(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_OFFICE_ENDINGS = _endings("docx docm dotx dotm pptx pptm potx ppsx ppsm xlsx xlsm xltx xltm")
+_OTHER_ZIP_ENDINGS = _endings("odt ods odp odg epub xlsb pages numbers key")
+_PICTURE_ENDINGS = _endings("png jpg jpeg gif tif tiff bmp webp heic heif avif jp2")
+_ARCHIVE_ENDINGS = _endings("zip gz tgz tar bz2 xz 7z rar zst lz4")
 _BINARY_ENDINGS = (
     _OFFICE_ENDINGS
     | _OTHER_ZIP_ENDINGS
     | _PICTURE_ENDINGS
     | _ARCHIVE_ENDINGS
-    | frozenset("pdf doc dot xls xlt ppt pps msg".split())
+    | _endings("pdf doc dot xls xlt ppt pps msg")
 )
 
 _PICTURES = (
@@ -114,7 +118,9 @@ _OTHERS = (
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
-_HTML = re.compile(r"\s*(<!--[^<>]{0,2000}-->\s*)?<(!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_HTML = re.compile(
+    r"\s*(<!--[^<>]{0,2000}-->\s*)?<(!doctype\s+html|html|head|body)\b", re.IGNORECASE
+)
 _XML = re.compile(r"\s*<\?xml\b|\s*<!DOCTYPE\s+(?!html)\w", re.IGNORECASE)
 _XHTML = re.compile(r"<html\b[^<>]*>", re.IGNORECASE)
 _MAIL = re.compile(
