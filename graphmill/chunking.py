@@ -19,6 +19,9 @@ from graphmill.ids import text_unit_id
 from graphmill.models import Page, ParsedDocument, TextUnit
 from graphmill.settings import ChunkSettings
 
+# Part of what stored text units were made by: raise it when the same text may be cut otherwise.
+CHUNKER_VERSION = "1"
+
 # o200k_base is the encoding of this model.
 _MODEL = "gpt-4o"
 

@@ -81,14 +81,24 @@ _CJK_ENDINGS = (
 _CJK_PREFIXES = (("株式会社", ORGANIZATION),)
 
 # Taken off a name, which then is a person's.
-HONORIFICS = frozenset(
+_HONORIFICS = frozenset(
     """
-    mr mrs ms miss dr prof professor sir dame rev hon messrs
-    herr frau doktor m mme mlle monsieur madame mademoiselle
-    sr sra srta don doña señor señora sig sigra dott signor signora dhr mevr mevrouw meneer
-    pan pani pán paní господин госпожа г-н г-жа
+    mr mrs ms dr prof professor sir hon messrs
+    herr frau doktor mme mlle monsieur madame mademoiselle
+    sra srta señor señora sig sigra dott signor signora dhr mevr mevrouw meneer
+    господин госпожа г-н г-жа
     """.split()
 )
+# Words of other meaning outside their language (Pan American, Don Juan, the initial M.).
+_HONORIFICS_OF = {
+    "en": frozenset(("miss", "rev")),
+    "fr": frozenset(("m",)),
+    "es": frozenset(("sr", "don", "doña")),
+    "pt": frozenset(("sr", "dom", "dona")),
+    "pl": frozenset(("pan", "pani")),
+    "cs": frozenset(("pan", "paní")),
+    "sk": frozenset(("pan", "pani")),
+}
 # Kept in the name (they are how the person is called), and it is a person's.
 _RANKS = frozenset(
     """
@@ -98,7 +108,7 @@ _RANKS = frozenset(
     """.split()
 )
 # Lower-case nouns before a name that say that a person follows.
-_ROLES = frozenset(
+ROLES = frozenset(
     """
     president singer songwriter actor actress author writer poet novelist director producer composer
     musician guitarist drummer rapper artist painter sculptor architect engineer inventor scientist
@@ -112,6 +122,12 @@ _ROLES = frozenset(
 )
 _PLACE_PREPOSITIONS = frozenset(("in", "near"))
 _NO_PLACE_ENDINGS = ("ISH", "ESE", "ISM")
+
+
+def is_honorific(word: str, language: str) -> bool:
+    """Whether a word before a name says no more than that a person follows."""
+    lower = word.rstrip(".").lower()
+    return lower in _HONORIFICS or lower in _HONORIFICS_OF.get(language, ())
 
 
 def type_by_words(title: str) -> str:
@@ -141,7 +157,7 @@ def type_by_words(title: str) -> str:
 
 def type_by_word_before(title: str, word: str) -> str:
     """By the word before a mention, in its own case."""
-    if word in _ROLES:
+    if word in ROLES:
         return PERSON
     if word in _PLACE_PREPOSITIONS and not title.endswith(_NO_PLACE_ENDINGS):
         return GEO

@@ -5,12 +5,13 @@ state, system, microsoft), so names in English are trimmed by a closed list of o
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from stopwordsiso import stopwords  # pyright: ignore[reportMissingTypeStubs]
 
 DEFAULT = "en"
+UNKNOWN = ""
 # Lists that are long and clean enough to tell a language by; Chinese, Japanese and Korean are told
 # by their script.
 _ALPHABETIC = tuple(
@@ -86,7 +87,8 @@ def detect_language(counts: Mapping[str, int]) -> Language:
         for code in index.get(word, ()):
             scores[code] = scores.get(code, 0) + count
     if not scores:
-        return language(DEFAULT)
+        # A list of names, or a script that writes without spaces.
+        return replace(language(DEFAULT), code=UNKNOWN)
     return language(min(scores, key=lambda code: (-scores[code], code != DEFAULT, code)))
 
 

@@ -5,7 +5,7 @@ RAKE scores all candidates; here one is kept if it recurs in the text unit or ha
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from graphmill.extraction.characters import CASELESS, MAX_WORD, WORD, to_title
 from graphmill.extraction.languages import CALENDAR, Language
@@ -14,6 +14,7 @@ MIN_WORDS = 2
 MAX_WORDS = 3
 # Sentences that must have a phrase which nothing else speaks for.
 MIN_SENTENCES = 2
+_MIN_LETTERS_ALONE = 3
 
 _RUN = re.compile(rf"[{WORD}]+(?:['-][{WORD}]+)*(?:[ \n]{{1,3}}[{WORD}]+(?:['-][{WORD}]+)*)*")
 _CASELESS = re.compile(rf"[{CASELESS}]")
@@ -41,50 +42,69 @@ def find_phrases(
         sentence = masked[start:end]
         shouted = sentence.isupper()
         for run in _RUN.findall(sentence):
-            phrase: list[str] = []
+            candidate: list[str] = []
             for word in (*run.split(), ""):
-                lower = word.lower()
-                if word and lower not in stopwords and not word[0].isdecimal():
-                    phrase.append(word)
+                if word and word.lower() not in stopwords and not word[0].isdecimal():
+                    candidate.append(word)
                     continue
-                if phrase:
-                    kept = _kept(phrase, english, shouted)
-                    if kept is not None:
-                        seen = sentences_of.setdefault(kept, [])
+                if candidate:
+                    for phrase in _phrases(candidate, english, shouted):
+                        seen = sentences_of.setdefault(phrase, [])
                         if not seen or seen[-1] != index:
                             seen.append(index)
-                        if english and kept.endswith(_TERM_ENDINGS):
-                            terms.add(kept)
-                    phrase = []
-    mentions = [
-        (index, phrase)
+                        if english and phrase.endswith(_TERM_ENDINGS):
+                            terms.add(phrase)
+                    candidate = []
+    kept = {
+        phrase
         for phrase, indexes in sentences_of.items()
         if len(indexes) >= MIN_SENTENCES or phrase in terms
-        for index in indexes
-    ]
-    # Titles last, and only of what is kept: most candidates are not.
-    titles = {phrase: to_title(phrase) for _, phrase in mentions}
-    return [(titles[phrase], index) for index, phrase in sorted(mentions)]
+    }
+    kept -= _explained(kept, sentences_of)
+    titles = [(phrase, to_title(phrase)) for phrase in sorted(kept)]
+    return [(title, index) for phrase, title in titles for index in sentences_of[phrase]]
 
 
-def _kept(words: list[str], english: bool, shouted: bool) -> str | None:
-    """The candidate in lower case, without the verbs and adverbs at its ends; None if it is none."""
+def _phrases(words: list[str], english: bool, shouted: bool) -> Iterable[str]:
+    """The phrases that a run of content words may hold, in lower case.
+
+    In English a run is a phrase, once the verbs and adverbs at its ends are off. Elsewhere verbs are
+    not told apart, so that a phrase is any stretch of a run, if it recurs.
+    """
     caseless = shouted or _CASELESS.search(words[0]) is not None
     if english and not shouted:
         while words and words[0].endswith(_NOT_FIRST_IN_ENGLISH):
             words = words[1:]
         while words and words[-1].endswith(_VERB_ENDINGS):
             words = words[:-1]
+        return (" ".join(words).lower(),) if _is_phrase(words, caseless) else ()
+    return [
+        " ".join(stretch).lower()
+        for length in range(1 if caseless else MIN_WORDS, MAX_WORDS + 1)
+        for at in range(len(words) - length + 1)
+        if _is_phrase(stretch := words[at : at + length], caseless)
+    ]
+
+
+def _is_phrase(words: list[str], caseless: bool) -> bool:
     if not (1 if caseless else MIN_WORDS) <= len(words) <= MAX_WORDS:
-        return None
-    if any(len(word) > MAX_WORD for word in words):
-        return None
-    if len(words) == 1 and len(words[0]) < 3:
-        return None
+        return False
+    lengths = [len(word) for word in words]
+    if max(lengths) > MAX_WORD or min(lengths) < (_MIN_LETTERS_ALONE if len(words) == 1 else 2):
+        return False
     # All capitalised: a name, which is found as such.
     if not caseless and all(word[0].isupper() for word in words):
-        return None
-    lower = [word.lower() for word in words]
-    if not CALENDAR.isdisjoint(lower) or min(map(len, lower)) < 2:
-        return None
-    return " ".join(lower)
+        return False
+    return not any(word.lower() in CALENDAR for word in words)
+
+
+def _explained(kept: set[str], sentences_of: Mapping[str, list[int]]) -> set[str]:
+    """Phrases that occur only within a longer one that is kept."""
+    explained: set[str] = set()
+    for phrase in kept:
+        words = phrase.split(" ")
+        if len(words) > 1:
+            for part in (" ".join(words[1:]), " ".join(words[:-1])):
+                if part in kept and len(sentences_of[part]) == len(sentences_of[phrase]):
+                    explained.add(part)
+    return explained

@@ -39,7 +39,8 @@ _ABBREVIATIONS = frozenset(
     т.е т.д т.п г гг им ул стр рис
     """.split()
 )
-_EDGES = " \t\r\n|-–—•‣▪·+>\"'"
+# Marks of headings, list items, quotations and table cells.
+_EDGES = " \t\r\n|-–—•‣▪·+>#"
 
 
 def sentences(text: str, masked: str) -> list[tuple[int, int]]:
@@ -50,9 +51,9 @@ def sentences(text: str, masked: str) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     start = 0
     for end in _paragraph_ends(text):
-        _split_paragraph(masked, start, end, spans)
+        _split_paragraph(text, masked, start, end, spans)
         start = end
-    _split_paragraph(masked, start, len(text), spans)
+    _split_paragraph(text, masked, start, len(text), spans)
     return spans
 
 
@@ -64,13 +65,15 @@ def _paragraph_ends(text: str) -> list[int]:
     return ends
 
 
-def _split_paragraph(masked: str, start: int, end: int, spans: list[tuple[int, int]]) -> None:
+def _split_paragraph(
+    text: str, masked: str, start: int, end: int, spans: list[tuple[int, int]]
+) -> None:
     for match in _SENTENCE_END.finditer(masked, start, end):
         if masked[match.start()] == "." and _is_abbreviation(masked, start, match.start()):
             continue
-        _add(masked, start, match.end(), spans)
+        _add(text, masked, start, match.end(), spans)
         start = match.end()
-    _add(masked, start, end, spans)
+    _add(text, masked, start, end, spans)
 
 
 def _is_abbreviation(masked: str, start: int, stop: int) -> bool:
@@ -86,13 +89,13 @@ def _is_abbreviation(masked: str, start: int, stop: int) -> bool:
     )
 
 
-def _add(masked: str, start: int, end: int, spans: list[tuple[int, int]]) -> None:
-    """Append masked[start:end], trimmed, in pieces of at most MAX_SENTENCE characters."""
+def _add(text: str, masked: str, start: int, end: int, spans: list[tuple[int, int]]) -> None:
+    """Append the span, trimmed, in pieces of at most MAX_SENTENCE characters."""
     while end - start > MAX_SENTENCE:
         cut = _cut(masked, start)
-        _add_piece(masked, start, cut, spans)
+        _add_piece(text, masked, start, cut, spans)
         start = cut
-    _add_piece(masked, start, end, spans)
+    _add_piece(text, masked, start, end, spans)
 
 
 def _cut(masked: str, start: int) -> int:
@@ -105,10 +108,12 @@ def _cut(masked: str, start: int) -> int:
     return high
 
 
-def _add_piece(masked: str, start: int, end: int, spans: list[tuple[int, int]]) -> None:
-    piece = masked[start:end]
+def _add_piece(
+    text: str, masked: str, start: int, end: int, spans: list[tuple[int, int]]
+) -> None:
+    if not masked[start:end].strip(_EDGES):
+        return
+    piece = text[start:end]
     stripped = piece.lstrip(_EDGES)
     start += len(piece) - len(stripped)
-    end = start + len(stripped.rstrip(_EDGES))
-    if end > start:
-        spans.append((start, end))
+    spans.append((start, start + len(stripped.rstrip(_EDGES))))
