@@ -16,7 +16,7 @@ demo: install ## index the sample dossier on real servers and answer questions (
 	@$(BIN)/graphmill demo
 
 check: install ## lint, formatting, types and import directions
-	@echo "ruff: lint";                $(BIN)/ruff check --quiet .
+	@echo "ruff: lint";                $(BIN)/ruff check --quiet --output-format concise .
 	@echo "ruff: formatting";          $(BIN)/ruff format --check --quiet .
 	@echo "pyright: strict types";     $(BIN)/pyright --pythonpath $(BIN)/python
 	@echo "import-linter: who may import whom"; $(BIN)/lint-imports --no-logo
