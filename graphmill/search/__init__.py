@@ -1,0 +1,7 @@
+"""Search without a model: ranked passages and an extractive answer with citations."""
+
+from graphmill.search.basic import basic_search
+from graphmill.search.local import local_search
+from graphmill.search.ports import GraphSnapshot, SearchStore
+
+__all__ = ["GraphSnapshot", "SearchStore", "basic_search", "local_search"]

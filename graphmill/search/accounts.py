@@ -1,0 +1,130 @@
+"""Two accounts of one thing that differ: sentences of two documents alike but for a figure.
+
+Only what can be seen without understanding: both sentences have a date, time, amount, year or count of
+the same kind with nothing of that kind in common, most of their other words are the same, and
+neither names anybody or anything that the other does not. What is worded differently is missed; that
+is better than calling contradictory what is not.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from graphmill.search.question import count_terms, term_of
+
+# Words (besides figures) that both sentences must share, and their share of the longer one's.
+_MIN_SHARED = 3
+_MIN_OVERLAP = 0.5
+_MAX_DIFFERENCES = 3
+
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
+    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+)
+# In this order: what one kind has taken is not looked at by the next.
+_KINDS = {
+    "date": re.compile(
+        rf"\b(?:\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}(?:,? \d{{4}})?"
+        rf"|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?(?:,? \d{{4}})?|\d{{4}}-\d\d-\d\d)\b",
+        re.IGNORECASE,
+    ),
+    "time": re.compile(
+        r"\b\d{1,2}:\d\d(?: ?[ap]\.?m\b)?|\b\d{1,2}(?:\.\d\d)? ?[ap]\.?m\b", re.IGNORECASE
+    ),
+    "amount": re.compile(r"[$€£¥] ?\d[\d.,]*(?: (?:thousand|million|billion)\b)?", re.IGNORECASE),
+    "percentage": re.compile(r"\b\d+(?:[.,]\d+)? ?(?:%|per ?cent\b)", re.IGNORECASE),
+    "year": re.compile(r"\b(?:1\d|20)\d\d\b"),
+    # A number counts something, which is part of its kind: "47 crates". Those that count nothing (of
+    # routes, of paragraphs) are names.
+    "count": re.compile(r"\b\d[\d,]* [a-z]{3,}\b"),
+}
+_PART = re.compile(r"\d+|[a-z]{3}", re.IGNORECASE)
+_NAME = re.compile(r"(?<=[^\s.!?…] )[\"'(]*([^\W\d_a-z]\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """one, other: indexes into the sentences looked at. The values are as they were written."""
+
+    one: int
+    other: int
+    one_value: str
+    other_value: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """A sentence taken apart. figures: kind to (parts, as written); names: capitalised words."""
+
+    document_id: UUID
+    figures: dict[str, list[tuple[frozenset[str], str]]]
+    words: frozenset[str]
+    names: frozenset[str]
+
+
+def find_differences(
+    sentences: Sequence[tuple[UUID, str]], quoted: Sequence[int]
+) -> list[Difference]:
+    """Differences between the quoted of the sentences, (document id, text) each, and any of them:
+    three at most, at most one for a quoted sentence."""
+    accounts = [_account(document_id, text) for document_id, text in sentences]
+    found: list[Difference] = []
+    for one in quoted:
+        for other, account in enumerate(accounts):
+            if not _comparable(accounts[one], account):
+                continue
+            values = _differing(accounts[one], account)
+            if values is None or any({d.one, d.other} == {one, other} for d in found):
+                continue
+            found.append(Difference(one, other, *values))
+            break
+        if len(found) == _MAX_DIFFERENCES:
+            break
+    return found
+
+
+def _account(document_id: UUID, text: str) -> _Account:
+    figures: dict[str, list[tuple[frozenset[str], str]]] = {}
+    names = frozenset(term_of(name) for name in _NAME.findall(text))
+    for kind, pattern in _KINDS.items():
+        for written in pattern.findall(text):
+            label = f"count of {term_of(written.split()[-1])}" if kind == "count" else kind
+            figures.setdefault(label, []).append((_parts(written), written))
+        # What is counted stays among the words.
+        text = (
+            pattern.sub(lambda m: " " + m.group().split()[-1], text)
+            if kind == "count"
+            else (pattern.sub(" ", text))
+        )
+    words = frozenset(term for term in count_terms(text) if len(term) > 2)
+    months = frozenset(name for name in names if name not in words)
+    return _Account(document_id, figures, words, names - months)
+
+
+def _parts(written: str) -> frozenset[str]:
+    """ "3rd of March 2021" as {3, mar, 2021}: a date without its year is part of one with it."""
+    return frozenset(
+        str(int(part)) if part.isdecimal() else part.lower()
+        for part in _PART.findall(written.replace(",", ""))
+        if part.lower() not in ("per", "cen", "tho")
+    )
+
+
+def _comparable(one: _Account, other: _Account) -> bool:
+    shared = len(one.words & other.words)
+    return (
+        one.document_id != other.document_id
+        and shared >= _MIN_SHARED
+        and shared >= _MIN_OVERLAP * max(len(one.words), len(other.words))
+        and one.names <= other.words
+        and other.names <= one.words
+    )
+
+
+def _differing(one: _Account, other: _Account) -> tuple[str, str] | None:
+    for kind in one.figures:
+        mine, theirs = one.figures[kind], other.figures.get(kind, [])
+        if theirs and not any(a <= b or b <= a for a, _ in mine for b, _ in theirs):
+            return mine[0][1], theirs[0][1]
+    return None

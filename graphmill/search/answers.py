@@ -1,0 +1,240 @@
+"""An answer without a model: the best sentences of the best passages, each with its citation.
+
+Sentences are taken one by one, each time the one that adds most (maximal marginal relevance,
+Carbonell and Goldstein 1998, with coverage of the question's terms in the place of redundancy
+alone): terms of the question that nothing taken covers, a link to what was taken (a rare word both
+share, as "Zimbabwe" links a river to a waterfall), another document.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphmill.extraction.characters import mask
+from graphmill.extraction.sentences import sentences
+from graphmill.models import Citation
+from graphmill.search.accounts import Difference, find_differences
+from graphmill.search.ports import Passage, QuestionEmbedder
+from graphmill.search.question import Question, count_terms
+
+NOTHING_FOUND = "Nothing was found in this collection that answers the question."
+
+_MAX_SENTENCES = 6
+_MAX_PASSAGES = 40
+_MAX_CANDIDATES = 600
+_MIN_WORDS = 4
+
+# A passage whose terms cover less of the question than this and whose meaning is farther from it
+# answers nothing. Seen on questions about other matters put to the musique100 passages.
+_MIN_COVERAGE = 0.25
+_MIN_SIMILARITY = 0.45
+# A further sentence must be worth at least this share of the first one.
+_MIN_SHARE = 0.45
+
+# What a document's title says holds for its sentences, if less surely.
+_TITLE_SHARE = 0.6
+# What a further sentence is worth: its own score, what it newly covers, and a link to what was taken
+# (an entity that both mention), the more the more it newly covers.
+_OWN = 0.5
+_NEW = 0.6
+_LINK = 1.0
+_LINK_BASE = 0.2
+_OTHER_DOCUMENT = 0.15
+# Sentences closer than this say the same.
+_SAME = 0.92
+
+_SPACES = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence that may be quoted. score: its worth for the question on its own, 0 to 1."""
+
+    passage: Passage
+    start: int
+    text: str
+    terms: frozenset[str]
+    context: frozenset[str]
+    score: float
+
+
+def compose_answer(
+    question: Question,
+    passages: Sequence[tuple[Passage, float]],
+    weights: Mapping[str, float],
+    similarities: Mapping[UUID, float],
+    embedder: QuestionEmbedder,
+    links: Mapping[str, float] | None = None,
+) -> tuple[str, tuple[Citation, ...]]:
+    """The answer's text and its citations, numbered from 1 in the order of their first mention.
+
+    passages: with scores from 0 to 1, best first. weights: of the question's terms, adding up to 1.
+    similarities: of passages with the question. links: titles of entities that connect passages, with
+    their worth from 0 to 1. Where the passages have next to nothing to do with
+    the question: NOTHING_FOUND and no citation.
+    """
+    passages = passages[:_MAX_PASSAGES]
+    if not _is_answerable(passages, weights, similarities):
+        return NOTHING_FOUND, ()
+    candidates, vectors = _candidates(question, passages, weights, embedder)
+    if not candidates:
+        return NOTHING_FOUND, ()
+    chosen = _choose(candidates, vectors, weights, _linked(candidates, links or {}))
+    differences = find_differences(
+        [(sentence.passage.document_id, sentence.text) for sentence in candidates], chosen
+    )
+    for difference in differences:
+        if difference.other not in chosen:
+            chosen.append(difference.other)
+    return _write([candidates[i] for i in chosen], differences, chosen)
+
+
+def _is_answerable(
+    passages: Sequence[tuple[Passage, float]],
+    weights: Mapping[str, float],
+    similarities: Mapping[UUID, float],
+) -> bool:
+    for passage, _ in passages:
+        terms = count_terms(f"{passage.title}\n{passage.text}")
+        coverage = math.fsum(weight for term, weight in weights.items() if term in terms)
+        if coverage >= _MIN_COVERAGE or similarities.get(passage.id, 0.0) >= _MIN_SIMILARITY:
+            return True
+    return False
+
+
+def _candidates(
+    question: Question,
+    passages: Sequence[tuple[Passage, float]],
+    weights: Mapping[str, float],
+    embedder: QuestionEmbedder,
+) -> tuple[list[Sentence], NDArray[np.floating[Any]]]:
+    found: list[tuple[Passage, float, int, str]] = []
+    seen: set[str] = set()
+    for passage, score in passages:
+        for start, end in sentences(passage.text, mask(passage.text)):
+            text = _SPACES.sub(" ", passage.text[start:end])
+            # Overlapping text units repeat sentences; so do copies of a document.
+            if text in seen or not _is_sentence(passage, start, text):
+                continue
+            seen.add(text)
+            found.append((passage, score, start, text))
+    found = found[:_MAX_CANDIDATES]
+    vectors = embedder.embed_array([question.text, *(text for _, _, _, text in found)])
+    # One product a row: a matrix product may sum in another order on another machine's BLAS.
+    asked = vectors[0]
+    candidates: list[Sentence] = []
+    for (passage, score, start, text), vector in zip(found, vectors[1:], strict=True):
+        terms = frozenset(count_terms(text))
+        context = frozenset(count_terms(passage.title)) - terms
+        similarity = max(0.0, round(float(np.dot(asked, vector)), 6))
+        covered = _weight(terms, weights) + _TITLE_SHARE * _weight(context, weights)
+        worth = (0.4 + 0.6 * score) * (0.5 * similarity + 0.5 * min(1.0, covered))
+        candidates.append(Sentence(passage, start, text, terms, context, worth))
+    return candidates, vectors[1:]
+
+
+def _is_sentence(passage: Passage, start: int, text: str) -> bool:
+    """Whether it can stand in an answer: no heading, no title, no scrap."""
+    line = passage.text.rfind("\n", 0, start) + 1
+    if passage.text[line:start].lstrip().startswith("#"):
+        return False
+    counts = count_terms(text)
+    return (
+        sum(counts.values()) >= _MIN_WORDS
+        and not counts.keys() <= count_terms(passage.title).keys()
+    )
+
+
+def _linked(candidates: Sequence[Sentence], links: Mapping[str, float]) -> list[dict[str, float]]:
+    """For each sentence the links it mentions, with their worth."""
+    terms_of = [(title, frozenset(count_terms(title)), worth) for title, worth in links.items()]
+    return [
+        {
+            title: worth
+            for title, terms, worth in terms_of
+            if terms and terms <= sentence.terms | sentence.context
+        }
+        for sentence in candidates
+    ]
+
+
+def _choose(
+    candidates: Sequence[Sentence],
+    vectors: NDArray[np.floating[Any]],
+    weights: Mapping[str, float],
+    linked: Sequence[Mapping[str, float]],
+) -> list[int]:
+    """Indexes of the sentences taken, in the order of taking."""
+    chosen: list[int] = []
+    covered: set[str] = set()
+    reached: set[str] = set()
+    documents: set[UUID] = set()
+    first = 0.0
+    while len(chosen) < _MAX_SENTENCES:
+        best: tuple[float, int] | None = None
+        for i, sentence in enumerate(candidates):
+            if i in chosen or any(float(np.dot(vectors[i], vectors[j])) > _SAME for j in chosen):
+                continue
+            worth = sentence.score
+            if chosen:
+                new = _weight(sentence.terms - covered, weights)
+                new += _TITLE_SHARE * _weight(sentence.context - covered, weights)
+                link = max((w for title, w in linked[i].items() if title in reached), default=0.0)
+                worth = _OWN * worth + _NEW * new + _LINK * link * (_LINK_BASE + new)
+                if sentence.passage.document_id not in documents:
+                    worth += _OTHER_DOCUMENT * sentence.score
+            if best is None or worth > best[0] + 1e-9:
+                best = (worth, i)
+        if best is None or (chosen and best[0] < _MIN_SHARE * first):
+            break
+        worth, i = best
+        first = first or worth
+        chosen.append(i)
+        documents.add(candidates[i].passage.document_id)
+        covered |= candidates[i].terms | candidates[i].context
+        reached |= linked[i].keys()
+    return chosen
+
+
+def _weight(terms: frozenset[str], weights: Mapping[str, float]) -> float:
+    # In the order of the question's terms: a sum over a set would differ in its last digit.
+    return math.fsum(weight for term, weight in weights.items() if term in terms)
+
+
+def _write(
+    quoted: Sequence[Sentence], differences: Sequence[Difference], chosen: Sequence[int]
+) -> tuple[str, tuple[Citation, ...]]:
+    numbers: dict[UUID, int] = {}
+    for sentence in quoted:
+        numbers.setdefault(sentence.passage.id, len(numbers) + 1)
+    lines = [f"{s.text} [{numbers[s.passage.id]}]" for s in quoted]
+    for difference in differences:
+        one = numbers[quoted[chosen.index(difference.one)].passage.id]
+        other = numbers[quoted[chosen.index(difference.other)].passage.id]
+        lines.append(
+            f"These accounts differ: {difference.one_value} [{one}],"
+            f" {difference.other_value} [{other}]."
+        )
+    citations: list[Citation] = []
+    for id, number in numbers.items():
+        cited = sorted(
+            (s for s in quoted if s.passage.id == id), key=lambda sentence: sentence.start
+        )
+        passage = cited[0].passage
+        citations.append(
+            Citation(
+                number=number,
+                document_id=passage.document_id,
+                title=passage.title or passage.document_name,
+                text_unit_id=id,
+                text=" … ".join(s.text for s in cited),
+                page=passage.first_page,
+            )
+        )
+    return "\n".join(lines), tuple(citations)

@@ -1,0 +1,43 @@
+"""Basic search: the passages nearest to the question, without the graph."""
+
+import asyncio
+import time
+
+from graphmill.models import Answer, CollectionKey
+from graphmill.search.answers import compose_answer
+from graphmill.search.ports import QuestionEmbedder, SearchStore
+from graphmill.search.question import parse_question
+from graphmill.search.ranking import rank_passages
+
+MODE = "basic"
+NOT_INDEXED = (
+    "Nothing was found: the collection {name!r} has no published graph yet. Index it first, or wait"
+    " for the run that does."
+)
+
+
+async def basic_search(
+    store: SearchStore,
+    embedder: QuestionEmbedder,
+    key: CollectionKey,
+    question: str,
+    *,
+    k: int = 10,
+) -> Answer:
+    """An extractive answer from the k best text units by words and vectors.
+
+    Raises:
+        InvalidRequest: the question is empty or too long.
+        NotFound: there is no such collection.
+    """
+    started = time.monotonic()
+    asked = parse_question(question)
+    async with store.snapshot(key) as graph:
+        if graph is None:
+            return Answer(NOT_INDEXED.format(name=key.name), MODE, ())
+        ranking = await rank_passages(graph, embedder, asked)
+    best = [(ranking.passages[id], score) for id, score in list(ranking.scores().items())[:k]]
+    answer, citations = await asyncio.to_thread(
+        compose_answer, asked, best, ranking.weights, ranking.similarities, embedder
+    )
+    return Answer(answer, MODE, citations, seconds=round(time.monotonic() - started, 3))

@@ -1,0 +1,113 @@
+"""Local search: passages that the question's words, meaning and entities lead to over the graph."""
+
+import asyncio
+import math
+import time
+
+from graphmill.models import Answer, CollectionKey, ScoredEntity
+from graphmill.search.answers import compose_answer
+from graphmill.search.basic import NOT_INDEXED
+from graphmill.search.chains import Chains, follow_chains
+from graphmill.search.ports import (
+    EntityNode,
+    GraphSnapshot,
+    Passage,
+    QuestionEmbedder,
+    SearchStore,
+)
+from graphmill.search.question import Question, count_terms, parse_question
+from graphmill.search.ranking import Ranking, rank_passages
+
+MODE = "local"
+# What the vector of a description says counts less than a name in the question.
+_SIMILAR_SHARE = 0.5
+
+
+async def local_search(
+    store: SearchStore,
+    embedder: QuestionEmbedder,
+    key: CollectionKey,
+    question: str,
+    *,
+    top_entities: int = 10,
+    context_tokens: int = 12_000,
+) -> Answer:
+    """An extractive answer from the best passages that fill context_tokens, with the entities that
+    the question names, comes near to or was followed over, best first.
+
+    Raises:
+        InvalidRequest: the question is empty or too long.
+        NotFound: there is no such collection.
+    """
+    started = time.monotonic()
+    asked = parse_question(question)
+    async with store.snapshot(key) as graph:
+        if graph is None:
+            return Answer(NOT_INDEXED.format(name=key.name), MODE, ())
+        ranking = await rank_passages(graph, embedder, asked)
+        named = await graph.entities_by_title(asked.titles)
+        chains = await follow_chains(graph, ranking, frozenset(entity.id for entity in named))
+        entities = await _score_entities(graph, embedder, asked, ranking, named, chains)
+    answer, citations = await asyncio.to_thread(
+        compose_answer,
+        asked,
+        _within(ranking, chains, context_tokens),
+        ranking.weights,
+        ranking.similarities,
+        embedder,
+        _links(chains),
+    )
+    return Answer(
+        answer,
+        MODE,
+        citations,
+        entities[:top_entities] if citations else (),
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+async def _score_entities(
+    graph: GraphSnapshot,
+    embedder: QuestionEmbedder,
+    question: Question,
+    ranking: Ranking,
+    named: tuple[EntityNode, ...],
+    chains: Chains,
+) -> tuple[ScoredEntity, ...]:
+    vector: list[float] = embedder.embed_array([question.text])[0].tolist()
+    scores = {entity: _named_score(entity, ranking) for entity in named}
+    if any(vector):
+        for entity, similarity in await graph.nearest_entities(embedder.model, vector, 10):
+            scores[entity] = max(scores.get(entity, 0.0), _SIMILAR_SHARE * similarity)
+    top = max(chains.bridges.values(), default=0.0) or 1.0
+    for entity, worth in chains.bridges.items():
+        scores[entity] = max(scores.get(entity, 0.0), _SIMILAR_SHARE * worth / top)
+    ordered = sorted(scores, key=lambda entity: (-scores[entity], entity.title, entity.id))
+    return tuple(
+        ScoredEntity(entity.title, entity.type, entity.description, round(scores[entity], 4))
+        for entity in ordered
+    )
+
+
+def _named_score(entity: EntityNode, ranking: Ranking) -> float:
+    """From a half to 1: the more of what the question asks for is in its name."""
+    terms = count_terms(entity.title)
+    return 0.5 + 0.5 * math.fsum(w for term, w in ranking.weights.items() if term in terms)
+
+
+def _links(chains: Chains) -> dict[str, float]:
+    top = max(chains.bridges.values(), default=0.0) or 1.0
+    return {entity.title: worth / top for entity, worth in chains.bridges.items() if worth > 0}
+
+
+def _within(ranking: Ranking, chains: Chains, tokens: int) -> list[tuple[Passage, float]]:
+    """The best passages, as many as fit, the first one in any case."""
+    best = next(iter(chains.scores.values()), 1.0) or 1.0
+    taken: list[tuple[Passage, float]] = []
+    for id, score in chains.scores.items():
+        passage = ranking.passages[id]
+        if taken and passage.n_tokens > tokens:
+            break
+        tokens -= passage.n_tokens
+        taken.append((passage, score / best))
+    return taken

@@ -1,0 +1,246 @@
+"""Reads of the published graph for search: exact scans by pgvector, words by a GIN index."""
+
+import math
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import asyncpg
+
+from graphmill.errors import NotFound
+from graphmill.models import CollectionKey
+from graphmill.search.ports import EntityNode, Passage, WordMatches
+
+_PUBLISHED = "SELECT graph_id FROM collections WHERE tenant = $1 AND name = $2"
+
+# The words' matches are materialized first and filtered by collection after: the planner may not
+# turn the index condition into a filter, which would stem every text of the collection.
+# The sum is of whole numbers, so that it does not depend on the order of rows.
+_MATCH_WORDS = """
+WITH words AS (
+    SELECT i - 1 AS i,
+           plainto_tsquery('pg_catalog.english', word)
+               && quote_literal($1 || '/' || $2)::tsquery AS query
+    FROM unnest($4::text[]) WITH ORDINALITY AS asked (word, i)
+    WHERE numnode(plainto_tsquery('pg_catalog.english', word)) > 0
+),
+hits AS MATERIALIZED (
+    SELECT words.i, t.tenant, t.collection, t.id
+    FROM words
+    JOIN text_units t ON text_unit_terms(t.tenant, t.collection, t.text) @@ words.query
+),
+found AS MATERIALIZED (
+    SELECT hits.i, hits.id
+    FROM hits JOIN graph_text_units g ON g.graph_id = $3 AND g.text_unit_id = hits.id
+    WHERE hits.tenant = $1 AND hits.collection = $2
+),
+total AS (SELECT count(*) AS n FROM graph_text_units WHERE graph_id = $3),
+frequencies AS (SELECT i, count(*) AS n FROM found GROUP BY i),
+weights AS (
+    SELECT f.i, f.n, (1e6 * ln(1 + (total.n - f.n + 0.5) / (f.n + 0.5)))::bigint AS weight
+    FROM frequencies f, total
+),
+best AS (
+    SELECT found.id, array_agg(found.i ORDER BY found.i) AS words, sum(weights.weight) AS weight
+    FROM found JOIN weights USING (i)
+    GROUP BY found.id
+    ORDER BY sum(weights.weight) DESC, found.id
+    LIMIT $5
+)
+SELECT NULL AS id, (SELECT array_agg(i ORDER BY i) FROM frequencies) AS words,
+       (SELECT array_agg(n ORDER BY i) FROM frequencies) AS counts,
+       (SELECT n FROM total) AS total, NULL::numeric AS weight
+UNION ALL
+SELECT id, words, NULL, NULL, weight FROM best
+ORDER BY weight DESC NULLS FIRST, id
+"""
+
+_NEAREST_TEXT_UNITS = """
+SELECT v.id, 1 - (v.embedding <=> $5::text::vector) AS similarity
+FROM vectors v
+JOIN graph_text_units g ON g.graph_id = $3 AND g.text_unit_id = v.id
+WHERE v.tenant = $1 AND v.collection = $2 AND v.vector_index = 'text_unit_text' AND v.model = $4
+ORDER BY v.embedding <=> $5::text::vector, v.id
+LIMIT $6
+"""
+
+_SIMILARITIES = """
+SELECT v.id, 1 - (v.embedding <=> $4::text::vector) AS similarity
+FROM vectors v
+WHERE v.tenant = $1 AND v.collection = $2 AND v.vector_index = 'text_unit_text' AND v.model = $3
+  AND v.id = ANY($5::uuid[])
+"""
+
+_PASSAGES = """
+SELECT t.id, t.document_id, d.name, d.title, t.position, t.text, t.n_tokens,
+       t.first_page, t.last_page
+FROM text_units t
+JOIN documents d ON d.tenant = t.tenant AND d.collection = t.collection AND d.id = t.document_id
+WHERE t.tenant = $1 AND t.collection = $2 AND t.id = ANY($3::uuid[])
+"""
+
+_ENTITIES_BY_TITLE = """
+SELECT id, title, type, description, frequency, text_unit_ids
+FROM entities WHERE graph_id = $1 AND title = ANY($2::text[])
+ORDER BY title, id
+"""
+
+_NEAREST_ENTITIES = """
+WITH nearest AS (
+    SELECT e.id, v.embedding <=> $5::text::vector AS distance
+    FROM entities e
+    JOIN vectors v ON v.tenant = $1 AND v.collection = $2
+        AND v.vector_index = 'entity_description' AND v.model = $4 AND v.id = e.embedding_id
+    WHERE e.graph_id = $3
+    ORDER BY distance, e.id
+    LIMIT $6
+)
+SELECT e.id, e.title, e.type, e.description, e.frequency, e.text_unit_ids,
+       1 - nearest.distance AS similarity
+FROM nearest JOIN entities e ON e.graph_id = $3 AND e.id = nearest.id
+ORDER BY nearest.distance, e.id
+"""
+
+_MENTIONED_ENTITIES = """
+SELECT e.id, e.title, e.type, e.description, e.frequency, e.text_unit_ids
+FROM entities e
+WHERE e.graph_id = $1 AND e.frequency BETWEEN 2 AND $3
+  AND e.id IN (
+      SELECT unnest(g.entity_ids) FROM graph_text_units g
+      WHERE g.graph_id = $1 AND g.text_unit_id = ANY($2::uuid[])
+  )
+ORDER BY e.id
+"""
+
+
+class PostgresSearchStore:
+    """graphmill.search.ports.SearchStore over PostgreSQL. The pool belongs to the caller."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def snapshot(
+        self, key: CollectionKey
+    ) -> AsyncGenerator["PostgresGraphSnapshot | None", None]:
+        async with (
+            self._pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            row = await connection.fetchrow(_PUBLISHED, key.tenant, key.name)
+            if row is None:
+                raise NotFound(f"there is no collection {key.name!r}")
+            # Without statistics (a collection just filled) the planner may take a sequential scan
+            # for cheap, and it would stem every text.
+            await connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL jit = off")
+            graph_id: int | None = row["graph_id"]
+            yield None if graph_id is None else PostgresGraphSnapshot(connection, key, graph_id)
+
+
+class PostgresGraphSnapshot:
+    """graphmill.search.ports.GraphSnapshot within the transaction of `connection`."""
+
+    def __init__(
+        self,
+        connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]",
+        key: CollectionKey,
+        graph_id: int,
+    ) -> None:
+        self._connection = connection
+        self._key = key
+        self._graph_id = graph_id
+
+    async def match_words(self, words: Sequence[str], limit: int) -> WordMatches:
+        rows = await self._connection.fetch(
+            _MATCH_WORDS, self._key.tenant, self._key.name, self._graph_id, list(words), limit
+        )
+        head = rows[0]
+        counts: dict[int, int] = dict(zip(head["words"] or (), head["counts"] or (), strict=True))
+        return WordMatches(
+            total=head["total"],
+            frequencies=tuple(counts.get(i, 0) for i in range(len(words))),
+            words_of={row["id"]: frozenset(row["words"]) for row in rows[1:]},
+        )
+
+    async def nearest_text_units(
+        self, model: str, vector: Sequence[float], limit: int
+    ) -> dict[UUID, float]:
+        rows = await self._connection.fetch(
+            _NEAREST_TEXT_UNITS,
+            self._key.tenant,
+            self._key.name,
+            self._graph_id,
+            model,
+            _literal(vector),
+            limit,
+        )
+        return _similarities(rows)
+
+    async def similarities(
+        self, model: str, vector: Sequence[float], text_unit_ids: Sequence[UUID]
+    ) -> dict[UUID, float]:
+        rows = await self._connection.fetch(
+            _SIMILARITIES,
+            self._key.tenant,
+            self._key.name,
+            model,
+            _literal(vector),
+            list(text_unit_ids),
+        )
+        return _similarities(rows)
+
+    async def passages(self, text_unit_ids: Sequence[UUID]) -> dict[UUID, Passage]:
+        rows = await self._connection.fetch(
+            _PASSAGES, self._key.tenant, self._key.name, list(text_unit_ids)
+        )
+        return {row["id"]: Passage(*row) for row in rows}
+
+    async def entities_by_title(self, titles: Sequence[str]) -> tuple[EntityNode, ...]:
+        rows = await self._connection.fetch(_ENTITIES_BY_TITLE, self._graph_id, list(titles))
+        return tuple(_entity(row) for row in rows)
+
+    async def nearest_entities(
+        self, model: str, vector: Sequence[float], limit: int
+    ) -> tuple[tuple[EntityNode, float], ...]:
+        rows = await self._connection.fetch(
+            _NEAREST_ENTITIES,
+            self._key.tenant,
+            self._key.name,
+            self._graph_id,
+            model,
+            _literal(vector),
+            limit,
+        )
+        similarities = _similarities(rows)
+        return tuple(
+            (_entity(row), similarities[row["id"]]) for row in rows if row["id"] in similarities
+        )
+
+    async def mentioned_entities(
+        self, text_unit_ids: Sequence[UUID], max_frequency: int
+    ) -> tuple[EntityNode, ...]:
+        rows = await self._connection.fetch(
+            _MENTIONED_ENTITIES, self._graph_id, list(text_unit_ids), max_frequency
+        )
+        return tuple(_entity(row) for row in rows)
+
+
+def _entity(row: asyncpg.Record) -> EntityNode:
+    return EntityNode(
+        id=row["id"],
+        title=row["title"],
+        type=row["type"],
+        description=row["description"],
+        frequency=row["frequency"],
+        text_unit_ids=tuple(row["text_unit_ids"]),
+    )
+
+
+def _similarities(rows: Sequence[asyncpg.Record]) -> dict[UUID, float]:
+    # A text without tokens has a vector of zeros, whose cosine with anything is no number.
+    return {row["id"]: row["similarity"] for row in rows if not math.isnan(row["similarity"])}
+
+
+def _literal(vector: Sequence[float]) -> str:
+    """pgvector's text form: it has no binary codec in asyncpg."""
+    return "[" + ",".join(map(repr, map(float, vector))) + "]"
