@@ -1,14 +1,14 @@
 """A sign of life while an activity works, so that a dead worker is noticed within seconds."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from temporalio import activity
 
 
 @asynccontextmanager
-async def heartbeating() -> AsyncIterator[None]:
+async def heartbeating() -> AsyncGenerator[None]:
     """Heartbeat three times in each heartbeat timeout for as long as the block takes."""
     timeout = activity.info().heartbeat_timeout
     if timeout is None:

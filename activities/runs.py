@@ -2,6 +2,7 @@
 
 from temporalio import activity
 
+from activities.heartbeats import heartbeating
 from graphmill.messages import (
     DocumentPage,
     FailDocument,
@@ -29,7 +30,8 @@ class RunActivities:
     async def open_run(self, opening: OpenRun) -> Recipe:
         """Write the run's row; decide how this run reads documents."""
         recipe = Recipe(opening.request.method, self._chunk.size, self._chunk.overlap)
-        await self._store.open_run(opening, self._document_recipe(recipe))
+        async with heartbeating():
+            await self._store.open_run(opening, self._document_recipe(recipe))
         return recipe
 
     @activity.defn
@@ -40,7 +42,8 @@ class RunActivities:
     @activity.defn
     async def next_page(self, request: PageRequest) -> DocumentPage:
         """Plan what was uploaded, and give the next documents that wait."""
-        return await self._store.next_page(request.key, request.after, request.limit)
+        async with heartbeating():
+            return await self._store.next_page(request.key, request.after, request.limit)
 
     @activity.defn
     async def fail_document(self, failure: FailDocument) -> None:

@@ -33,7 +33,7 @@ class StoredDocument:
 
 @dataclass(frozen=True, slots=True)
 class GraphToCluster:
-    """A merged graph, in canonical order. text_unit_dates: text unit id to ISO date of its document."""
+    """A merged graph, in canonical order. text_unit_dates: by text unit id, ISO."""
 
     entities: tuple[ClusterEntity, ...]
     relationships: tuple[ClusterRelationship, ...]
@@ -71,7 +71,7 @@ class IndexingStore(Protocol):
         processed: ProcessedDocument,
         recipe: bytes,
     ) -> bool:
-        """Replace what the document held before, in one transaction. False: it changed meanwhile."""
+        """Replace what the document held, in one transaction. False: it changed meanwhile."""
         ...
 
     async def save_ended(
@@ -83,7 +83,7 @@ class IndexingStore(Protocol):
         reason: str,
         recipe: bytes | None,
     ) -> bool:
-        """End a pending document failed or skipped; its text units go. False: it changed meanwhile.
+        """End a pending document failed or skipped; its text units go. False: it has changed.
 
         `version` None means whatever version it has."""
         ...
@@ -93,7 +93,7 @@ class GraphStore(Protocol):
     """Graphs under construction, and their publishing."""
 
     async def merge_graph(self, key: CollectionKey, versions: str, *, afresh: bool) -> MergedGraph:
-        """Fold all live extractions into a new graph; `versions` names the algorithms that follow."""
+        """Fold all live extractions into a new graph; `versions` names later steps."""
         ...
 
     async def load_for_clustering(self, graph_id: int) -> GraphToCluster: ...
@@ -109,7 +109,7 @@ class GraphStore(Protocol):
     async def count_reports(self, graph_id: int) -> int: ...
 
     async def publish_graph(self, key: CollectionKey, graph_id: int) -> None:
-        """Queries see this graph from now on; the one before and what only it needed are removed."""
+        """Queries see this graph from now on; the one before goes, and what only it needed."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""`python -m workers ROLE...`: run these roles in this process until SIGTERM or SIGINT, then drain."""
+"""`python -m workers ROLE...`: run these roles in one process until SIGTERM, then drain."""
 
 import argparse
 import asyncio

@@ -1,6 +1,6 @@
 """Which workflows and activities a role runs, and how many at a time."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -68,7 +68,7 @@ class Served:
 @asynccontextmanager
 async def open_workers(
     client: Client, pool: asyncpg.Pool, settings: Settings, roles: Sequence[Role]
-) -> AsyncIterator[list[Worker]]:
+) -> AsyncGenerator[list[Worker]]:
     """Workers for these roles, not yet running, with all that they need."""
     async with AsyncExitStack() as stack:
         workers: list[Worker] = []
@@ -98,14 +98,14 @@ def _worker(client: Client, role: Role, served: Served) -> Worker:
 
 
 @asynccontextmanager
-async def _workflow(pool: asyncpg.Pool, settings: Settings) -> AsyncIterator[Served]:
+async def _workflow(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
     yield Served(
         WORKFLOW_QUEUE, workflows=(IndexCollection, IndexPage, IndexDocument, BuildCommunities)
     )
 
 
 @asynccontextmanager
-async def _cpu(pool: asyncpg.Pool, settings: Settings) -> AsyncIterator[Served]:
+async def _cpu(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
     processes = ProcessPool(
         settings.cpu_workers,
         settings.cpu_tasks_per_process,
@@ -130,7 +130,7 @@ async def _cpu(pool: asyncpg.Pool, settings: Settings) -> AsyncIterator[Served]:
 
 
 @asynccontextmanager
-async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncIterator[Served]:
+async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
     yield Served(
         LLM_QUEUE,
         activities=(refuse_unknown,),
@@ -139,7 +139,7 @@ async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncIterator[Served]:
 
 
 @asynccontextmanager
-async def _embedding(pool: asyncpg.Pool, settings: Settings) -> AsyncIterator[Served]:
+async def _embedding(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
     activities = EmbeddingActivities(PostgresVectorStore(pool), LocalEmbedder())
     yield Served(
         EMBEDDING_QUEUE,
@@ -149,7 +149,7 @@ async def _embedding(pool: asyncpg.Pool, settings: Settings) -> AsyncIterator[Se
 
 
 @asynccontextmanager
-async def _store(pool: asyncpg.Pool, settings: Settings) -> AsyncIterator[Served]:
+async def _store(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
     runs = RunActivities(PostgresIndexingStore(pool), settings.chunk, recipe)
     graph = GraphActivities(PostgresGraphStore(pool, settings.prune))
     yield Served(

@@ -1,8 +1,8 @@
 """IndexCollection: a collection from its uploads to a published graph.
 
-One per collection: its id is index/TENANT/COLLECTION, and who starts it again joins it. Documents go
-in pages, each a child workflow (IndexPage), a few at once; histories stay short however large the
-collection is. The documents that arrive meanwhile are taken in before it ends.
+One per collection: its id is index/TENANT/COLLECTION, and who starts it again joins it. Documents
+go in pages, each a child workflow (IndexPage), a few at once; histories stay short however large
+the collection is. The documents that arrive meanwhile are taken in before it ends.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ with workflow.unsafe.imports_passed_through():
         index_workflow_id,
     )
     from graphmill.models import Phase, RunState
-    from graphmill.search_attributes import COLLECTION, STATE, TENANT, collection_attributes
+    from graphmill.search_attributes import collection_attributes
     from workflows.build_communities import BuildCommunities
     from workflows.index_page import IndexPage
     from workflows.policies import (
@@ -64,6 +64,7 @@ with workflow.unsafe.imports_passed_through():
         PUBLISH_GRAPH,
         RECORD_RUN,
     )
+    from workflows.visibility import show_collection, show_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +106,7 @@ class IndexCollection:
         # Not in __init__: what is raised there would be tried again for ever.
         self._request = _check(input)
         key = self._request.key
-        workflow.upsert_search_attributes(
-            [TENANT.value_set(key.tenant), COLLECTION.value_set(key.name)]
-        )
+        show_collection(key)
         if carried is None:
             self._afresh = self._request.force_rebuild
         else:
@@ -267,7 +266,7 @@ class IndexCollection:
     async def _record(self, state: RunState, phase: Phase, reason: str = "") -> None:
         """Say where the run is: to `status` (PostgreSQL), the Web UI and the progress query."""
         if state is not self._state or phase is Phase.DOCUMENTS:
-            workflow.upsert_search_attributes([STATE.value_set(state)])
+            show_state(state)
         self._state, self._phase = state, phase
         self._describe()
         recorded = await workflow.execute_activity_method(
@@ -278,7 +277,7 @@ class IndexCollection:
         )
         if recorded.state is not state:  # completed, but documents stand failed
             self._state = recorded.state
-            workflow.upsert_search_attributes([STATE.value_set(recorded.state)])
+            show_state(recorded.state)
             self._describe()
 
     async def _end_early(self, error: BaseException) -> None:

@@ -14,8 +14,8 @@ with workflow.unsafe.imports_passed_through():
         IndexDocumentResult,
     )
     from graphmill.models import DocumentState
-    from graphmill.search_attributes import STATE
     from workflows.policies import FAIL_DOCUMENT, PROCESS_DOCUMENT
+    from workflows.visibility import show_state
 
 
 @workflow.defn(name=INDEX_DOCUMENT)
@@ -40,7 +40,7 @@ class IndexDocument:
             result = IndexDocumentResult(DocumentState.FAILED, reason)
         if result.state is not DocumentState.DONE:
             # Only these: an upsert for each of millions of good ones would cost more than it tells.
-            workflow.upsert_search_attributes([STATE.value_set(result.state)])
+            show_state(result.state)
         workflow.set_current_details(
             f"{result.state}, {result.text_units} text units"
             if result.state is DocumentState.DONE

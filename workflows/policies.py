@@ -1,8 +1,8 @@
 """Queue, timeouts and retries of every activity, and the sizes of windows: read it as a table.
 
 A worker that dies is noticed when its heartbeat stops; start-to-close ends what hangs for ever.
-Retries have no last attempt here: activities/failures.py alone says what is not retried, and a server
-that is down comes back or somebody cancels the run.
+Retries have no last attempt here: activities/failures.py alone says what is not retried, and a
+server that is down comes back or somebody cancels the run.
 """
 
 from datetime import timedelta
@@ -45,10 +45,10 @@ _RETRIES = RetryPolicy(
 _BEAT = timedelta(seconds=10)
 
 # activity                            queue            start to close        heartbeat
-OPEN_RUN = _policy(                   STORE_QUEUE,     timedelta(minutes=10), None)  # fmt: skip
-RECORD_RUN = _policy(                 STORE_QUEUE,     timedelta(seconds=30), None)  # fmt: skip
-NEXT_PAGE = _policy(                  STORE_QUEUE,     timedelta(minutes=10), None)  # fmt: skip
-FAIL_DOCUMENT = _policy(              STORE_QUEUE,     timedelta(seconds=30), None)  # fmt: skip
+OPEN_RUN = _policy(                   STORE_QUEUE,     timedelta(minutes=10), _BEAT)  # fmt: skip
+RECORD_RUN = _policy(                 STORE_QUEUE,     timedelta(seconds=10), None)  # fmt: skip
+NEXT_PAGE = _policy(                  STORE_QUEUE,     timedelta(minutes=10), _BEAT)  # fmt: skip
+FAIL_DOCUMENT = _policy(              STORE_QUEUE,     timedelta(seconds=10), None)  # fmt: skip
 PROCESS_DOCUMENT = _policy(           CPU_QUEUE,       timedelta(minutes=10), _BEAT)  # fmt: skip
 MERGE_GRAPH = _policy(                STORE_QUEUE,     timedelta(hours=6),    _BEAT)  # fmt: skip
 CLUSTER_GRAPH = _policy(              CPU_QUEUE,       timedelta(hours=2),    _BEAT)  # fmt: skip
@@ -56,11 +56,11 @@ WRITE_REPORTS = _policy(              CPU_QUEUE,       timedelta(hours=6),    _B
 EMBED = _policy(                      EMBEDDING_QUEUE, timedelta(hours=6),    _BEAT)  # fmt: skip
 PUBLISH_GRAPH = _policy(              STORE_QUEUE,     timedelta(hours=1),    _BEAT)  # fmt: skip
 
-# One page is one IndexPage workflow; so many of them are open at once in a collection, each with so
-# many documents in flight. A page ends with at most 10 events a document in its history: far from
-# the 4,096 at which the server suggests continue-as-new; and its input stays under 50 kB. In flight:
-# enough to keep a worker's queue filled over a round trip, few enough that priorities, decided when
-# a task is queued, still count.
+# One page is one IndexPage workflow; so many of them are open at once in a collection, each with
+# so many documents in flight. A page ends with at most 10 events a document in its history: far
+# from the 4,096 at which the server suggests continue-as-new; its input stays under 50 kB. In
+# flight: enough to keep a worker's queue filled over a round trip, few enough that priorities,
+# decided when a task is queued, still count.
 PAGE_DOCUMENTS = 100
 OPEN_PAGES = 2
 IN_FLIGHT_PER_PAGE = 16

@@ -36,8 +36,8 @@ async def upload(
         await pool.execute(
             "INSERT INTO documents (tenant, collection, id, name, version, size, creation_date)"
             " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant, collection, id) DO UPDATE"
-            " SET version = excluded.version, size = excluded.size, state = 'uploaded', reason = '',"
-            " queue_position = nextval('queue_positions')",
+            " SET version = excluded.version, size = excluded.size, state = 'uploaded',"
+            " reason = '', queue_position = nextval('queue_positions')",
             key.tenant,
             key.name,
             document_id(name),

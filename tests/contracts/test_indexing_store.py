@@ -165,4 +165,5 @@ async def test_a_later_run_closes_the_row_of_one_that_was_terminated(pool: async
     await open_run(pool)
     row = await pool.fetchrow("SELECT state, reason FROM runs WHERE id = $1", first)
     assert row is not None
-    assert row["state"] == "failed" and "terminated from outside" in row["reason"]
+    assert row["state"] == "failed"
+    assert "terminated from outside" in row["reason"]

@@ -19,7 +19,7 @@ from graphmill.ports import GraphToCluster
 from graphmill.reports import ReportContext, ReportEntity, ReportRelationship
 from graphmill.settings import PruneSettings
 
-_MERGE_GRAPH = (resources.files(__package__) / "sql" / "merge_graph.sql").read_text()
+_MERGE_GRAPH = (resources.files("graphmill.stores.postgres") / "sql" / "merge_graph.sql").read_text()
 
 
 class PostgresGraphStore:

@@ -39,8 +39,8 @@ class PostgresIndexingStore:
             )
             if not known:
                 raise NotFound(
-                    f"collection {key.name!r} of tenant {key.tenant!r} does not exist; it comes to be"
-                    f" with its first documents: graphmill index PATH --collection {key.name}"
+                    f"collection {key.name!r} of tenant {key.tenant!r} does not exist; it comes to"
+                    f" be with its first documents: graphmill index PATH --collection {key.name}"
                 )
             opened = await connection.fetchval(
                 "INSERT INTO runs (id, tenant, collection, workflow_id, method, state, phase)"

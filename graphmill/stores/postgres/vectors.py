@@ -37,7 +37,8 @@ class PostgresVectorStore:
         rows = await self._pool.fetch(
             f"SELECT s.id, s.text FROM ({_SOURCES[vector_index]}) AS s WHERE NOT EXISTS ("
             " SELECT FROM vectors v WHERE v.tenant = $2 AND v.collection = $3"
-            " AND v.vector_index = $4 AND v.model = $5 AND v.id = s.id) AND s.id > $6 ORDER BY s.id LIMIT $7",
+            " AND v.vector_index = $4 AND v.model = $5 AND v.id = s.id)"
+            " AND s.id > $6 ORDER BY s.id LIMIT $7",
             graph_id,
             key.tenant,
             key.name,
