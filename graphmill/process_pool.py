@@ -100,7 +100,8 @@ class ProcessPool:
         self._slots = asyncio.Semaphore(max_workers)
         self._idle: list[_Child] = []
         self._children: set[_Child] = set()
-        self._closed = False
+        self._closed = False  # takes no more tasks
+        self._terminated = False  # nor finishes those it has
         # multiprocessing ends what is left with SIGTERM, which children ignore, and then waits for
         # ever; registered later than its own handler, this one runs before it.
         atexit.register(self._kill_all)
@@ -161,7 +162,7 @@ class ProcessPool:
 
     async def terminate(self) -> None:
         """Kill all processes at once; running tasks raise ProcessDied."""
-        self._closed = True
+        self._closed = self._terminated = True
         children = tuple(self._children)
         self._kill_all()
         atexit.unregister(self._kill_all)
@@ -180,7 +181,7 @@ class ProcessPool:
                 ) from None
             except (EOFError, ConnectionError):
                 self._kill(child)
-                if not child.started_task and attempt < _ATTEMPTS - 1 and not self._closed:
+                if not child.started_task and attempt < _ATTEMPTS - 1 and not self._terminated:
                     continue  # it had died while idle: nothing of this task was done
                 raise ProcessDied(await child.wait()) from None
             except BaseException:  # cancelled: nobody waits for the answer
@@ -199,7 +200,7 @@ class ProcessPool:
         return await self._start_child()
 
     def _give_back(self, child: "_Child", reusable: bool) -> None:
-        if not reusable or self._closed or child.tasks >= self._tasks_per_process:
+        if not reusable or self._terminated or child.tasks >= self._tasks_per_process:
             self._retire(child)
         else:
             self._idle.append(child)
@@ -231,7 +232,7 @@ class ProcessPool:
         except BaseException:
             self._kill(child)
             raise
-        if self._closed:  # terminate came in between and did not see this one
+        if self._terminated:  # it came in between and did not see this one
             self._kill(child)
             raise PoolClosed("the process pool was closed")
         return child
