@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from threading import Lock
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +32,8 @@ _BATCH = 256
 class LocalEmbedder:
     """Texts to vectors of 256 dimensions, float32, length 1 (all zero for a text without tokens).
 
-    A text's vector depends on its first 20,000 characters and nothing else, not on its neighbours in
-    a batch. Weights (33 MB in memory) are read at the first use, once. Safe in threads.
+    A text's vector depends on its first 20,000 characters and nothing else, not on its neighbours
+    in a batch. Weights (33 MB in memory) are read at the first use, once. Safe in threads.
     """
 
     dimension: int = 256
@@ -87,12 +88,12 @@ def _read_model() -> tuple[Tokenizer, NDArray[np.float32]]:
     folder = Path(spec.submodule_search_locations[0])
     try:
         tokenizer = Tokenizer.from_file(str(folder / _TOKENIZER))
-        with safe_open(folder / _WEIGHTS, framework="np") as file:
-            weights = np.ascontiguousarray(file.get_tensor("embedding.weight"), dtype=np.float32)
+        with safe_open(folder / _WEIGHTS, framework="np") as file:  # pyright: ignore[reportUnknownVariableType]
+            tensor = cast(NDArray[np.float16], file.get_tensor("embedding.weight"))  # pyright: ignore[reportUnknownMemberType]
     except Exception as error:  # the tokenizers library raises Exception itself
         raise SettingsError(
             f"the embedding model in {folder} cannot be read ({error}): install wordllama again"
         ) from error
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    return tokenizer, weights
+    return tokenizer, np.ascontiguousarray(tensor, dtype=np.float32)

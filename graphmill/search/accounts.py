@@ -1,9 +1,10 @@
-"""Two accounts of one thing that differ: sentences of two documents alike but for a figure.
+"""Two accounts of one thing that differ: sentences alike but for a figure or a "not".
 
-Only what can be seen without understanding: both sentences have a date, time, amount, year or count of
-the same kind with nothing of that kind in common, most of their other words are the same, and
-neither names anybody or anything that the other does not. What is worded differently is missed; that
-is better than calling contradictory what is not.
+Only what can be seen without understanding: most words of the two sentences are the same, neither
+names anybody or anything that the other does not, and either both have a date, time, amount, year
+or count of the same kind with nothing of that kind in common, or one is negated (in English) and
+the other is not. What is worded differently is missed; that is better than calling contradictory
+what is not.
 """
 
 import re
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from graphmill.search.question import count_terms, term_of
+from graphmill.search.question import content_terms, term_of
 
 # Words (besides figures) that both sentences must share, and their share of the longer one's.
 _MIN_SHARED = 3
@@ -35,22 +36,23 @@ _KINDS = {
     "amount": re.compile(r"[$€£¥] ?\d[\d.,]*(?: (?:thousand|million|billion)\b)?", re.IGNORECASE),
     "percentage": re.compile(r"\b\d+(?:[.,]\d+)? ?(?:%|per ?cent\b)", re.IGNORECASE),
     "year": re.compile(r"\b(?:1\d|20)\d\d\b"),
-    # A number counts something, which is part of its kind: "47 crates". Those that count nothing (of
-    # routes, of paragraphs) are names.
+    # A number counts something, which is part of its kind: "47 crates". Those that count nothing
+    # (of routes, of paragraphs) are names.
     "count": re.compile(r"\b\d[\d,]* [a-z]{3,}\b"),
 }
+_NOT = re.compile(r"\b(?:not|never|neither|nor)\b|n['’]t\b", re.IGNORECASE)
 _PART = re.compile(r"\d+|[a-z]{3}", re.IGNORECASE)
 _NAME = re.compile(r"(?<=[^\s.!?…] )[\"'(]*([^\W\d_a-z]\w+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """one, other: indexes into the sentences looked at. The values are as they were written."""
+    """one, other: indexes into the sentences looked at. values: what each says, as it was written;
+    None where one says no to the other."""
 
     one: int
     other: int
-    one_value: str
-    other_value: str
+    values: tuple[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class _Account:
     figures: dict[str, list[tuple[frozenset[str], str]]]
     words: frozenset[str]
     names: frozenset[str]
+    negated: bool
 
 
 def find_differences(
@@ -75,9 +78,10 @@ def find_differences(
             if not _comparable(accounts[one], account):
                 continue
             values = _differing(accounts[one], account)
-            if values is None or any({d.one, d.other} == {one, other} for d in found):
+            denied = accounts[one].negated != account.negated
+            if not (values or denied) or any({d.one, d.other} == {one, other} for d in found):
                 continue
-            found.append(Difference(one, other, *values))
+            found.append(Difference(one, other, values))
             break
         if len(found) == _MAX_DIFFERENCES:
             break
@@ -97,9 +101,10 @@ def _account(document_id: UUID, text: str) -> _Account:
             if kind == "count"
             else (pattern.sub(" ", text))
         )
-    words = frozenset(term for term in count_terms(text) if len(term) > 2)
+    negated = _NOT.search(text) is not None
+    words = content_terms(_NOT.sub(" ", text))
     months = frozenset(name for name in names if name not in words)
-    return _Account(document_id, figures, words, names - months)
+    return _Account(document_id, figures, words, names - months, negated)
 
 
 def _parts(written: str) -> frozenset[str]:

@@ -1,11 +1,11 @@
 """Passages that a question reaches over the graph: multi-hop search.
 
-"Which waterfall is in the country where the Bubye River is found?" matches the passage on the river,
-and that one names Zimbabwe. A chain goes from a passage that matches over an entity both mention to
-another passage; it is worth more the better the first one matches, the rarer the entity is, and the
-more the second one says of what the question asks and the first does not say. Nearest in spirit to
-HippoRAG (Gutierrez et al. 2024), whose personalized PageRank did less well with a graph made without
-a model (docs/decisions/extractive-answers.md).
+"Which waterfall is in the country where the Bubye River is found?" matches the passage on the
+river, and that one names Zimbabwe. A chain goes from a passage that matches over an entity both
+mention to another passage; it is worth more the better the first one matches, the rarer the entity
+is, and the more the second one says of what the question asks and the first does not say. Nearest
+in spirit to HippoRAG (Gutierrez et al. 2024), whose personalized PageRank did less well with a
+graph made without a model (docs/decisions/extractive-answers.md).
 """
 
 import math
@@ -28,8 +28,8 @@ _CONNECTION = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Chains:
-    """scores: of passages, best first, ties by id. bridges: entities that chains went over, with the
-    best score each gave to a passage."""
+    """scores: of passages, best first, ties by id. bridges: entities that chains went over, with
+    the best score each gave to a passage."""
 
     scores: dict[UUID, float]
     bridges: dict[EntityNode, float]

@@ -27,12 +27,14 @@ _SPACELESS = re.compile(
 class Question:
     """text: what was asked, on one line. terms: stems of its words that say something, in order.
 
-    words[i]: terms[i] as it was written. titles: how entities named in the question may be called.
+    words[i]: terms[i] as it was written. names: terms that look like parts of names. titles: how
+    entities named in the question may be called.
     """
 
     text: str
     terms: tuple[str, ...]
     words: tuple[str, ...]
+    names: frozenset[str]
     titles: tuple[str, ...]
 
 
@@ -59,7 +61,9 @@ def parse_question(text: str) -> Question:
     for term, word in written:
         if word.casefold() not in stop and len(by_term) < _MAX_TERMS:
             by_term.setdefault(term, word)
-    return Question(clean, tuple(by_term), tuple(by_term.values()), _titles(clean))
+    first = written[0][1] if written else ""
+    names = frozenset(t for t, word in by_term.items() if word[0].isupper() and word != first)
+    return Question(clean, tuple(by_term), tuple(by_term.values()), names, _titles(clean))
 
 
 def count_terms(text: str) -> dict[str, int]:
@@ -69,6 +73,13 @@ def count_terms(text: str) -> dict[str, int]:
         term = term_of(word)
         counts[term] = counts.get(term, 0) + 1
     return counts
+
+
+def content_terms(text: str) -> frozenset[str]:
+    """A text's terms without the stop words of its language."""
+    words = _pieces(text)
+    stop = _stop_words(tuple(word.casefold() for word in words))
+    return frozenset(term_of(word) for word in words if word.casefold() not in stop)
 
 
 @lru_cache(maxsize=100_000)

@@ -1,8 +1,8 @@
 """Passages ranked by meaning and by words: cosine similarity and BM25, added.
 
 Source of BM25: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond"
-(2009), with k1 1.2 and b 0.75. A weighted sum of the two scores did better here than reciprocal rank
-fusion (docs/decisions/extractive-answers.md).
+(2009), with k1 1.2 and b 0.75. A weighted sum of the two scores did better here than reciprocal
+rank fusion (docs/decisions/extractive-answers.md).
 """
 
 import math

@@ -1,0 +1,91 @@
+"""Files become a published graph by the real stores and algorithms, without Temporal."""
+
+import hashlib
+import io
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from uuid import UUID
+
+import asyncpg
+
+from graphmill.clustering import cluster_graph
+from graphmill.embedding import LocalEmbedder
+from graphmill.errors import InvalidDocument
+from graphmill.messages import COMMUNITY_FULL_CONTENT, ENTITY_DESCRIPTION, TEXT_UNIT_TEXT
+from graphmill.models import CollectionKey, DocumentState
+from graphmill.processing import ProcessSettings, process_document
+from graphmill.reports import write_report
+from graphmill.settings import LimitSettings, PruneSettings
+from graphmill.stores.postgres.catalog import PostgresCatalog
+from graphmill.stores.postgres.graph import PostgresGraphStore
+from graphmill.stores.postgres.indexing import PostgresIndexingStore
+from graphmill.stores.postgres.vectors import PostgresVectorStore
+from graphmill.uploads import Upload
+
+_DAY = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+
+
+async def publish(
+    pool: asyncpg.Pool,
+    key: CollectionKey,
+    files: Mapping[str, bytes],
+    *,
+    chunk_size: int = 1200,
+    min_node_freq: int = 2,
+) -> int:
+    """Upload, read, merge, cluster, report, embed and publish; gives the graph's id."""
+    catalog = PostgresCatalog(pool)
+    await catalog.create_collection(key)
+    await catalog.upload(key, [_upload(name, data) for name, data in files.items()])
+    await _read_documents(pool, key, chunk_size)
+    graphs = PostgresGraphStore(pool, PruneSettings(min_node_freq=min_node_freq))
+    merged = await graphs.merge_graph(key, "test", afresh=True)
+    assert merged.graph_id is not None
+    loaded = await graphs.load_for_clustering(merged.graph_id)
+    communities = cluster_graph(loaded.entities, loaded.relationships, loaded.text_unit_dates)
+    await graphs.save_communities(merged.graph_id, communities)
+    while contexts := await graphs.unreported(merged.graph_id, 100):
+        await graphs.save_reports(merged.graph_id, [write_report(c) for c in contexts])
+    await _embed(pool, key, merged.graph_id)
+    await graphs.publish_graph(key, merged.graph_id)
+    return merged.graph_id
+
+
+def _upload(name: str, data: bytes) -> Upload:
+    version = hashlib.sha256(data).digest()
+    return Upload(name, version, len(data), _DAY, partial(io.BytesIO, data))
+
+
+async def _read_documents(pool: asyncpg.Pool, key: CollectionKey, chunk_size: int) -> None:
+    indexing = PostgresIndexingStore(pool)
+    settings = ProcessSettings(chunk_size, chunk_size // 12, LimitSettings())
+    after = 0
+    while (page := await indexing.next_page(key, after, 500)).documents:
+        after = page.last
+        for waiting in page.documents:
+            document = await indexing.load_document(key, waiting.id)
+            assert document is not None
+            data = await indexing.load_content(key, document.version)
+            try:
+                processed = process_document(data, document.name, settings)
+            except InvalidDocument as error:
+                await indexing.save_ended(
+                    key, document.id, document.version, DocumentState.FAILED, str(error), b"test"
+                )
+            else:
+                await indexing.save_processed(key, document, processed, b"test")
+
+
+async def _embed(pool: asyncpg.Pool, key: CollectionKey, graph_id: int) -> None:
+    vectors = PostgresVectorStore(pool)
+    embedder = LocalEmbedder()
+    for index in (TEXT_UNIT_TEXT, ENTITY_DESCRIPTION, COMMUNITY_FULL_CONTENT):
+        after = UUID(int=0)
+        while rows := await vectors.unembedded(key, graph_id, index, embedder.model, after, 500):
+            embeddings = embedder.embed([text for _, text in rows])
+            ids = [id for id, _ in rows]
+            await vectors.upsert_vectors(
+                key, index, embedder.model, list(zip(ids, embeddings, strict=True))
+            )
+            after = ids[-1]
