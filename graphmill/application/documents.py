@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC
+from typing import Any
 from uuid import UUID
 
 from graphmill.application.folder import FoundFile
@@ -44,6 +46,36 @@ def collection_key(tenant: str, name: str) -> CollectionKey:
     return CollectionKey(check_tenant_name(tenant), check_collection_name(name))
 
 
+def document_to_json(document: DocumentSummary) -> dict[str, Any]:
+    """A document as `documents list` and the API show it; dates are ISO 8601 in UTC."""
+    return {
+        "id": str(document.id),
+        "name": document.name,
+        "version": document.version,
+        "size": document.size,
+        "creation_date": document.creation_date.astimezone(UTC).isoformat(),
+        "state": str(document.state),
+        "reason": document.reason,
+        "format": document.format,
+        "title": document.title,
+        "pages": document.pages,
+        "text_units": document.text_units,
+    }
+
+
+def collection_to_json(collection: CollectionSummary) -> dict[str, Any]:
+    """A collection as `collections list` and the API show it."""
+    return {
+        "name": collection.name,
+        "created_at": collection.created_at.astimezone(UTC).isoformat(),
+        "documents": dict(collection.documents),
+        "text_units": collection.text_units,
+        "entities": collection.entities,
+        "relationships": collection.relationships,
+        "communities": collection.communities,
+    }
+
+
 class Collections:
     def __init__(self, catalog: PostgresCatalog) -> None:
         self._catalog = catalog
@@ -58,6 +90,14 @@ class Collections:
         self, tenant: str, after: str | None = None, limit: int = _PAGE
     ) -> tuple[CollectionSummary, ...]:
         return await self._catalog.list_collections(check_tenant_name(tenant), after, limit)
+
+    async def list_all(self, tenant: str) -> AsyncIterator[CollectionSummary]:
+        """Every collection of a tenant, page after page."""
+        page = await self.list(tenant)
+        while page:
+            for collection in page:
+                yield collection
+            page = await self.list(tenant, page[-1].name)
 
     @tells_outages
     async def show(self, key: CollectionKey) -> CollectionSummary:

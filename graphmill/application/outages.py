@@ -7,7 +7,9 @@ from typing import ParamSpec, TypeVar
 import asyncpg
 from temporalio.service import RPCError, RPCStatusCode
 
+from graphmill import search_attributes
 from graphmill.errors import GraphmillError, SettingsError, Unavailable
+from graphmill.stores.postgres.database import is_transient
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -17,15 +19,6 @@ _TEMPORAL_DOWN = (
     RPCStatusCode.DEADLINE_EXCEEDED,
     RPCStatusCode.CANCELLED,  # how the SDK tells of a timeout of its own
     RPCStatusCode.RESOURCE_EXHAUSTED,
-)
-_DATABASE_DOWN = (
-    OSError,  # with TimeoutError; files are read elsewhere, under their own words
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.InterfaceError,
 )
 
 
@@ -49,17 +42,20 @@ def tells_outages(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]
 
 def explain_outage(error: Exception) -> GraphmillError | None:
     """The error in plain words, without the address (it may hold a password), or None."""
+    # How the SDK tells that it has not reached the server yet.
+    unconnected = isinstance(error, RuntimeError) and "client connect" in str(error)
+    if unconnected or (isinstance(error, RPCError) and error.status in _TEMPORAL_DOWN):
+        return Unavailable(
+            "Temporal does not answer; check that it runs (`graphmill up` starts it) and"
+            " TEMPORAL_ADDRESS; `graphmill doctor` looks at every connection"
+        )
     if isinstance(error, RPCError):
-        if error.status in _TEMPORAL_DOWN:
-            return Unavailable(
-                "Temporal does not answer; check that it runs (`graphmill up` starts it) and"
-                " TEMPORAL_ADDRESS; `graphmill doctor` looks at every connection"
-            )
         if "search attribute" in error.message.lower():
             return SettingsError(
                 "the Temporal namespace lacks graphmill's search attributes; add them with"
-                " `temporal operator search-attribute create --name GraphmillTenant --type Keyword"
-                " --name GraphmillCollection --type Keyword --name GraphmillState --type Keyword`"
+                " `temporal operator search-attribute create"
+                + "".join(f" --name {key.name} --type Keyword" for key in search_attributes.ALL)
+                + "`"
             )
         if error.status == RPCStatusCode.NOT_FOUND and "namespace" in error.message.lower():
             return SettingsError(
@@ -76,7 +72,8 @@ def explain_outage(error: Exception) -> GraphmillError | None:
         return SettingsError("PostgreSQL refuses the user or password of DATABASE_URL")
     if isinstance(error, asyncpg.InvalidCatalogNameError):
         return SettingsError("PostgreSQL has no database of the name that DATABASE_URL gives")
-    if isinstance(error, _DATABASE_DOWN):
+    # OSError too: files are read elsewhere, under words of their own.
+    if is_transient(error):
         return Unavailable(
             f"PostgreSQL does not answer ({type(error).__name__}); check that it runs"
             " (`graphmill up` starts it) and DATABASE_URL; `graphmill doctor` looks at every"

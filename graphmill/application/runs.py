@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeGuard
 from uuid import UUID
@@ -52,10 +52,6 @@ class RunEnded(PermanentError):
 
 class RunUnderWay(PermanentError):
     """What was asked for needs a run of its own, and one is under way."""
-
-
-class RunFailed(PermanentError):
-    """A run ended in Temporal before it could write why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +158,6 @@ class Runs:
 
         Raises:
             NotFound: the run's collection was deleted.
-            RunFailed: the run ended before it wrote anything.
         """
         status = await self._read(run, with_failures=with_failures)
         if status.ended or self._given_client is None:
@@ -173,18 +168,16 @@ class Runs:
             return status  # what PostgreSQL knows is better than nothing
         if reason is None:
             return status
-        if not await self._status.fail_run(UUID(run.run_id), reason):
-            status = await self._read(run, with_failures=with_failures)
-            if status.ended:  # it ended by itself in the meantime
-                return status
-            raise RunFailed(f"the run ended before it began: {reason}")
-        return await self._read(run, with_failures=with_failures)
+        await self._status.fail_run(UUID(run.run_id), reason)
+        status = await self._read(run, with_failures=with_failures)
+        # A run that ended before any worker opened it has no row to write in.
+        return status if status.ended else replace(status, state=RunState.FAILED, reason=reason)
 
     async def wait(self, run: RunHandle) -> AsyncIterator[RunStatus]:
         """How a run stands, about four times a second, until it has ended; the last with failures.
 
         Raises:
-            RunFailed: the run ended before it wrote anything.
+            NotFound: the run's collection was deleted.
             Unavailable: a server stayed away for a minute.
         """
         checked = time.monotonic()
@@ -204,7 +197,7 @@ class Runs:
                 await asyncio.sleep(1)
                 continue
             if status.ended and not await self._is_still_open(run):
-                yield await self._read_told(run, with_failures=True)
+                yield await self.status(run)
                 return
             if not status.ended:
                 yield status
@@ -308,8 +301,8 @@ class Runs:
         )
 
     @tells_outages
-    async def _read_told(self, run: RunHandle, *, with_failures: bool = False) -> RunStatus:
-        return await self._read(run, with_failures=with_failures)
+    async def _read_told(self, run: RunHandle) -> RunStatus:
+        return await self._read(run, with_failures=False)
 
     # ---- Temporal
 

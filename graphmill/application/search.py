@@ -1,20 +1,24 @@
 """Questions to a collection."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from graphmill.application.outages import tells_outages
 from graphmill.errors import InvalidRequest
 from graphmill.models import Answer, CollectionKey
 
 MODES = ("local", "basic")
-LATER_MODES = ("global", "drift")
-MAX_QUESTION_CHARACTERS = 10_000
+_LATER_MODES = ("global", "drift")
 
 SearchFunction = Callable[[CollectionKey, str], Awaitable[Answer]]
 
 
+class LaterRelease(InvalidRequest):
+    """It is named in the documentation, and this release does not have it yet."""
+
+
 class Search:
-    """`functions` answers a question in each of MODES."""
+    """`functions` answer a question, one for each of MODES."""
 
     def __init__(self, functions: Mapping[str, SearchFunction]) -> None:
         self._functions = functions
@@ -24,24 +28,43 @@ class Search:
         """An answer with citations from the collection's published graph.
 
         Raises:
-            InvalidRequest: the question is empty or too long, or this release lacks the mode.
-            NotFound: there is no such collection, or nothing of it has been indexed yet.
+            InvalidRequest: the question is empty or too long, or there is no such mode.
+            LaterRelease: this release lacks the mode.
+            NotFound: there is no such collection.
         """
-        if not question.strip():
-            raise InvalidRequest("the question is empty")
-        if len(question) > MAX_QUESTION_CHARACTERS:
-            raise InvalidRequest(
-                f"the question has {len(question):,} characters; at most"
-                f" {MAX_QUESTION_CHARACTERS:,} are read"
-            )
-        if mode in LATER_MODES:
+        if mode in _LATER_MODES:
             raise LaterRelease(
                 f"{mode} search comes with a later release; this one has {' and '.join(MODES)}"
             )
         if mode not in self._functions:
-            raise InvalidRequest(f"mode is {mode!r}; expected is one of {', '.join(MODES)}")
+            raise InvalidRequest(f"mode is {mode!r}; expected is {' or '.join(MODES)}")
         return await self._functions[mode](key, question)
 
 
-class LaterRelease(InvalidRequest):
-    """It is named in the documentation, and this release does not have it yet."""
+def answer_to_json(answer: Answer) -> dict[str, Any]:
+    """The keys that scripts rely on; `entities` is empty where the mode looks at none."""
+    return {
+        "answer": answer.answer,
+        "mode": answer.mode,
+        "citations": [
+            {
+                "number": citation.number,
+                "document_id": str(citation.document_id),
+                "title": citation.title,
+                "text_unit_id": str(citation.text_unit_id),
+                "text": citation.text,
+                "page": citation.page,
+            }
+            for citation in answer.citations
+        ],
+        "entities": [
+            {
+                "title": entity.title,
+                "type": entity.type,
+                "description": entity.description,
+                "score": entity.score,
+            }
+            for entity in answer.entities
+        ],
+        "seconds": answer.seconds,
+    }

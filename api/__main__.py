@@ -1,0 +1,67 @@
+"""`python -m api`: serve HTTP until SIGTERM or Ctrl-C."""
+
+import ipaddress
+import sys
+
+import uvicorn
+
+from graphmill.errors import SettingsError
+from graphmill.settings import Settings, load_settings
+
+_GRACE_SECONDS = 4
+
+
+def main() -> int:
+    try:
+        settings = load_settings()
+        check_addresses(settings)
+        check_host(settings.api_host)
+    except SettingsError as error:
+        sys.stderr.write(f"graphmill api: {error}\n")
+        return 2
+    uvicorn.run(
+        "api.app:from_environment",
+        factory=True,
+        host=settings.api_host,
+        port=settings.api_port,
+        workers=settings.uvicorn_workers,
+        timeout_keep_alive=settings.uvicorn_keep_alive,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        proxy_headers=False,
+        server_header=False,
+        # Lines of requests tell names of collections and little else that health does not.
+        access_log=False,
+    )
+    return 0
+
+
+def check_addresses(settings: Settings) -> None:
+    """
+    Raises:
+        SettingsError: the address of a server is not set.
+    """
+    if not settings.database_url or not settings.temporal_address:
+        raise SettingsError(
+            "the API needs TEMPORAL_ADDRESS and DATABASE_URL (`graphmill up` runs one itself;"
+            " `graphmill api` finds what `graphmill up` runs)"
+        )
+
+
+def check_host(host: str) -> None:
+    """
+    Raises:
+        SettingsError: others than this machine could connect, and there are no keys yet.
+    """
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise SettingsError(
+            f"GRAPHMILL_API_HOST is {host!r}: this release has no API keys, so it serves this"
+            " machine alone; set it to 127.0.0.1 or ::1"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

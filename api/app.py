@@ -1,0 +1,44 @@
+"""The application that uvicorn serves."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib import metadata
+
+from fastapi import FastAPI
+
+from api import collections, documents, health, problems, runs, search
+from api.guard import LoopbackGuard
+from graphmill.bootstrap import open_application
+from graphmill.embedded.home import Addresses
+from graphmill.settings import Settings, load_settings
+
+
+def create_app(settings: Settings, addresses: Addresses) -> FastAPI:
+    """The API over the servers at these addresses; it starts and stays while they are away."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        async with open_application(settings, addresses) as application:
+            app.state.graphmill = application
+            app.state.settings = settings
+            yield
+
+    app = FastAPI(
+        title="graphmill",
+        version=metadata.version("graphmill"),
+        summary="Durable GraphRAG indexing: documents in, a knowledge graph and cited answers out.",
+        lifespan=lifespan,
+        responses=problems.RESPONSES,
+    )
+    problems.install(app)
+    app.add_middleware(LoopbackGuard)
+    for router in (health.router, collections.router, documents.router, runs.router, search.router):
+        app.include_router(router)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """What `python -m api` serves: TEMPORAL_ADDRESS and DATABASE_URL are set (checked there)."""
+    settings = load_settings()
+    addresses = Addresses(settings.database_url or "", settings.temporal_address)
+    return create_app(settings, addresses)

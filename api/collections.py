@@ -1,0 +1,60 @@
+"""/v1/collections."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from api.requests import Application, Key, Tenant
+from api.schemas import Collection, CollectionPage, IndexBody, NewCollection, RunRef
+from graphmill.application.documents import collection_key, collection_to_json
+from graphmill.messages import IndexRequest
+
+router = APIRouter(prefix="/v1/collections", tags=["collections"])
+
+
+@router.post("", status_code=HTTPStatus.CREATED)
+async def create_collection(
+    body: NewCollection, app: Application, tenant: Tenant, response: Response
+) -> Collection:
+    """201 where it is new, 200 where it is there already."""
+    key = collection_key(tenant, body.name)
+    if not await app.collections.create(key):
+        response.status_code = HTTPStatus.OK
+    return Collection.model_validate(collection_to_json(await app.collections.show(key)))
+
+
+@router.get("")
+async def list_collections(
+    app: Application,
+    tenant: Tenant,
+    after: Annotated[str | None, Query(description="The `next` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> CollectionPage:
+    """In the order of their names."""
+    page = await app.collections.list(tenant, after, limit)
+    return CollectionPage(
+        collections=[Collection.model_validate(collection_to_json(found)) for found in page],
+        next=page[-1].name if len(page) == limit else None,
+    )
+
+
+@router.get("/{name}")
+async def show_collection(app: Application, key: Key) -> Collection:
+    return Collection.model_validate(collection_to_json(await app.collections.show(key)))
+
+
+@router.delete("/{name}", status_code=HTTPStatus.NO_CONTENT)
+async def delete_collection(app: Application, key: Key) -> None:
+    """Ends its run, then deletes it with its documents and graph."""
+    await app.delete_collection(key)
+
+
+@router.post("/{name}/index", status_code=HTTPStatus.ACCEPTED)
+async def index_collection(app: Application, key: Key, body: IndexBody | None = None) -> RunRef:
+    """Starts the collection's run, or joins the one under way, which takes new documents in."""
+    options = body or IndexBody()
+    run = await app.runs.start(
+        IndexRequest(key.name, key.tenant, options.method, options.force_rebuild, options.priority)
+    )
+    return RunRef.model_validate(run, from_attributes=True)

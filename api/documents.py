@@ -1,0 +1,92 @@
+"""/v1/collections/{name}/documents."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+
+from api.multipart import receive_uploads
+from api.requests import ApiSettings, Application, Key
+from api.schemas import Document, DocumentPage, RunRef, Uploaded, UploadedDocument
+from graphmill.application.documents import document_to_json
+from graphmill.ids import document_id
+from graphmill.models import DocumentState
+
+router = APIRouter(prefix="/v1/collections/{name}/documents", tags=["documents"])
+
+_UPLOAD: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["files"],
+                    "properties": {
+                        "creation_date": {
+                            "type": "string",
+                            "format": "date-time",
+                            "description": "Of the files that follow it; else the upload's.",
+                        },
+                        "files": {
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "A file's name, with its folders, is the document's.",
+                        },
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.post("", status_code=HTTPStatus.CREATED, openapi_extra=_UPLOAD)
+async def upload_documents(
+    request: Request, app: Application, settings: ApiSettings, key: Key
+) -> Uploaded:
+    """Stores files; the same bytes under the same name change nothing.
+
+    The collection comes to be with its first documents. They are indexed by the next run.
+    """
+    async with receive_uploads(request, settings.limits) as uploads:
+        counts = await app.documents.upload(key, uploads)
+    return Uploaded(
+        new=counts.new,
+        changed=counts.changed,
+        unchanged=counts.unchanged,
+        documents=[
+            UploadedDocument(
+                id=document_id(upload.name), name=upload.name, version=upload.version.hex()
+            )
+            for upload in uploads
+        ],
+    )
+
+
+@router.get("")
+async def list_documents(
+    app: Application,
+    key: Key,
+    after: Annotated[str | None, Query(description="The `next` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    state: DocumentState | None = None,
+) -> DocumentPage:
+    """In the order of their names."""
+    page = await app.documents.list(key, after, limit, state)
+    return DocumentPage(
+        documents=[Document.model_validate(document_to_json(found)) for found in page],
+        next=page[-1].name if len(page) == limit else None,
+    )
+
+
+@router.get("/{id}")
+async def show_document(id: UUID, app: Application, key: Key) -> Document:
+    return Document.model_validate(document_to_json(await app.documents.show(key, id)))
+
+
+@router.delete("/{id}", status_code=HTTPStatus.ACCEPTED)
+async def delete_document(id: UUID, app: Application, key: Key) -> RunRef:
+    """Forgets a document, and starts or joins the run that takes it out of the graph."""
+    return RunRef.model_validate(await app.delete_documents(key, [id]), from_attributes=True)

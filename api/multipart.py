@@ -1,0 +1,213 @@
+"""Uploaded files, streamed to one temporary file: memory stays small, whatever is sent."""
+
+import asyncio
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import IO, BinaryIO, cast
+
+from fastapi import Request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
+
+from api.problems import TooLarge, UnsupportedMediaType
+from graphmill.errors import InvalidRequest
+from graphmill.names import check_document_name
+from graphmill.settings import LimitSettings
+from graphmill.uploads import Upload
+
+MAX_FILES = 1000
+_MAX_FIELDS = 1000
+_MAX_FIELD_BYTES = 1000
+# What names and boundaries may add to the bytes of the files.
+_MAX_FRAMING_BYTES = 10_000_000
+
+
+@asynccontextmanager
+async def receive_uploads(
+    request: Request, limits: LimitSettings
+) -> AsyncGenerator[tuple[Upload, ...]]:
+    """The files of a multipart request, for the time of a block.
+
+    A field `creation_date` holds for the files that follow it; before one, it is now.
+
+    Raises:
+        UnsupportedMediaType: the body is no multipart/form-data.
+        TooLarge: a file, or all together, are larger than a document may be; or too many files.
+        InvalidRequest: the body, a name or a date is not well formed, or no file was sent.
+    """
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    boundary = options.get(b"boundary")
+    if kind != b"multipart/form-data" or not boundary:
+        raise UnsupportedMediaType("expected is multipart/form-data with files")
+    with tempfile.TemporaryFile(prefix="graphmill-upload-") as spool:
+        receiver = _Receiver(spool, limits.document_bytes)
+        parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": receiver.part_begin,
+                "on_header_field": receiver.header_field,
+                "on_header_value": receiver.header_value,
+                "on_header_end": receiver.header_end,
+                "on_headers_finished": receiver.headers_finished,
+                "on_part_data": receiver.part_data,
+                "on_part_end": receiver.part_end,
+                "on_end": receiver.end,
+            },
+        )
+        received = 0
+        try:
+            async for chunk in request.stream():
+                received += len(chunk)
+                if received > limits.document_bytes + _MAX_FRAMING_BYTES:
+                    raise TooLarge(
+                        f"a request holds at most {limits.document_bytes:,} bytes"
+                        " (GRAPHMILL_LIMIT_DOCUMENT_BYTES); send fewer files at a time"
+                    )
+                # Hashing and writing: not in the event loop, which serves others meanwhile.
+                await asyncio.to_thread(parser.write, chunk)
+        except FormParserError as error:
+            raise InvalidRequest(f"the multipart body is not well formed: {error}") from error
+        except ClientDisconnect as error:
+            raise InvalidRequest("the connection ended before the body") from error
+        if not receiver.ended:
+            raise InvalidRequest("the multipart body ends too early")
+        if not receiver.uploads:
+            raise InvalidRequest("no file was sent: a part with a filename is expected")
+        spool.flush()
+        yield tuple(receiver.uploads)
+
+
+class _Receiver:
+    """Callbacks of the parser: files go to the spool and are hashed on the way."""
+
+    def __init__(self, spool: IO[bytes], max_bytes: int) -> None:
+        self.uploads: list[Upload] = []
+        self.ended = False
+        self._spool = spool
+        self._max_bytes = max_bytes
+        self._creation_date = datetime.now(UTC)
+        self._offset = 0
+        self._fields = 0
+        self._headers: dict[bytes, bytes] = {}
+        self._header = (b"", b"")
+        self._field_name = ""
+        self._file_name: str | None = None
+        self._size = 0
+        self._digest = hashlib.sha256()
+        self._value = b""
+
+    def part_begin(self) -> None:
+        self._headers = {}
+        self._header = (b"", b"")
+        self._size = 0
+        self._digest = hashlib.sha256()
+        self._value = b""
+
+    def header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header = (self._header[0] + data[start:end], self._header[1])
+
+    def header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header = (self._header[0], self._header[1] + data[start:end])
+
+    def header_end(self) -> None:
+        self._headers[self._header[0].lower()] = self._header[1]
+        self._header = (b"", b"")
+
+    def headers_finished(self) -> None:
+        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        self._field_name = _text(options.get(b"name", b""))
+        given = options.get(b"filename")
+        if given is None:
+            self._file_name = None
+            self._fields += 1
+            if self._fields > _MAX_FIELDS:
+                raise TooLarge(f"a request holds at most {_MAX_FIELDS:,} fields")
+            return
+        self._file_name = check_document_name(_text(given))
+        if len(self.uploads) == MAX_FILES:
+            raise TooLarge(f"a request holds at most {MAX_FILES:,} files")
+
+    def part_data(self, data: bytes, start: int, end: int) -> None:
+        part = data[start:end]
+        self._size += len(part)
+        if self._file_name is None:
+            if self._size > _MAX_FIELD_BYTES:
+                raise TooLarge(f"the field {self._field_name!r} is too long")
+            self._value += part
+            return
+        if self._size > self._max_bytes:
+            raise TooLarge(
+                f"{self._file_name} is larger than the {self._max_bytes:,} bytes of"
+                " GRAPHMILL_LIMIT_DOCUMENT_BYTES"
+            )
+        self._digest.update(part)
+        self._spool.write(part)
+
+    def part_end(self) -> None:
+        if self._file_name is None:
+            self._field(_text(self._value))
+            return
+        self.uploads.append(
+            Upload(
+                name=self._file_name,
+                version=self._digest.digest(),
+                size=self._size,
+                creation_date=self._creation_date,
+                open=partial(_open, self._spool.fileno(), self._offset, self._size),
+            )
+        )
+        self._offset += self._size
+
+    def end(self) -> None:
+        self.ended = True
+
+    def _field(self, value: str) -> None:
+        if self._field_name != "creation_date":
+            raise InvalidRequest(
+                f"unknown field {self._field_name!r}; known are files and creation_date"
+            )
+        try:
+            date = datetime.fromisoformat(value)
+        except ValueError:
+            raise InvalidRequest(
+                f"creation_date is {value!r}; a date such as 2024-05-06T07:08:09Z is expected"
+            ) from None
+        self._creation_date = date if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+class _Slice(io.RawIOBase):
+    """A part of a file, read without moving the file's own position."""
+
+    def __init__(self, descriptor: int, offset: int, size: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._offset = offset
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        wanted = self._left if size < 0 else min(size, self._left)
+        part = os.pread(self._descriptor, wanted, self._offset)
+        self._offset += len(part)
+        self._left -= len(part)
+        return part
+
+
+def _open(descriptor: int, offset: int, size: int) -> BinaryIO:
+    return cast(BinaryIO, _Slice(descriptor, offset, size))
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise InvalidRequest("the names and fields of a multipart body are UTF-8") from None

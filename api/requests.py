@@ -1,0 +1,39 @@
+"""What every route needs to know of a request: the application, the settings, the tenant."""
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Header, Path, Request
+
+from graphmill.application.documents import collection_key
+from graphmill.application.graphmill import Graphmill
+from graphmill.models import CollectionKey
+from graphmill.names import check_tenant_name
+from graphmill.settings import Settings
+
+
+def _application(request: Request) -> Graphmill:
+    return cast(Graphmill, request.app.state.graphmill)
+
+
+def _settings(request: Request) -> Settings:
+    return cast(Settings, request.app.state.settings)
+
+
+def _tenant(
+    settings: Annotated[Settings, Depends(_settings)],
+    x_tenant: Annotated[str | None, Header(description="Whose collections; `default`.")] = None,
+) -> str:
+    return settings.tenant if x_tenant is None else check_tenant_name(x_tenant)
+
+
+def _key(
+    tenant: Annotated[str, Depends(_tenant)],
+    name: Annotated[str, Path(description="The collection's name.")],
+) -> CollectionKey:
+    return collection_key(tenant, name)
+
+
+Application = Annotated[Graphmill, Depends(_application)]
+ApiSettings = Annotated[Settings, Depends(_settings)]
+Tenant = Annotated[str, Depends(_tenant)]
+Key = Annotated[CollectionKey, Depends(_key)]

@@ -1,0 +1,54 @@
+"""/v1/runs."""
+
+from http import HTTPStatus
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from api.requests import Application, Tenant
+from api.schemas import Retried, Run, RunRef
+from graphmill.application.runs import RunHandle
+
+router = APIRouter(prefix="/v1/runs", tags=["runs"])
+
+
+@router.get("/{run_id}")
+async def show_run(run_id: UUID, app: Application, tenant: Tenant) -> Run:
+    """How a run stands."""
+    run = await app.runs.find(tenant, str(run_id))
+    return Run.model_validate((await app.runs.status(run)).to_json())
+
+
+@router.post("/{run_id}/pause", status_code=HTTPStatus.ACCEPTED)
+async def pause_run(run_id: UUID, app: Application, tenant: Tenant) -> RunRef:
+    """What is being read ends, nothing new begins."""
+    run = await app.runs.find(tenant, str(run_id))
+    await app.runs.pause(run)
+    return _ref(run)
+
+
+@router.post("/{run_id}/resume", status_code=HTTPStatus.ACCEPTED)
+async def resume_run(run_id: UUID, app: Application, tenant: Tenant) -> RunRef:
+    run = await app.runs.find(tenant, str(run_id))
+    await app.runs.resume(run)
+    return _ref(run)
+
+
+@router.post("/{run_id}/cancel", status_code=HTTPStatus.ACCEPTED)
+async def cancel_run(run_id: UUID, app: Application, tenant: Tenant) -> RunRef:
+    """What it has read stays; a new run goes on from there."""
+    run = await app.runs.find(tenant, str(run_id))
+    await app.runs.cancel(run)
+    return _ref(run)
+
+
+@router.post("/{run_id}/retry", status_code=HTTPStatus.ACCEPTED)
+async def retry_run(run_id: UUID, app: Application, tenant: Tenant) -> Retried:
+    """Reads the collection's failed documents again, in a new run or the one under way."""
+    run = await app.runs.find(tenant, str(run_id))
+    retried = await app.runs.retry(run)
+    return Retried(documents=retried.documents, **_ref(retried.run).model_dump())
+
+
+def _ref(run: RunHandle) -> RunRef:
+    return RunRef.model_validate(run, from_attributes=True)

@@ -1,0 +1,199 @@
+"""What `doctor` looks at: every connection, version and setting, in plain words."""
+
+import asyncio
+import platform
+import shutil
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib import metadata, resources
+from pathlib import Path
+
+import asyncpg
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, GetSystemInfoRequest
+from temporalio.client import Client
+
+from graphmill import search_attributes
+from graphmill.application.outages import explain_outage
+from graphmill.settings import Settings
+
+_SECONDS = 5.0
+_PACKAGES = ("temporalio", "asyncpg", "fastapi", "graspologic-native", "liteparse", "wordllama")
+_LOW_DISK_BYTES = 2_000_000_000
+# The processes of one machine that hold a pool: three groups of workers, and one of these commands.
+_POOLS_BESIDE_API = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`ok` None: nothing is wrong, but something is worth knowing. `words` say what to do."""
+
+    name: str
+    ok: bool | None
+    words: str
+
+
+def check_machine(settings: Settings) -> tuple[Check, ...]:
+    """What can be seen without any server."""
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in _PACKAGES)
+    checks = [
+        Check(
+            "python",
+            sys.version_info >= (3, 11),
+            f"{platform.python_version()} (3.11 or newer is needed)",
+        ),
+        Check("packages", True, f"graphmill {metadata.version('graphmill')}, {versions}"),
+        _check_home(settings.home),
+        Check(
+            "settings",
+            True,
+            f"{settings.cpu_workers} CPU workers, {settings.database_connections} database"
+            f" connections a process, chunks of {settings.chunk.size} tokens with"
+            f" {settings.chunk.overlap} of overlap, tenant {settings.tenant}",
+        ),
+    ]
+    if settings.chunk.overlap >= settings.chunk.size:
+        checks.append(
+            Check(
+                "chunks",
+                False,
+                f"GRAPHMILL_CHUNK_OVERLAP is {settings.chunk.overlap}, GRAPHMILL_CHUNK_SIZE"
+                f" {settings.chunk.size}; the overlap must be smaller",
+            )
+        )
+    return tuple(checks)
+
+
+def _check_home(home: Path) -> Check:
+    folder = home.absolute()
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
+    words = f"{folder}, {free / 1e9:,.0f} GB free"
+    if free < _LOW_DISK_BYTES:
+        return Check("home", False, words + "; free some, or set GRAPHMILL_HOME to another disk")
+    return Check("home", True, words)
+
+
+async def check_database(url: str, settings: Settings) -> AsyncIterator[Check]:
+    """PostgreSQL: whether it answers, its version, extension, tables and connections."""
+    try:
+        connection = await asyncpg.connect(url, timeout=_SECONDS)
+    except Exception as error:
+        yield Check("postgresql", False, _words(error))
+        return
+    try:
+        version: str = await connection.fetchval("SHOW server_version")
+        yield Check("postgresql", True, f"answers, version {version}")
+        vector = await connection.fetchval(
+            "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
+        )
+        if vector is None:
+            yield Check(
+                "pgvector", False, "the extension is missing: CREATE EXTENSION vector (superuser)"
+            )
+        else:
+            yield Check("pgvector", True, f"version {vector}")
+        yield await _check_tables(connection)
+        yield await _check_connections(connection, settings)
+    except Exception as error:
+        yield Check("postgresql", False, _words(error))
+    finally:
+        connection.terminate()
+
+
+async def _check_tables(connection: asyncpg.Connection) -> Check:
+    there = await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL")
+    if not there:
+        return Check("tables", False, "none yet: `graphmill up` or a worker makes them")
+    rows = await connection.fetch("SELECT name FROM schema_migrations")
+    folder = resources.files("graphmill.stores.postgres") / "migrations"
+    known = {file.name for file in folder.iterdir() if file.name.endswith(".sql")}
+    missing = sorted(known - {row["name"] for row in rows})
+    if missing:
+        return Check("tables", False, f"older than this release, without {', '.join(missing)}")
+    return Check("tables", True, f"{len(rows)} migrations, all that this release knows")
+
+
+async def _check_connections(connection: asyncpg.Connection, settings: Settings) -> Check:
+    allowed = int(await connection.fetchval("SHOW max_connections"))
+    allowed -= int(await connection.fetchval("SHOW superuser_reserved_connections"))
+    pools = _POOLS_BESIDE_API + settings.uvicorn_workers
+    wanted = pools * settings.database_connections
+    words = (
+        f"{pools} processes with {settings.database_connections} connections each may want"
+        f" {wanted}; the server allows {allowed}"
+    )
+    if wanted > allowed:
+        return Check(
+            "connections",
+            False,
+            f"{words}; lower GRAPHMILL_DATABASE_CONNECTIONS to {allowed // pools}, or raise"
+            " max_connections",
+        )
+    return Check("connections", True, words)
+
+
+async def check_temporal(
+    client: Client, address: str, queues: Mapping[str, bool]
+) -> AsyncIterator[Check]:
+    """Temporal: whether it answers, its version, search attributes, and who polls the queues.
+
+    `queues`: names of task queues, and whether each is one of workflows.
+    """
+    timeout = timedelta(seconds=_SECONDS)
+    try:
+        async with asyncio.timeout(_SECONDS):
+            info = await client.workflow_service.get_system_info(
+                GetSystemInfoRequest(), timeout=timeout
+            )
+        yield Check("temporal", True, f"answers at {address}, version {info.server_version}")
+        listed = await client.operator_service.list_search_attributes(
+            ListSearchAttributesRequest(namespace=client.namespace), timeout=timeout
+        )
+        missing = [k.name for k in search_attributes.ALL if k.name not in listed.custom_attributes]
+        if missing:
+            flags = "".join(f" --name {name} --type Keyword" for name in missing)
+            yield Check(
+                "search attributes",
+                False,
+                f"namespace {client.namespace} lacks {', '.join(missing)}:"
+                f" temporal operator search-attribute create{flags}",
+            )
+        else:
+            yield Check("search attributes", True, f"all in namespace {client.namespace}")
+        idle = [name for name, flows in queues.items() if not await _polled(client, name, flows)]
+        if idle:
+            yield Check(
+                "workers",
+                False,
+                f"nobody polls {', '.join(idle)}: `graphmill up` runs workers, or start them with"
+                " `graphmill worker ROLE`",
+            )
+        else:
+            yield Check("workers", True, f"every task queue is polled: {', '.join(queues)}")
+    except Exception as error:
+        yield Check("temporal", False, _words(error))
+
+
+async def _polled(client: Client, queue: str, workflows: bool) -> bool:
+    kind = (
+        TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+        if workflows
+        else TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+    )
+    described = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
+        ),
+        timeout=timedelta(seconds=_SECONDS),
+    )
+    return bool(described.pollers)
+
+
+def _words(error: Exception) -> str:
+    told = explain_outage(error)
+    return str(told) if told else f"it answers with {type(error).__name__}"

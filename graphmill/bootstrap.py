@@ -1,0 +1,71 @@
+"""The one place where the core is wired: which store, which client, which algorithm goes where."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import asyncpg
+from temporalio.client import Client
+
+from graphmill.application.documents import Collections, Documents
+from graphmill.application.exports import Exports
+from graphmill.application.graphmill import Graphmill
+from graphmill.application.health import Health
+from graphmill.application.runs import Runs
+from graphmill.application.search import Search
+from graphmill.embedded.home import Addresses
+from graphmill.embedding import LocalEmbedder
+from graphmill.models import CollectionKey
+from graphmill.search import basic_search, local_search
+from graphmill.settings import Settings
+from graphmill.stores.postgres.catalog import PostgresCatalog
+from graphmill.stores.postgres.database import open_pool
+from graphmill.stores.postgres.search import PostgresSearchStore
+from graphmill.stores.postgres.status import PostgresRunStatus
+
+
+@asynccontextmanager
+async def open_application(settings: Settings, addresses: Addresses) -> AsyncGenerator[Graphmill]:
+    """The application over the servers at these addresses, for the time of a block.
+
+    Neither server need answer yet: each is connected to when it is first needed, and again when it
+    comes back. Where there is no address of Temporal, what needs it raises Unavailable.
+    """
+    client = None
+    if addresses.temporal_address is not None:
+        client = await Client.connect(
+            addresses.temporal_address, namespace=settings.temporal_namespace, lazy=True
+        )
+    pool = await open_pool(addresses.database_url, settings.database_connections)
+    try:
+        catalog = PostgresCatalog(pool)
+        documents = Documents(catalog)
+        searched = PostgresSearchStore(pool)
+        embedder = LocalEmbedder()
+        yield Graphmill(
+            collections=Collections(catalog),
+            documents=documents,
+            runs=Runs(client, catalog, documents, PostgresRunStatus(pool)),
+            search=Search(
+                {
+                    "local": partial(local_search, searched, embedder),
+                    "basic": partial(basic_search, searched, embedder),
+                }
+            ),
+            exports=Exports(partial(_export, pool)),
+            health=Health(client, pool),
+        )
+    finally:
+        # close() would wait for a query that hangs on a server that is gone.
+        pool.terminate()
+
+
+async def _export(
+    pool: asyncpg.Pool, key: CollectionKey, folder: Path, format: str
+) -> dict[str, int]:
+    # Imported when it is needed: most commands would only wait for pyarrow.
+    from graphmill.export import export_collection
+    from graphmill.stores.postgres.export import PostgresExportStore
+
+    return await export_collection(PostgresExportStore(pool), key, folder, format)

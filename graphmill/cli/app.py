@@ -1,0 +1,282 @@
+"""The table of commands and their options. What they do is imported when one of them is run.
+
+(`graphmill --help` answers at once: nothing is imported here but typer.)
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graphmill.cli.running import run
+
+app = typer.Typer(
+    name="graphmill",
+    help="Durable GraphRAG indexing: documents in, a knowledge graph and cited answers out.",
+    no_args_is_help=True,
+    add_completion=False,
+    # Errors are one line; GRAPHMILL_DEBUG=1 shows where they come from.
+    pretty_exceptions_enable=False,
+)
+documents = typer.Typer(help="List, show and delete documents.", no_args_is_help=True)
+collections = typer.Typer(help="List, show and delete collections.", no_args_is_help=True)
+app.add_typer(documents, name="documents")
+app.add_typer(collections, name="collections")
+
+
+class MethodOption(StrEnum):
+    FAST = "fast"
+
+
+Tenant = Annotated[
+    str | None, typer.Option("--tenant", metavar="NAME", help="Tenant (GRAPHMILL_TENANT, default).")
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="One JSON document on stdout; progress on stderr.")
+]
+Collection = Annotated[str, typer.Option("--collection", "-c", metavar="NAME", help="Collection.")]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's id, or a collection's name (its latest run).")
+]
+
+
+@app.command()
+def up(tenant: Tenant = None, as_json: Json = False) -> None:
+    """Start everything embedded, in the foreground; Ctrl-C stops it. State stays."""
+    from graphmill.cli.stack import up
+
+    run(lambda: up(tenant, as_json=as_json))
+
+
+@app.command()
+def demo(tenant: Tenant = None, as_json: Json = False) -> None:
+    """Index the sample dossier and answer its questions. KEEP=1 leaves everything running."""
+    from graphmill.cli.demo import demo
+
+    run(lambda: demo(tenant, as_json=as_json))
+
+
+@app.command()
+def index(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files and folders to index.")
+    ],
+    collection: Collection,
+    method: Annotated[
+        MethodOption, typer.Option(help="How the graph is extracted. fast: without a model.")
+    ] = MethodOption.FAST,
+    wait: Annotated[bool, typer.Option("--wait", help="Show progress until the run ends.")] = False,
+    force_rebuild: Annotated[
+        bool, typer.Option("--force-rebuild", help="Read everything again, changed or not.")
+    ] = False,
+    priority: Annotated[
+        int, typer.Option(min=1, max=5, help="1 goes before 5 where runs compete.")
+    ] = 3,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Forget documents whose files are gone.")
+    ] = False,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Upload new and changed files, and start or join the collection's run.
+
+    Exit code 3: the run ended, and some documents of the collection stand failed.
+    """
+    from graphmill.cli.index import IndexOptions, index
+
+    options = IndexOptions(
+        paths=tuple(paths),
+        collection=collection,
+        method=method.value,
+        wait=wait,
+        force_rebuild=force_rebuild,
+        priority=priority,
+        prune=prune,
+        tenant=tenant,
+        as_json=as_json,
+    )
+    run(lambda: index(options))
+
+
+@app.command()
+def status(
+    name: Annotated[
+        str, typer.Argument(metavar="RUN_OR_COLLECTION", help="A run's id or a collection's name.")
+    ],
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show progress until the run ends.")
+    ] = False,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """How a run stands: phase, documents, figures of the graph, time left."""
+    from graphmill.cli.runs import status
+
+    run(lambda: status(name, tenant, watch=watch, as_json=as_json))
+
+
+@app.command()
+def pause(name: RunName, tenant: Tenant = None, as_json: Json = False) -> None:
+    """Hold a run: what is being read ends, nothing new begins."""
+    from graphmill.cli.runs import pause
+
+    run(lambda: pause(name, tenant, as_json=as_json))
+
+
+@app.command()
+def resume(name: RunName, tenant: Tenant = None, as_json: Json = False) -> None:
+    """Let a paused run go on."""
+    from graphmill.cli.runs import resume
+
+    run(lambda: resume(name, tenant, as_json=as_json))
+
+
+@app.command()
+def cancel(name: RunName, tenant: Tenant = None, as_json: Json = False) -> None:
+    """End a run. What it has read stays; a new run goes on from there."""
+    from graphmill.cli.runs import cancel
+
+    run(lambda: cancel(name, tenant, as_json=as_json))
+
+
+@app.command()
+def retry(name: RunName, tenant: Tenant = None, as_json: Json = False) -> None:
+    """Read the failed documents of a collection again."""
+    from graphmill.cli.runs import retry
+
+    run(lambda: retry(name, tenant, as_json=as_json))
+
+
+@app.command()
+def query(
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What you want to know.")],
+    collection: Collection,
+    mode: Annotated[str, typer.Option(help="local (entities and passages) or basic.")] = "local",
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Answer a question from a collection, with numbered citations."""
+    from graphmill.cli.query import query
+
+    run(lambda: query(question, collection, mode, tenant, as_json=as_json))
+
+
+@app.command()
+def export(
+    collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="Collection.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write.")],
+    format: Annotated[str, typer.Option("--format", help="parquet or jsonl.")] = "parquet",
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Write the tables of a collection's graph as files."""
+    from graphmill.cli.export import export
+
+    run(lambda: export(collection, format, output, tenant, as_json=as_json))
+
+
+@documents.command("list")
+def list_documents(
+    collection: Collection,
+    state: Annotated[
+        str | None, typer.Option(help="Only: uploaded, pending, done, failed or skipped.")
+    ] = None,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Documents of a collection and what became of them."""
+    from graphmill.cli.documents import list_documents
+
+    run(lambda: list_documents(collection, state, tenant, as_json=as_json))
+
+
+@documents.command("show")
+def show_document(
+    document: Annotated[str, typer.Argument(metavar="DOCUMENT", help="Its id or its name.")],
+    collection: Collection,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """One document."""
+    from graphmill.cli.documents import show_document
+
+    run(lambda: show_document(document, collection, tenant, as_json=as_json))
+
+
+@documents.command("delete")
+def delete_documents(
+    names: Annotated[
+        list[str], typer.Argument(metavar="DOCUMENT...", help="Their ids or their names.")
+    ],
+    collection: Collection,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Forget documents, and start the run that takes them out of the graph."""
+    from graphmill.cli.documents import delete_documents
+
+    run(lambda: delete_documents(tuple(names), collection, tenant, as_json=as_json))
+
+
+@collections.command("list")
+def list_collections(tenant: Tenant = None, as_json: Json = False) -> None:
+    """Collections and what is in them."""
+    from graphmill.cli.collections import list_collections
+
+    run(lambda: list_collections(tenant, as_json=as_json))
+
+
+@collections.command("show")
+def show_collection(
+    collection: Annotated[str, typer.Argument(metavar="COLLECTION")],
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """One collection."""
+    from graphmill.cli.collections import show_collection
+
+    run(lambda: show_collection(collection, tenant, as_json=as_json))
+
+
+@collections.command("delete")
+def delete_collection(
+    collection: Annotated[str, typer.Argument(metavar="COLLECTION")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Delete a collection with its documents and graph."""
+    from graphmill.cli.collections import delete_collection
+
+    run(lambda: delete_collection(collection, tenant, yes=yes, as_json=as_json))
+
+
+@app.command()
+def worker(
+    roles: Annotated[
+        list[str], typer.Argument(metavar="ROLE...", help="workflow, cpu, llm, embedding, store.")
+    ],
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Run one or more roles of workers in this process, until Ctrl-C or SIGTERM."""
+    from graphmill.cli.stack import worker
+
+    run(lambda: worker(tuple(roles), tenant, as_json=as_json))
+
+
+@app.command()
+def api(tenant: Tenant = None, as_json: Json = False) -> None:
+    """Run the HTTP API in this process, until Ctrl-C or SIGTERM."""
+    from graphmill.cli.stack import api
+
+    run(lambda: api(tenant, as_json=as_json))
+
+
+@app.command()
+def doctor(tenant: Tenant = None, as_json: Json = False) -> None:
+    """Look at every connection, version and setting; say what is wrong and what to do."""
+    from graphmill.cli.doctor import doctor
+
+    run(lambda: doctor(tenant, as_json=as_json))

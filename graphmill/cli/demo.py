@@ -1,0 +1,157 @@
+"""`graphmill demo`: the sample dossier, from files to answers, with everything checked."""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.rule import Rule
+
+from graphmill.application.folder import find_files
+from graphmill.application.search import answer_to_json
+from graphmill.cli.console import emit_json, err, out, say
+from graphmill.cli.index import upload_files, wait_for
+from graphmill.cli.query import show_answer
+from graphmill.cli.running import ERROR
+from graphmill.cli.session import Session, open_session, settings_for
+from graphmill.cli.stack import addresses_to_json
+from graphmill.cli.summary import exit_code_of, show_summary
+from graphmill.embedded.stack import Addresses, Parts
+from graphmill.errors import NotFound
+from graphmill.ids import document_id
+from graphmill.messages import IndexRequest
+from graphmill.models import Answer, CollectionKey
+
+COLLECTION = "dossier"
+_EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+# An answer that stands on one document alone has not shown what a graph is for.
+_MIN_DOCUMENTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, and what a right answer must hold and cite."""
+
+    question: str
+    mode: str
+    expect: tuple[str, ...]
+    documents: tuple[str, ...]
+
+
+async def demo(tenant: str | None, *, as_json: bool) -> int:
+    began = time.monotonic()
+    settings = settings_for(tenant)
+    key = CollectionKey(settings.tenant, COLLECTION)
+    files = await asyncio.to_thread(
+        find_files, [_EXAMPLES / "dossier"], settings.limits.document_bytes
+    )
+    questions = load_questions(_EXAMPLES / "questions.json")
+    say(f"indexing the sample dossier: {len(files)} documents about one matter")
+    async with open_session(settings, start=Parts.ALL) as session:
+        await upload_files(session, key, files, prune=True)
+        run = await session.app.runs.start(IndexRequest(key.name, key.tenant))
+        status = await wait_for(session, run)
+        if status is None:
+            return ERROR
+        if not as_json:
+            show_summary(status)
+        code = exit_code_of(status)
+        answers = [await _ask(session, key, question, as_json=as_json) for question in questions]
+        wrong = [
+            words
+            for question, answer in zip(questions, answers, strict=True)
+            for words in shortcomings(question, answer)
+        ]
+        for words in wrong:
+            say(f"error: {words}")
+        _show_addresses(session.addresses)
+        say(f"done in {time.monotonic() - began:.1f} s")
+        if as_json:
+            emit_json(
+                {
+                    "run": status.to_json(),
+                    "answers": [
+                        {"question": question.question, "documents": list(question.documents)}
+                        | answer_to_json(answer)
+                        for question, answer in zip(questions, answers, strict=True)
+                    ],
+                    "wrong": wrong,
+                    "addresses": addresses_to_json(session.addresses),
+                }
+            )
+        if os.environ.get("KEEP") == "1" and session.own_stack:
+            await _keep()
+    return ERROR if wrong else code
+
+
+def load_questions(path: Path) -> tuple[Question, ...]:
+    """
+    Raises:
+        NotFound: the examples are not there: this is no checkout.
+    """
+    try:
+        entries: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise NotFound(
+            f"{path} cannot be read ({error.strerror}); the demo runs from a checkout of graphmill"
+        ) from error
+    return tuple(
+        Question(
+            entry["question"], entry["mode"], tuple(entry["expect"]), tuple(entry["documents"])
+        )
+        for entry in entries
+    )
+
+
+def shortcomings(question: Question, answer: Answer) -> Sequence[str]:
+    """What an answer lacks of what is expected of it; nothing where it is right."""
+    cited = {citation.document_id for citation in answer.citations}
+    # Line breaks of a citation are not part of what it says.
+    told = " ".join(" ".join((answer.answer, *(c.text for c in answer.citations))).split())
+    wrong = [
+        f"{question.question!r}: neither the answer nor its citations hold {words!r}"
+        for words in question.expect
+        if words.casefold() not in told.casefold()
+    ]
+    wrong += [
+        f"{question.question!r}: {name} is not cited"
+        for name in question.documents
+        if document_id(name) not in cited
+    ]
+    if len(cited) < _MIN_DOCUMENTS:
+        wrong.append(f"{question.question!r}: cites {len(cited)} documents, not {_MIN_DOCUMENTS}")
+    return wrong
+
+
+async def _ask(
+    session: Session, key: CollectionKey, question: Question, *, as_json: bool
+) -> Answer:
+    answer = await session.app.search.query(key, question.question, question.mode)
+    if not as_json:
+        out.print()
+        out.print(Rule(f"{question.question} ({question.mode})", align="left"))
+        show_answer(answer)
+    return answer
+
+
+def _show_addresses(addresses: Addresses) -> None:
+    err.print()
+    if addresses.temporal_ui_url:
+        say(f"Temporal's Web UI: {addresses.temporal_ui_url}")
+    if addresses.api_url:
+        say(f"API: {addresses.api_url} (documentation: {addresses.api_url}/docs)")
+
+
+async def _keep() -> None:
+    say("KEEP=1: everything stays up until Ctrl-C")
+    try:
+        await asyncio.get_running_loop().create_future()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None:
+            task.uncancel()
+        say("stopping")

@@ -1,0 +1,68 @@
+"""How a command runs: errors in one line, exit codes, Ctrl-C."""
+
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+import typer
+
+# 0 done, 1 error, 2 usage, 3 the run ended and some documents of it stand failed.
+ERROR = 1
+USAGE = 2
+DOCUMENTS_FAILED = 3
+INTERRUPTED = 130
+TERMINATED = 143
+
+
+def run(command: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
+    """Run a command to its exit code. What it raises becomes one line on stderr."""
+    raise typer.Exit(exit_code(command))
+
+
+def exit_code(command: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    # Here, not above: `graphmill --help` does without.
+    import asyncio
+
+    from graphmill.errors import GraphmillError, InvalidRequest, SettingsError
+
+    try:
+        return asyncio.run(_until_terminated(command))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except asyncio.CancelledError:
+        return TERMINATED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; closing quietly is what they expect.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ERROR
+    except GraphmillError as error:
+        _show(str(error))
+        return USAGE if isinstance(error, InvalidRequest | SettingsError) else ERROR
+    except Exception as error:
+        _show(
+            f"unexpected {type(error).__name__}: {error}".splitlines()[0]
+            + " (GRAPHMILL_DEBUG=1 shows where)"
+        )
+        return ERROR
+
+
+async def _until_terminated(command: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """SIGTERM ends a command as Ctrl-C does: what it started is stopped in order."""
+    import asyncio
+    import signal
+
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await command()
+
+
+def _show(words: str) -> None:
+    import traceback
+
+    from graphmill.cli.console import say
+
+    if os.environ.get("GRAPHMILL_DEBUG") == "1":
+        traceback.print_exc()
+    say(f"error: {words}")

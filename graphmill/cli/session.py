@@ -1,0 +1,73 @@
+"""What a command works with: settings, the running stack, the application over it."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from graphmill.application.graphmill import Graphmill
+from graphmill.bootstrap import open_application
+from graphmill.cli.console import say
+from graphmill.embedded.stack import Addresses, Parts, find_running, running_stack
+from graphmill.errors import Unavailable
+from graphmill.settings import Settings, load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """`own_stack`: it was started for this command's time and ends with it."""
+
+    settings: Settings
+    addresses: Addresses
+    app: Graphmill
+    own_stack: bool
+
+    @property
+    def tenant(self) -> str:
+        return self.settings.tenant
+
+
+def settings_for(tenant: str | None) -> Settings:
+    """
+    Raises:
+        SettingsError: a setting is wrong; names it.
+    """
+    return load_settings({} if tenant is None else {"tenant": tenant})
+
+
+def find_addresses(settings: Settings, *, temporal: bool) -> Addresses | None:
+    """Where the servers are that were set or that run in this home; None where they are not."""
+    if settings.database_url and (settings.temporal_address or not temporal):
+        return Addresses(settings.database_url, settings.temporal_address)
+    return find_running(settings)
+
+
+@asynccontextmanager
+async def open_session(
+    settings: Settings, *, temporal: bool = True, start: Parts | None = None
+) -> AsyncGenerator[Session]:
+    """The application over the servers that are set or run; `start`: start these parts if none do.
+
+    `temporal`: whether the command needs Temporal, or PostgreSQL alone.
+
+    Raises:
+        Unavailable: nothing runs, and `start` is None.
+    """
+    addresses = find_addresses(settings, temporal=temporal)
+    if addresses is not None:
+        async with open_application(settings, addresses) as app:
+            yield Session(settings, addresses, app, own_stack=False)
+        return
+    if start is None:
+        raise nothing_runs(settings)
+    async with (
+        running_stack(settings, parts=start, on_event=say) as started,
+        open_application(settings, started) as app,
+    ):
+        yield Session(settings, started, app, own_stack=True)
+
+
+def nothing_runs(settings: Settings) -> Unavailable:
+    return Unavailable(
+        f"nothing runs in {settings.home.absolute()}; start it with `graphmill up` (in another"
+        " terminal), or set TEMPORAL_ADDRESS and DATABASE_URL to servers that run"
+    )

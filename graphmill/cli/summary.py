@@ -1,0 +1,68 @@
+"""How a run ended, for people, and the exit code that says so to scripts."""
+
+from rich.table import Table
+
+from graphmill.cli.console import cell, out, say
+from graphmill.cli.progress import duration, phase_words
+from graphmill.cli.running import DOCUMENTS_FAILED, ERROR
+from graphmill.models import RunState
+from graphmill.run_status import RunStatus
+
+_SHOWN_FAILURES = 50
+
+
+def exit_code_of(status: RunStatus) -> int:
+    """0 done or under way, 1 failed or cancelled, 3 ended while documents stand failed."""
+    if status.state in (RunState.FAILED, RunState.CANCELLED):
+        return ERROR
+    return DOCUMENTS_FAILED if status.ended and status.documents.failed else 0
+
+
+def show_summary(status: RunStatus) -> None:
+    """The figures as a table, the failures with their reasons, and what can be done about them."""
+    counts = status.documents
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column()
+    table.add_row("run", status.run_id)
+    table.add_row("state", phase_words(status))
+    if status.reason:
+        table.add_row("reason", cell(status.reason))
+    skipped = f", {counts.skipped:,} skipped" if counts.skipped else ""
+    left = f", {status.documents_left:,} waiting" if status.documents_left else ""
+    table.add_row(
+        "documents",
+        f"{counts.total:,}: {counts.done:,} done, {counts.failed:,} failed{skipped}{left}",
+    )
+    table.add_row(
+        "graph",
+        f"{status.text_units:,} text units, {status.entities:,} entities,"
+        f" {status.relationships:,} relationships, {status.communities:,} communities,"
+        f" {status.reports:,} reports",
+    )
+    rate = f", {status.documents_per_hour:,.0f} documents/h" if status.processed else ""
+    table.add_row("time", f"{duration(status.seconds)}{rate}")
+    if status.seconds_left is not None:
+        table.add_row("left", f"about {duration(status.seconds_left)} for the documents")
+    out.print(table)
+    if status.failures:
+        _show_failures(status)
+
+
+def _show_failures(status: RunStatus) -> None:
+    table = Table("document", "why it failed", box=None, pad_edge=False, header_style="bold")
+    for failure in status.failures[:_SHOWN_FAILURES]:
+        table.add_row(cell(failure.path), cell(failure.reason))
+    out.print()
+    out.print(table)
+    hidden = status.documents.failed - min(len(status.failures), _SHOWN_FAILURES)
+    if hidden > 0:
+        say(
+            f"and {hidden:,} more: graphmill documents list --collection {status.collection}"
+            " --state failed"
+        )
+    say(
+        "Failures stand until the file changes or is asked for again: "
+        f"`graphmill retry {status.collection}` reads the {status.documents.failed:,} failed"
+        f" document{'' if status.documents.failed == 1 else 's'} once more."
+    )
