@@ -22,7 +22,7 @@ _SMALL_WORDS = frozenset(
     """
     a an and as at by for from in of on or the to with da das de del della den der des di do dos
     du el et la las le les los och og und van von y
-    """.split()  # noqa: SIM905 - as a list it is a page
+    """.split()
 )
 
 

@@ -37,7 +37,7 @@ _IDS_IN_REFERENCE = 5
 _CANDIDATES = 50
 
 _LETTER = re.compile(r"[^\W\d_]")
-_SENTENCE_END = re.compile(r"[.!?…。！？｡।॥۔።]['\"”’»)\]」』）]*$")  # noqa: RUF001
+_SENTENCE_END = re.compile(r"[.!?…。！？｡।॥۔።]['\"”’»)\]」』）]*$")
 # What begins so tells of something in a sentence that is not quoted. English alone.
 _LOOKS_BACK = re.compile(
     r"(?:it|its|he|his|she|her|they|their|this|these|that|those|there|such|both|here)\b",
