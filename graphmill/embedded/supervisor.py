@@ -117,6 +117,14 @@ class Supervisor:
         """End parts side by side: each by its signal, then by force when its time is over."""
         await asyncio.gather(*(self._stop(name) for name in names if name in self._tasks))
 
+    def pid(self, name: str) -> int:
+        """The process of a running part, which leads its group.
+
+        Raises:
+            KeyError: it does not run now.
+        """
+        return self._running[name][1].pid
+
     def kill(self) -> None:
         """Kill all parts now; whoever waits in stop() goes on."""
         self._stopping.update(self._tasks)

@@ -6,10 +6,10 @@ import os
 import re
 import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import cast
 
 from temporalio.testing import WorkflowEnvironment
 
@@ -24,7 +24,7 @@ _DOWNLOAD_SECONDS = 60.0
 _BUILD_SECONDS = 1800.0
 _REPORT_SECONDS = 30.0
 
-_Getter = Callable[[Path, Callable[[str], None]], Coroutine[None, None, Path]]
+_Getter = Callable[[Path, Home, Callable[[str], None]], Coroutine[None, None, Path]]
 
 
 async def find_or_get(home: Home, on_event: Callable[[str], None]) -> Path:
@@ -53,7 +53,7 @@ async def find_or_get(home: Home, on_event: Callable[[str], None]) -> Path:
         refused.append(f"{place}: {problem}")
     for way, get in (("the SDK's download", _download), ("go install", _build)):
         try:
-            await _once(cached, get, on_event)
+            await _once(cached, get, home, on_event)
         except Unavailable as error:
             refused.append(f"{way}: {error}")
             continue
@@ -89,7 +89,7 @@ async def _problem(path: Path) -> str | None:
     return None
 
 
-async def _once(target: Path, get: _Getter, on_event: Callable[[str], None]) -> None:
+async def _once(target: Path, get: _Getter, home: Home, on_event: Callable[[str], None]) -> None:
     """Get the program into a folder of its own and move it to its place, one process at a time."""
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(target.parent / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -97,8 +97,14 @@ async def _once(target: Path, get: _Getter, on_event: Callable[[str], None]) -> 
         await _lock(descriptor, on_event)
         if await _problem(target) is None:
             return  # another process got it while we waited
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            (await get(Path(folder), on_event)).replace(target)
+        # Always the same name: what a kill leaves is cleared by whoever holds the lock next.
+        folder = target.parent / "getting"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        try:
+            (await get(folder, home, on_event)).replace(target)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
     finally:
         os.close(descriptor)
 
@@ -116,12 +122,17 @@ async def _lock(descriptor: int, on_event: Callable[[str], None]) -> None:
             await asyncio.sleep(0.5)
 
 
-async def _download(folder: Path, on_event: Callable[[str], None]) -> Path:
+async def _download(folder: Path, _: Home, on_event: Callable[[str], None]) -> Path:
     # The SDK has no call that only downloads: its test environment downloads, starts and stops.
     on_event("getting the Temporal server: download by the SDK")
+    # The SDK's type for search attributes is left open there.
+    start_local = cast(
+        Callable[..., Coroutine[None, None, WorkflowEnvironment]],
+        WorkflowEnvironment.start_local,  # pyright: ignore[reportUnknownMemberType]
+    )
     try:
         async with asyncio.timeout(_DOWNLOAD_SECONDS):
-            environment = await WorkflowEnvironment.start_local(download_dest_dir=str(folder))
+            environment = await start_local(download_dest_dir=str(folder))
             await environment.shutdown()
     except TimeoutError:
         raise Unavailable(f"not done in {_DOWNLOAD_SECONDS:g} s") from None
@@ -134,7 +145,7 @@ async def _download(folder: Path, on_event: Callable[[str], None]) -> Path:
     raise Unavailable("left no program behind")
 
 
-async def _build(folder: Path, on_event: Callable[[str], None]) -> Path:
+async def _build(folder: Path, home: Home, on_event: Callable[[str], None]) -> Path:
     go = shutil.which("go")
     if go is None:
         raise Unavailable("needs Go, and there is no `go` on PATH")
@@ -145,6 +156,8 @@ async def _build(folder: Path, on_event: Callable[[str], None]) -> Path:
         "GOBIN": str(folder),
         # A user's flags (-mod=vendor and the like) are for their own module.
         "GOFLAGS": "-buildvcs=false",
+        # So that it does not go on for minutes when we are killed.
+        processes.MARK: str(home.path),
     }
     command = (go, "install", "-trimpath", "-ldflags=-s -w", GO_MODULE)
     building = asyncio.create_task(_run(command, environment, _BUILD_SECONDS))
