@@ -6,7 +6,7 @@ the collection is. The documents that arrive meanwhile are taken in before it en
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,6 @@ from uuid import UUID
 from temporalio import workflow
 from temporalio.common import Priority
 from temporalio.exceptions import (
-    ActivityError,
     ApplicationError,
     ChildWorkflowError,
     FailureError,
@@ -51,6 +50,8 @@ with workflow.unsafe.imports_passed_through():
     from graphmill.models import Phase, RunState
     from graphmill.search_attributes import collection_attributes
     from workflows.build_communities import BuildCommunities
+    from workflows.children import when_free
+    from workflows.failures import words_of
     from workflows.index_page import IndexPage
     from workflows.policies import (
         EMBED,
@@ -94,6 +95,7 @@ class IndexCollection:
         self._paused = False
         self._afresh = False
         self._arrivals = 0
+        self._recording = asyncio.Lock()
         self._open: dict[asyncio.Task[None], ChildWorkflowHandle[IndexPage, DocumentCounts]] = {}
 
     @property
@@ -102,9 +104,10 @@ class IndexCollection:
         return UUID(workflow.info().first_execution_run_id)
 
     @workflow.run
-    async def run(self, input: Any = None, carried: Carried | None = None) -> RunProgress:
-        # Not in __init__: what is raised there would be tried again for ever.
-        self._request = _check(input)
+    async def run(self, *inputs: Any) -> RunProgress:
+        """One input: the JSON of an IndexRequest. Plain, and any number: what cannot be decoded or
+        called would not be refused, but tried again for ever. So would what __init__ raises."""
+        self._request, carried = _check(inputs)
         key = self._request.key
         show_collection(key)
         if carried is None:
@@ -182,20 +185,24 @@ class IndexCollection:
 
     async def _open_page(self, page: IndexPageInput) -> None:
         self._pages += 1
-        handle = await workflow.start_child_workflow(
-            IndexPage.run,
-            page,
-            id=f"page/{page.key.tenant}/{page.key.name}/{self._pages}",
-            static_summary=f"{len(page.documents)} documents of {page.key.name}",
-            priority=Priority(priority_key=page.priority, fairness_key=page.key.tenant),
-            search_attributes=collection_attributes(page.key),
+        handle = await when_free(
+            lambda: workflow.start_child_workflow(
+                IndexPage.run,
+                page,
+                id=f"page/{page.key.tenant}/{page.key.name}/{self._pages}",
+                static_summary=f"{len(page.documents)} documents of {page.key.name}",
+                priority=Priority(priority_key=page.priority, fairness_key=page.key.tenant),
+                search_attributes=collection_attributes(page.key),
+            )
         )
         task = asyncio.create_task(self._await_page(handle))
         self._open[task] = handle
 
     async def _await_page(self, handle: ChildWorkflowHandle[IndexPage, DocumentCounts]) -> None:
         try:
-            self._ended += await handle
+            # Not `+=`: it reads the sum before it waits, and loses what other pages add meanwhile.
+            ended = await handle
+            self._ended = self._ended + ended
         except ChildWorkflowError as error:
             if not isinstance(error.cause, TerminatedError):
                 raise
@@ -234,12 +241,14 @@ class IndexCollection:
         graph = GraphRef(key, merged.graph_id)
         await self._pausable()
         await self._record(self._running, Phase.COMMUNITIES)
-        await workflow.execute_child_workflow(
-            BuildCommunities.run,
-            graph,
-            id=f"communities/{key.tenant}/{key.name}",
-            static_summary=f"{merged.entities} entities, {merged.relationships} relationships",
-            search_attributes=collection_attributes(key),
+        await when_free(
+            lambda: workflow.execute_child_workflow(
+                BuildCommunities.run,
+                graph,
+                id=f"communities/{key.tenant}/{key.name}",
+                static_summary=f"{merged.entities} entities, {merged.relationships} relationships",
+                search_attributes=collection_attributes(key),
+            )
         )
         await self._pausable()
         await self._record(self._running, Phase.EMBEDDINGS)
@@ -264,7 +273,24 @@ class IndexCollection:
         return RunState.PAUSED if self._paused else RunState.RUNNING
 
     async def _record(self, state: RunState, phase: Phase, reason: str = "") -> None:
-        """Say where the run is: to `status` (PostgreSQL), the Web UI and the progress query."""
+        """Say where the run is: to `status` (PostgreSQL), the Web UI and the progress query.
+
+        In a task of its own: who is cancelled here goes on at once, but what is said next is
+        written after this, never before.
+        """
+        await asyncio.shield(asyncio.create_task(self._write(state, phase, reason)))
+
+    async def _write(self, state: RunState, phase: Phase, reason: str) -> None:
+        async with self._recording:
+            await self._write_in_turn(state, phase, reason)
+
+    async def _write_pause(self) -> None:
+        """Nothing where the run has said how it ended: that stays its last word."""
+        async with self._recording:
+            if self._state in (RunState.RUNNING, RunState.PAUSED):
+                await self._write_in_turn(self._running, self._phase, "")
+
+    async def _write_in_turn(self, state: RunState, phase: Phase, reason: str) -> None:
         if state is not self._state or phase is Phase.DOCUMENTS:
             show_state(state)
         self._state, self._phase = state, phase
@@ -284,13 +310,11 @@ class IndexCollection:
         """Cancelled, or failed: documents that wait go on waiting, the published graph stands."""
         for task in self._open:
             task.cancel()
-        if self._open:
-            await workflow.wait(self._open)
+        await asyncio.gather(*self._open, return_exceptions=True)
         if is_cancelled_exception(error):
             await self._record(RunState.CANCELLED, self._phase, "cancelled")
         else:
-            cause = error.cause if isinstance(error, ActivityError) and error.cause else error
-            await self._record(RunState.FAILED, self._phase, str(cause))
+            await self._record(RunState.FAILED, self._phase, words_of(error))
 
     def _describe(self) -> None:
         ended = self._ended
@@ -318,7 +342,7 @@ class IndexCollection:
                 if is_cancelled_exception(error):
                     raise
                 # The page ended before the signal came.
-        await self._record(self._running, self._phase)
+        await self._write_pause()
 
     @workflow.signal(name=ADD_DOCUMENTS)
     def add_documents(self) -> None:
@@ -330,14 +354,21 @@ class IndexCollection:
         return RunProgress(self._run_id, self._state, self._phase, self._ended, len(self._open))
 
 
-def _check(input: Any) -> IndexRequest:
+def _check(inputs: Sequence[Any]) -> tuple[IndexRequest, Carried | None]:
     """Refuse bad input at once, in plain words.
 
     Raises:
         ApplicationError: not retryable.
     """
+    carried = None
+    if workflow.info().continued_run_id:
+        *inputs, carried = inputs
+        converter = workflow.payload_converter()
+        carried = converter.from_payload(converter.to_payload(carried), Carried)
     try:
-        request = IndexRequest.from_json(input)
+        if len(inputs) > 1:
+            raise InvalidRequest(f"there are {len(inputs)} inputs; expected is one JSON object")
+        request = IndexRequest.from_json(inputs[0] if inputs else None)
     except InvalidRequest as error:
         raise ApplicationError(str(error), type="InvalidRequest", non_retryable=True) from None
     expected, actual = index_workflow_id(request.key), workflow.info().workflow_id
@@ -348,4 +379,4 @@ def _check(input: Any) -> IndexRequest:
             type="InvalidRequest",
             non_retryable=True,
         )
-    return request
+    return request, carried

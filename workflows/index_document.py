@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
         IndexDocumentResult,
     )
     from graphmill.models import DocumentState
+    from workflows.failures import words_of
     from workflows.policies import FAIL_DOCUMENT, PROCESS_DOCUMENT
     from workflows.visibility import show_state
 
@@ -31,7 +32,7 @@ class IndexDocument:
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
-            reason = f"{FailureReason.CRASHED}: {error.cause or error}"
+            reason = f"{FailureReason.CRASHED}: {words_of(error)}"
             await workflow.execute_activity_method(
                 RunActivities.fail_document,
                 FailDocument(input.key, input.document_id, reason),

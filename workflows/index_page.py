@@ -24,6 +24,8 @@ with workflow.unsafe.imports_passed_through():
     )
     from graphmill.models import DocumentState
     from graphmill.search_attributes import collection_attributes
+    from workflows.children import when_free
+    from workflows.failures import words_of
     from workflows.index_document import IndexDocument
     from workflows.policies import FAIL_DOCUMENT
 
@@ -54,8 +56,7 @@ class IndexPage:
             # Pass it on to the documents in flight, and wait for their end.
             for task in tasks:
                 task.cancel()
-            if tasks:
-                await workflow.wait(tasks)
+            await asyncio.gather(*tasks, return_exceptions=True)
             raise
         for task in tasks:
             task.result()
@@ -66,32 +67,33 @@ class IndexPage:
             result = await self._index_document(document)
             self._counts = self._counts.plus(result.state)
         finally:
+            # Nothing of Temporal's here: this runs too when a worker evicts the workflow.
             self._in_flight -= 1
-            workflow.set_current_details(
-                f"{self._counts.done} done, {self._counts.failed} failed,"
-                f" {self._counts.skipped} skipped of {len(self._input.documents)}"
-            )
+        workflow.set_current_details(
+            f"{self._counts.done} done, {self._counts.failed} failed,"
+            f" {self._counts.skipped} skipped of {len(self._input.documents)}"
+        )
 
     async def _index_document(self, document: WaitingDocument) -> IndexDocumentResult:
         key = self._input.key
         try:
-            return await workflow.execute_child_workflow(
-                IndexDocument.run,
-                IndexDocumentInput(key, self._input.recipe, document.id),
-                id=f"document/{key.tenant}/{key.name}/{document.id}",
-                static_summary=document.label,
-                priority=Priority(
-                    priority_key=self._input.priority, fairness_key=self._input.key.tenant
-                ),
-                search_attributes=collection_attributes(key),
+            return await when_free(
+                lambda: workflow.execute_child_workflow(
+                    IndexDocument.run,
+                    IndexDocumentInput(key, self._input.recipe, document.id),
+                    id=f"document/{key.tenant}/{key.name}/{document.id}",
+                    static_summary=document.label,
+                    priority=Priority(
+                        priority_key=self._input.priority, fairness_key=self._input.key.tenant
+                    ),
+                    search_attributes=collection_attributes(key),
+                )
             )
         except ChildWorkflowError as error:
             if is_cancelled_exception(error):
                 raise
             # Terminated by somebody, or failed in its own code: it cannot say so itself.
-            reason = (
-                f"{FailureReason.TERMINATED}: its workflow ended early ({error.cause or error})"
-            )
+            reason = f"{FailureReason.TERMINATED}: its workflow ended early ({words_of(error)})"
             await workflow.execute_activity_method(
                 RunActivities.fail_document,
                 FailDocument(key, document.id, reason),
