@@ -1,0 +1,247 @@
+"""The road with its activities in memory: workflows run for real, what they ask for is looked at.
+
+Activities are registered under their real names. A gate (`Road.hold`) stops one at its beginning,
+so that a test says what happens meanwhile.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.failures import FailureInterceptor
+from activities.heartbeats import heartbeating
+from graphmill.ids import document_id
+from graphmill.messages import (
+    BuildCommunitiesResult,
+    DocumentPage,
+    EmbedRequest,
+    FailDocument,
+    GraphRef,
+    IndexDocumentInput,
+    IndexDocumentResult,
+    MergedGraph,
+    MergeGraph,
+    OpenRun,
+    PageRequest,
+    Recipe,
+    RunRecord,
+    WaitingDocument,
+)
+from graphmill.models import DocumentState, Method, RunState
+from workflows.build_communities import BuildCommunities
+from workflows.index_collection import IndexCollection
+from workflows.index_document import IndexDocument
+from workflows.index_page import IndexPage
+from workflows.policies import CPU_QUEUE, EMBEDDING_QUEUE, STORE_QUEUE, WORKFLOW_QUEUE
+
+RECIPE = Recipe(Method.FAST, 1200, 100)
+COMMUNITIES = BuildCommunitiesResult(communities=4, reports=3)
+
+
+@dataclass(slots=True)
+class Gate:
+    """Whoever comes to it waits until it is opened."""
+
+    arrivals: int = 0
+    _opened: asyncio.Event = field(default_factory=asyncio.Event)
+    _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def arrived(self, count: int = 1) -> None:
+        """Until so many have come."""
+        async with asyncio.timeout(20), self._arrived:
+            await self._arrived.wait_for(lambda: self.arrivals >= count)
+
+    def open(self) -> None:
+        self._opened.set()
+
+    async def enter(self) -> None:
+        async with self._arrived:
+            self.arrivals += 1
+            self._arrived.notify_all()
+        async with heartbeating():
+            await self._opened.wait()
+
+
+class Road:
+    """One collection in memory, and the activities on it.
+
+    `process` may raise, or say how a document (by its name) ends; None is done.
+    """
+
+    def __init__(self) -> None:
+        self.names: dict[UUID, str] = {}
+        self.waiting: dict[UUID, float] = {}
+        self.ended: dict[str, tuple[DocumentState, str]] = {}
+        self.opened: list[OpenRun] = []
+        self.records: list[RunRecord] = []
+        self.merges: list[MergeGraph] = []
+        self.embedded: list[str] = []
+        self.published: list[int] = []
+        self.attempts: defaultdict[str, int] = defaultdict(int)
+        self.in_process = 0
+        self.most_in_process = 0
+        self.process: Callable[[str], IndexDocumentResult | None] = lambda _: None
+        self.fails: dict[str, Exception] = {}
+        self._gates: dict[str, Gate] = {}
+        self._positions = 0
+
+    def add(self, *names: str) -> None:
+        """Upload documents: they wait in line."""
+        for name in names:
+            self._positions += 1
+            id = document_id(name)
+            self.names[id] = name
+            self.waiting[id] = self._positions
+
+    def hold(self, point: str) -> Gate:
+        """Stop at an activity's name, a document's name or "record_run STATE"."""
+        self._gates[point] = Gate()
+        return self._gates[point]
+
+    @property
+    def states(self) -> dict[str, str]:
+        return {name: str(state) for name, (state, _) in self.ended.items()}
+
+    @property
+    def last_record(self) -> RunRecord:
+        return self.records[-1]
+
+    def recorded(self, state: RunState) -> bool:
+        return any(record.state is state for record in self.records)
+
+    async def _come_to(self, *points: str) -> None:
+        for point in points:
+            self.attempts[point] += 1
+            if gate := self._gates.get(point):
+                await gate.enter()
+            if point in self.fails:
+                raise self.fails[point]
+
+    def _end(self, id: UUID, state: DocumentState, reason: str = "") -> None:
+        if self.waiting.pop(id, None) is not None:
+            self.ended[self.names[id]] = (state, reason)
+
+    @activity.defn
+    async def open_run(self, opening: OpenRun) -> Recipe:
+        await self._come_to("open_run")
+        self.opened.append(opening)
+        return RECIPE
+
+    @activity.defn
+    async def record_run(self, record: RunRecord) -> RunRecord:
+        await self._come_to("record_run", f"record_run {record.state}")
+        failed = any(state is DocumentState.FAILED for state, _ in self.ended.values())
+        if record.state is RunState.COMPLETED and failed:
+            record = RunRecord(
+                record.run_id, RunState.COMPLETED_WITH_FAILURES, record.phase, record.reason
+            )
+        self.records.append(record)
+        return record
+
+    @activity.defn
+    async def next_page(self, request: PageRequest) -> DocumentPage:
+        await self._come_to("next_page")
+        line = sorted((position, id) for id, position in self.waiting.items())
+        page = [(position, id) for position, id in line if position > request.after]
+        page = page[: request.limit]
+        return DocumentPage(
+            tuple(WaitingDocument(id, self.names[id]) for _, id in page),
+            int(page[-1][0]) if page else request.after,
+        )
+
+    @activity.defn
+    async def fail_document(self, failure: FailDocument) -> None:
+        await self._come_to("fail_document")
+        self._end(failure.document_id, DocumentState.FAILED, failure.reason)
+
+    @activity.defn
+    async def process_document(self, input: IndexDocumentInput) -> IndexDocumentResult:
+        name = self.names[input.document_id]
+        if input.document_id not in self.waiting:
+            return IndexDocumentResult(self.ended[name][0], self.ended[name][1])
+        self.in_process += 1
+        self.most_in_process = max(self.most_in_process, self.in_process)
+        try:
+            await self._come_to("process_document", name)
+            result = self.process(name) or IndexDocumentResult(
+                DocumentState.DONE, text_units=2, entities=5
+            )
+        finally:
+            self.in_process -= 1
+        self._end(input.document_id, result.state, result.reason)
+        return result
+
+    @activity.defn
+    async def merge_graph(self, input: MergeGraph) -> MergedGraph:
+        await self._come_to("merge_graph")
+        self.merges.append(input)
+        return MergedGraph(len(self.merges), text_units=2, entities=7, relationships=9)
+
+    @activity.defn
+    async def publish_graph(self, graph: GraphRef) -> None:
+        await self._come_to("publish_graph")
+        self.published.append(graph.graph_id)
+
+    @activity.defn
+    async def cluster_graph(self, graph: GraphRef) -> int:
+        await self._come_to("cluster_graph")
+        return COMMUNITIES.communities
+
+    @activity.defn
+    async def write_reports(self, graph: GraphRef) -> int:
+        await self._come_to("write_reports")
+        return COMMUNITIES.reports
+
+    @activity.defn
+    async def embed(self, request: EmbedRequest) -> int:
+        await self._come_to("embed")
+        self.embedded.append(request.vector_index)
+        return 1
+
+
+def _never(_: BaseException) -> bool:
+    return False
+
+
+@asynccontextmanager
+async def working(client: Client, road: Road, cached_workflows: int = 200) -> AsyncGenerator[None]:
+    """Workers of all roles in this process, over a road in memory.
+
+    cached_workflows=0 replays a workflow from its beginning at every step.
+    """
+    queues: dict[str, dict[str, Any]] = {
+        WORKFLOW_QUEUE: {
+            "workflows": [IndexCollection, IndexPage, IndexDocument, BuildCommunities]
+        },
+        STORE_QUEUE: {
+            "activities": [
+                road.open_run,
+                road.record_run,
+                road.next_page,
+                road.fail_document,
+                road.merge_graph,
+                road.publish_graph,
+            ]
+        },
+        CPU_QUEUE: {"activities": [road.process_document, road.cluster_graph, road.write_reports]},
+        EMBEDDING_QUEUE: {"activities": [road.embed]},
+    }
+    async with AsyncExitStack() as stack:
+        for queue, served in queues.items():
+            worker = Worker(
+                client,
+                task_queue=queue,
+                interceptors=[FailureInterceptor(_never)],
+                max_cached_workflows=cached_workflows,
+                **served,
+            )
+            await stack.enter_async_context(worker)
+        yield
