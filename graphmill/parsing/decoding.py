@@ -111,13 +111,15 @@ def to_text(data: bytes, declared: bool = False) -> str | None:
             # A broken end or a lone surrogate must not cost the rest, which the BOM vouches for.
             return data[len(bom) :].decode(encoding, errors="replace")
     if b"\0" in data:
-        # UTF-8 with a few strays or padded with them; pairs of ASCII letters would otherwise pass
-        # for Chinese in UTF-16.
-        rest = data.rstrip(b"\0").replace(b"\0", b"")
-        if not rest or (len(data.rstrip(b"\0")) - len(rest)) * 100 > len(data):
-            return _utf16_without_bom(data)
-        text = _strict(rest, "utf-8")
-        return _utf16_without_bom(data) if text is None or _is_binary(rest) else text
+        # UTF-8 with strays or padded with them; pairs of ASCII letters would otherwise pass for
+        # Chinese in UTF-16. In UTF-16 a western text is half NULs, and others are no UTF-8 without.
+        padded = data.rstrip(b"\0")
+        rest = padded.replace(b"\0", b"")
+        if (len(padded) - len(rest)) * 5 < len(padded) and not _is_binary(rest):
+            text = _strict(rest, "utf-8")
+            if text is not None:
+                return text
+        return _utf16_without_bom(data)
     if b"\x1b$" in data[:_SAMPLE] and (text := _strict(data, "iso2022_jp")) is not None:
         return text
     if _is_binary(data):

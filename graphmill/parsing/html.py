@@ -38,7 +38,7 @@ def _markdown(source: str) -> str:
         ),
     )
     text = result.content or ""
-    if not text.strip():  # nested deeper than the converter goes: it returns nothing
+    if result.warnings:  # nested deeper than it goes: what is below is missing, often everything
         return _without_tags(source)
     return repeat_headers(plain_inline(text))
 

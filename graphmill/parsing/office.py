@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphmill.parsing import office_fallback
-from graphmill.parsing.markup import plain_inline
+from graphmill.parsing.markup import plain_inline, unescape
 from graphmill.parsing.sniffing import needs_password
 from graphmill.parsing.tables import repeat_headers
 from graphmill.parsing.text import Content, text_too_large
@@ -91,4 +91,4 @@ def _normal(heading: str) -> str:
 
 
 def _tidy(markdown: str) -> str:
-    return repeat_headers(plain_inline(markdown))
+    return unescape(repeat_headers(plain_inline(markdown)))

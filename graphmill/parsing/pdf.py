@@ -2,10 +2,11 @@
 
 import importlib
 import re
+import zlib
 from typing import Any
 
 from graphmill.errors import FailureReason, InvalidDocument, NoText
-from graphmill.parsing.markup import plain_inline
+from graphmill.parsing.markup import plain_inline, unescape
 from graphmill.parsing.sniffing import needs_password
 from graphmill.parsing.tables import repeat_headers
 from graphmill.parsing.text import Content, text_too_large
@@ -14,9 +15,14 @@ from graphmill.settings import LimitSettings
 # PDFium's FPDF_ERR_PASSWORD and the number of FPDF_PAGEOBJ_IMAGE.
 _PASSWORD_ERROR = 4
 _IMAGE = 3
+_ENCRYPT = b"/Encrypt"
+
+# One stream that is no picture (pictures of blank paper pack a thousandfold) unpacks to less.
+_STREAM_BYTES = 100_000_000
+_STREAM = re.compile(rb"stream\r?\n(?=[\x08-\x78])")
+_FEED = 65_536
 
 _FENCED = re.compile(r"\s*```(?:text)?\n(.*?)\n?```\s*", re.DOTALL)
-_ESCAPED = re.compile(r"\\([_*#~<>\[\]])")
 # PDFium marks a hyphen at a line's end so; the word goes on in the next line.
 _BROKEN_WORD = re.compile("[\ufffe\x02]\r?\n?")
 _LIGATURES = str.maketrans(
@@ -33,6 +39,7 @@ def read(data: bytes, limits: LimitSettings, careful: bool) -> Content:
     """
     # liteparse hands anything that does not begin so to an Office program.
     data = data[data.find(b"%PDF-") :]
+    _refuse_bomb(data, limits)
     pages = None if careful else _markdown_pages(data, limits)
     if pages is None:
         pages = _plain_pages(data, limits)
@@ -40,6 +47,33 @@ def read(data: bytes, limits: LimitSettings, careful: bool) -> Content:
     if not any(map(str.isalnum, "".join(pages))):
         raise _no_text(data)
     return Content(pages, paged=True, title=_title(data))
+
+
+def _refuse_bomb(data: bytes, limits: LimitSettings) -> None:
+    """Unpack deflated streams, piece by piece, before PDFium does so whole, 2 GB for 1 MB."""
+    position = 0
+    while found := _STREAM.search(data, position):
+        start = position = found.end()
+        header = int.from_bytes(data[start : start + 2], "big")
+        dictionary = data[max(0, found.start() - 1000) : found.start()].rpartition(b"obj")[2]
+        if data[start] & 15 != 8 or header % 31 or b"/Image" in dictionary:
+            continue
+        unpacker = zlib.decompressobj()
+        size = 0
+        while not unpacker.eof and position < len(data):
+            piece = data[position : position + _FEED]
+            try:
+                size += len(unpacker.decompress(piece))
+            except zlib.error:
+                break
+            position += len(piece) - len(unpacker.unused_data)
+            packed = position - start
+            if size > _STREAM_BYTES and size > limits.unpacked_ratio * packed:
+                raise InvalidDocument(
+                    FailureReason.TOO_LARGE,
+                    f"a part of the PDF unpacks to more than {limits.unpacked_ratio:g} times its"
+                    " size; print it to a new PDF",
+                )
 
 
 def _markdown_pages(data: bytes, limits: LimitSettings) -> list[str] | None:
@@ -57,7 +91,7 @@ def _markdown_pages(data: bytes, limits: LimitSettings) -> list[str] | None:
     try:
         result = parser.parse(data)
     except liteparse.ParseError as error:
-        if "password" in str(error).lower():
+        if "password" in str(error).lower() and _ENCRYPT in data:
             raise needs_password("file") from None
         return None
     if not result.pages:
@@ -98,7 +132,8 @@ def _open(data: bytes) -> Any:
     try:
         return pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
-        if getattr(error, "err_code", None) == _PASSWORD_ERROR:
+        # The code may be a leftover of the file before, where PDFium sets none: look for the lock.
+        if getattr(error, "err_code", None) == _PASSWORD_ERROR and _ENCRYPT in data:
             raise needs_password("file") from None
         raise _corrupt() from None
 
@@ -139,7 +174,7 @@ def _title(data: bytes) -> str:
 
 def _mend(page: str) -> str:
     joined = _BROKEN_WORD.sub("", page).translate(_LIGATURES)
-    return _ESCAPED.sub(r"\1", repeat_headers(plain_inline(joined)))
+    return unescape(repeat_headers(plain_inline(joined)))
 
 
 def _corrupt() -> InvalidDocument:

@@ -13,8 +13,10 @@ from graphmill.parsing.decoding import decode
 from graphmill.parsing.text import Content, text_too_large
 from graphmill.settings import LimitSettings
 
-# Deeper values are written as the JSON that they are; far deeper ones Python's parser refuses.
+# Deeper values are written as the JSON that they are.
 _READABLE_DEPTH = 12
+# Python's own limit would depend on how deep the caller stands.
+_MAX_DEPTH = 100
 _TITLE_KEYS = ("title", "name", "headline")
 
 
@@ -116,7 +118,7 @@ def _is_record_list(value: Any) -> bool:
 def _lines(value: Any, path: str, depth: int) -> Iterator[str]:
     label = f"{path}: " if path else ""
     if depth > _READABLE_DEPTH:
-        yield label + json.dumps(_plain(value), ensure_ascii=False)
+        yield label + json.dumps(_plain(value, depth), ensure_ascii=False)
     elif isinstance(value, _Object):
         for key, item in value:
             yield from _lines(item, f"{path}.{key}" if path else key, depth + 1)
@@ -139,10 +141,11 @@ def _scalar(value: Any) -> str:
     return str(value)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, depth: int) -> Any:
+    if depth > _MAX_DEPTH:
+        raise RecursionError
     if isinstance(value, _Object):
-        return {key: _plain(item) for key, item in value}
+        return {key: _plain(item, depth + 1) for key, item in value}
     if isinstance(value, list):
-        items = cast(list[Any], value)
-        return [_plain(item) for item in items]
+        return [_plain(item, depth + 1) for item in cast(list[Any], value)]
     return value
