@@ -17,6 +17,8 @@ from graphmill.search.question import content_terms, term_of
 # Words (besides figures) that both sentences must share, and their share of the longer one's.
 _MIN_SHARED = 3
 _MIN_OVERLAP = 0.5
+# Where one is negated: their share of the shorter one's.
+_MIN_DENIED_OVERLAP = 0.8
 _MAX_DIFFERENCES = 3
 
 _MONTH = (
@@ -78,7 +80,7 @@ def find_differences(
             if not _comparable(accounts[one], account):
                 continue
             values = _differing(accounts[one], account)
-            denied = accounts[one].negated != account.negated
+            denied = _denied(accounts[one], account)
             if not (values or denied) or any({d.one, d.other} == {one, other} for d in found):
                 continue
             found.append(Difference(one, other, values))
@@ -125,6 +127,13 @@ def _comparable(one: _Account, other: _Account) -> bool:
         and one.names <= other.words
         and other.names <= one.words
     )
+
+
+def _denied(one: _Account, other: _Account) -> bool:
+    # A "not" may stand in a clause of its own, so that more must be alike than for a figure.
+    shared = len(one.words & other.words)
+    shorter = min(len(one.words), len(other.words))
+    return one.negated != other.negated and shared >= _MIN_DENIED_OVERLAP * shorter
 
 
 def _differing(one: _Account, other: _Account) -> tuple[str, str] | None:

@@ -39,6 +39,8 @@ _MIN_SIMILARITY = 0.45
 _MIN_NAMES = 0.5
 # A further sentence must be worth at least this share of the first one.
 _MIN_SHARE = 0.45
+# Where only one document is cited, a sentence of another is added if it has this share.
+_MIN_SECOND = 0.5
 
 # What a document's title says holds for its sentences, if less surely.
 _TITLE_SHARE = 0.6
@@ -220,7 +222,24 @@ def _choose(
         documents.add(candidates[i].passage.document_id)
         covered = covered.union(candidates[i].terms, candidates[i].context)
         reached = reached.union(linked[i])
+    if len(documents) == 1:
+        chosen += _second_document(candidates, vectors, chosen)
     return chosen
+
+
+def _second_document(
+    candidates: Sequence[Sentence], vectors: NDArray[np.floating[Any]], chosen: Sequence[int]
+) -> list[int]:
+    """The best sentence of another document that bears out, or adds to, what one document says."""
+    first = candidates[chosen[0]]
+    others = [
+        i
+        for i, sentence in enumerate(candidates)
+        if sentence.passage.document_id != first.passage.document_id
+        and sentence.score >= _MIN_SECOND * first.score
+        and not any(_repeats(candidates, vectors, i, j) for j in chosen)
+    ]
+    return [max(others, key=lambda i: (candidates[i].score, -i))] if others else []
 
 
 def _repeats(

@@ -1,0 +1,83 @@
+from uuid import UUID
+
+import pytest
+
+from graphmill.search.accounts import find_differences
+
+A, B = UUID(int=1), UUID(int=2)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "values"),
+    [
+        (
+            "The distress call of the Marrowind was heard at 22:17 by the station.",
+            "The station heard the distress call of the Marrowind at 22:40.",
+            ("22:17", "22:40"),
+        ),
+        (
+            "The yard fitted the cylinder to the hatch on 2 November 2018.",
+            "The cylinder was fitted to the hatch by the yard on 5 November 2018.",
+            ("2 November 2018", "5 November 2018"),
+        ),
+        (
+            "The ship carried 212 crates of turbine parts to Grauhafen.",
+            "To Grauhafen the ship carried 210 crates of turbine parts.",
+            ("212 crates", "210 crates"),
+        ),
+        (
+            "The insurer paid $6.4 million for the lost hull.",
+            "For the lost hull the insurer paid $7 million.",
+            ("$6.4 million", "$7 million"),
+        ),
+    ],
+)
+def test_the_same_told_with_another_figure_is_a_difference(
+    one: str, other: str, values: tuple[str, str]
+) -> None:
+    (found,) = find_differences([(A, one), (B, other)], [0])
+    assert (found.one, found.other, found.values) == (0, 1, values)
+
+
+def test_the_same_told_with_a_not_is_a_difference() -> None:
+    one = "Hatch number two of the Marrowind was closed when she left Port Ellisand."
+    other = "Hatch number two of the Marrowind was not closed when she left Port Ellisand."
+    (found,) = find_differences([(A, one), (B, other)], [0])
+    assert found.values is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        # a date without its year
+        ("The ship left the harbour on 3 May.", "The ship left the harbour on 3rd May 2018."),
+        # other names
+        (
+            "British citizens had visa-free access to 186 countries in 2018.",
+            "Then Canadian citizens had visa-free access to 172 countries in 2018.",
+        ),
+        # numbers that are names
+        ("It lies on the old coast Route 127.", "It lies on the old coast Route 102."),
+        # of other things
+        ("The museum opened to visitors in 1912.", "The ferry carries 40 cars and 200 people."),
+        # a "not" about something else
+        (
+            "The hatch of the ship was closed when she left.",
+            "It does not follow from the sea bed's state that a hatch was open.",
+        ),
+        # nothing differs
+        ("The ship left the harbour at 21:40.", "At 21:40 the ship left the harbour."),
+    ],
+)
+def test_what_only_looks_alike_is_no_difference(one: str, other: str) -> None:
+    assert find_differences([(A, one), (B, other)], [0]) == []
+
+
+def test_a_document_does_not_contradict_itself() -> None:
+    one, other = "The ship left the harbour at 21:40.", "The ship left the harbour at 22:10."
+    assert find_differences([(A, one), (A, other)], [0]) == []
+
+
+def test_a_pair_is_told_once() -> None:
+    one, other = "The ship left the harbour at 21:40.", "The ship left the harbour at 22:10."
+    assert len(find_differences([(A, one), (B, other)], [0, 1])) == 1
