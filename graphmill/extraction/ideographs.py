@@ -29,17 +29,23 @@ _KATAKANA_RUN = re.compile(f"[{KATAKANA}]{{2,20}}(?:[・·=＝][{KATAKANA}]{{1,2
 _HANGUL_WORD = re.compile(f"[{HANGUL}]+")
 # Characters that no term begins or ends with. Single characters of the stopword lists are not used:
 # they cut 大学 and 中国 in two.
-_CHINESE_CUTS = "的了在是和与與及为為以也都而且或被把从從到对對于於就将將由这這那其之并並个個们們很不会會能可由"
+_CHINESE_CUTS = (
+    "的了在是和与與及为為以也都而且或被把从從到对對于於就将將由这這那其之并並个個们們很不"
+)
 _NOT_CUTS = frozenset(("巴巴",))  # 阿里巴巴
 _JAPANESE_CUTS = "年月日時分等"
 _JAPANESE_SUFFIXES = re.compile("(?:教授|先生|社長|博士|首相|大統領|選手|監督|氏|様)$")
 
 _NAME_PART = f"(?:(?![{_CHINESE_CUTS}])[{HAN}]){{1,8}}"
-_MARKED = re.compile(f"[《『〈]([^《》『』〈〉\n]{{2,40}})[》』〉]|({_NAME_PART}(?:·{_NAME_PART}){{1,4}})")
+_MARKED = re.compile(
+    f"[《『〈]([^《》『』〈〉\n]{{2,40}})[》』〉]|({_NAME_PART}(?:·{_NAME_PART}){{1,4}})"
+)
 _KOREAN_PARTICLES = re.compile(
     "(?:에서는|에서도|에게서|으로서|으로써|이라는|에서|에게|으로|까지|부터|이다|하고|이며|라는|처럼|보다|들은|들이"
     "|들을|들의|은|는|이|가|을|를|의|에|와|과|도|만|로)$"
 )
+
+
 def has_cjk(masked: str) -> bool:
     return _ANY.search(masked) is not None
 
@@ -115,7 +121,11 @@ def _recurring_stretches(pieces: Sequence[str]) -> set[str]:
 @cache
 def _cuts(japanese: bool) -> re.Pattern[str]:
     """What parts nouns in a run of Han characters: stopwords, longest first."""
-    words = {w for w in language("ja" if japanese else "zh").stopwords if len(w) > 1 and w not in _NOT_CUTS and _HAN_RUN.fullmatch(w)}
+    words = {
+        w
+        for w in language("ja" if japanese else "zh").stopwords
+        if len(w) > 1 and w not in _NOT_CUTS and _HAN_RUN.fullmatch(w)
+    }
     words |= set(_JAPANESE_CUTS if japanese else _CHINESE_CUTS)
     return re.compile("|".join(sorted(words, key=lambda word: (-len(word), word))))
 

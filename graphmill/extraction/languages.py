@@ -14,9 +14,10 @@ DEFAULT = "en"
 UNKNOWN = ""
 # Lists that are long and clean enough to tell a language by; Chinese, Japanese and Korean are told
 # by their script.
+# In the order in which they win ties.
 _ALPHABETIC = tuple(
-    "ar bg bn ca cs da de el en es fa fi fr he hi hr hu id it lt lv mr nl no pl pt ro ru sk sl sv th"
-    " tr uk ur vi".split()
+    "en es fr de pt it ru nl pl tr sv da no fi cs hu ro uk el bg hr sk sl lt lv ca id vi ar fa hi he ur"
+    " bn mr th".split()
 )
 
 # A name neither begins with one of these (where a sentence or a heading does) nor ends with one.
@@ -70,6 +71,7 @@ CALENDAR = frozenset(
     """.split()
 )
 
+
 @dataclass(frozen=True, slots=True)
 class Language:
     """`stopwords` split phrases and are no entity alone; `function_words` are trimmed off names."""
@@ -89,7 +91,7 @@ def detect_language(counts: Mapping[str, int]) -> Language:
     if not scores:
         # A list of names, or a script that writes without spaces.
         return replace(language(DEFAULT), code=UNKNOWN)
-    return language(min(scores, key=lambda code: (-scores[code], code != DEFAULT, code)))
+    return language(max(_ALPHABETIC, key=lambda code: scores.get(code, 0)))
 
 
 @cache
@@ -105,8 +107,10 @@ def language(code: str) -> Language:
 def _languages_by_stopword() -> dict[str, tuple[str, ...]]:
     index: dict[str, list[str]] = {}
     for code in _ALPHABETIC:
-        # Single letters and abbreviations say nothing; nor do nouns, but they are rare enough.
-        for word in stopwords(code):
+        # The English list has the code of every country in it.
+        words = _ENGLISH_FUNCTION_WORDS if code == "en" else language(code).stopwords
+        # Single letters say nothing; nor do nouns, but they are rare enough.
+        for word in words:
             if len(word) > 1:
-                index.setdefault(word.lower(), []).append(code)
-    return {word: tuple(sorted(codes)) for word, codes in index.items()}
+                index.setdefault(word, []).append(code)
+    return {word: tuple(codes) for word, codes in index.items()}

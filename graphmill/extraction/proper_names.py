@@ -10,7 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from graphmill.extraction.characters import LOWER, MAX_WORD, UPPER, WORD, to_title
-from graphmill.extraction.entity_types import PERSON, ROLES, UNKNOWN, is_honorific, type_by_word_before
+from graphmill.extraction.entity_types import (
+    PERSON,
+    ROLES,
+    UNKNOWN,
+    is_honorific,
+    type_by_word_before,
+)
 from graphmill.extraction.languages import CALENDAR, Language
 
 # Words of one run, at most: what bounds the expression's work at one place.
@@ -19,7 +25,7 @@ _MAX_WORDS_OF_NAME = 8
 # Where a whole line is in capitals, case tells nothing; short runs are still headings or cells.
 _MAX_WORDS_IN_CAPITALS = 4
 
-_SPACE = r"[ \n]{1,3}"
+_SPACE = r"[ \n]{1,5}"
 _TAIL = rf"[{WORD}]*(?:['&+-][{WORD}]+)*"
 _CAPITALISED = (
     rf"(?:(?:[{UPPER}]\.)+(?:[{UPPER}](?![{WORD}]))?"
@@ -27,7 +33,7 @@ _CAPITALISED = (
     rf"|(?:[dDlL]'|[a-z]{{1,2}}|al-|el-|bin-|ibn-)?[{UPPER}]{_TAIL})"
 )
 _CONNECTOR = (
-    rf"(?:of(?:{_SPACE}the)?|de(?:{_SPACE}l[ao]s?)?|del|della|dello|degli|delle|dei|di|da|do|dos|das"
+    rf"(?:of(?:{_SPACE}(?:the|an?))?|de(?:{_SPACE}l[ao]s?)?|del|della|dello|degli|delle|dei|di|da|do|dos|das"
     rf"|du|des|van(?:{_SPACE}de[nr]?)?|von(?:{_SPACE}de[rmn])?|der|den|zu[mr]?|ten|ter|am|bin|bint|ibn|al"
     rf"|af|av|upon|&|и|в)"
 )

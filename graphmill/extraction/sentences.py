@@ -108,9 +108,7 @@ def _cut(masked: str, start: int) -> int:
     return high
 
 
-def _add_piece(
-    text: str, masked: str, start: int, end: int, spans: list[tuple[int, int]]
-) -> None:
+def _add_piece(text: str, masked: str, start: int, end: int, spans: list[tuple[int, int]]) -> None:
     if not masked[start:end].strip(_EDGES):
         return
     piece = text[start:end]
