@@ -13,15 +13,12 @@ from graphmill.application.exports import Exports
 from graphmill.application.graphmill import Graphmill
 from graphmill.application.health import Health
 from graphmill.application.runs import Runs
-from graphmill.application.search import Search
+from graphmill.application.search import Search, SearchFunction
 from graphmill.embedded.home import Addresses
-from graphmill.embedding import LocalEmbedder
 from graphmill.models import CollectionKey
-from graphmill.search import basic_search, local_search
 from graphmill.settings import Settings
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.database import open_pool
-from graphmill.stores.postgres.search import PostgresSearchStore
 from graphmill.stores.postgres.status import PostgresRunStatus
 
 
@@ -41,18 +38,11 @@ async def open_application(settings: Settings, addresses: Addresses) -> AsyncGen
     try:
         catalog = PostgresCatalog(pool)
         documents = Documents(catalog)
-        searched = PostgresSearchStore(pool)
-        embedder = LocalEmbedder()
         yield Graphmill(
             collections=Collections(catalog),
             documents=documents,
             runs=Runs(client, catalog, documents, PostgresRunStatus(pool)),
-            search=Search(
-                {
-                    "local": partial(local_search, searched, embedder),
-                    "basic": partial(basic_search, searched, embedder),
-                }
-            ),
+            search=Search(partial(_load_search, pool)),
             exports=Exports(partial(_export, pool)),
             health=Health(client, pool),
         )
@@ -61,10 +51,23 @@ async def open_application(settings: Settings, addresses: Addresses) -> AsyncGen
         pool.terminate()
 
 
+def _load_search(pool: asyncpg.Pool) -> dict[str, SearchFunction]:
+    # Imported at the first question: most commands would only wait for numpy and the embedder.
+    from graphmill.embedding import LocalEmbedder
+    from graphmill.search import basic_search, local_search
+    from graphmill.stores.postgres.search import PostgresSearchStore
+
+    store, embedder = PostgresSearchStore(pool), LocalEmbedder()
+    return {
+        "local": partial(local_search, store, embedder),
+        "basic": partial(basic_search, store, embedder),
+    }
+
+
 async def _export(
     pool: asyncpg.Pool, key: CollectionKey, folder: Path, format: str
 ) -> dict[str, int]:
-    # Imported when it is needed: most commands would only wait for pyarrow.
+    # Imported when it is needed, for the same reason: pyarrow.
     from graphmill.export import export_collection
     from graphmill.stores.postgres.export import PostgresExportStore
 

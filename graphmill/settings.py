@@ -98,6 +98,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # Settings(home=...) goes by field name; the environment must not: HOME is the user's.
+        env_settings.config = env_settings.config | SettingsConfigDict(populate_by_name=False)
         return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
 
 

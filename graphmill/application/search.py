@@ -1,6 +1,7 @@
 """Questions to a collection."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from typing import Any
 
 from graphmill.application.outages import tells_outages
@@ -18,10 +19,10 @@ class LaterRelease(InvalidRequest):
 
 
 class Search:
-    """`functions` answer a question, one for each of MODES."""
+    """`load` gives a function for each of MODES; it is called once, at the first question."""
 
-    def __init__(self, functions: Mapping[str, SearchFunction]) -> None:
-        self._functions = functions
+    def __init__(self, load: Callable[[], Mapping[str, SearchFunction]]) -> None:
+        self._load = cache(load)
 
     @tells_outages
     async def query(self, key: CollectionKey, question: str, mode: str) -> Answer:
@@ -36,9 +37,9 @@ class Search:
             raise LaterRelease(
                 f"{mode} search comes with a later release; this one has {' and '.join(MODES)}"
             )
-        if mode not in self._functions:
+        if mode not in MODES:
             raise InvalidRequest(f"mode is {mode!r}; expected is {' or '.join(MODES)}")
-        return await self._functions[mode](key, question)
+        return await self._load()[mode](key, question)
 
 
 def answer_to_json(answer: Answer) -> dict[str, Any]:

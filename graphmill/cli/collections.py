@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from graphmill.application.documents import collection_key, collection_to_json
-from graphmill.cli.console import cell, emit_json, out, say
+from graphmill.cli.console import cell, emit_json, say, show_table
 from graphmill.cli.running import ERROR
 from graphmill.cli.session import open_session, settings_for
 
@@ -31,7 +31,7 @@ async def list_collections(tenant: str | None, *, as_json: bool) -> int:
     if as_json:
         emit_json({"collections": as_lists})
     else:
-        out.print(table)
+        show_table(table)
     return 0
 
 
@@ -48,7 +48,7 @@ async def show_collection(collection: str, tenant: str | None, *, as_json: bool)
     shown["documents"] = ", ".join(f"{count:,} {state}" for state, count in documents.items())
     for name, value in shown.items():
         table.add_row(name.replace("_", " "), cell(value))
-    out.print(table)
+    show_table(table)
     return 0
 
 

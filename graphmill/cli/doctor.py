@@ -8,7 +8,7 @@ from rich.text import Text
 from temporalio.client import Client
 
 from graphmill.application.doctor import Check, check_database, check_machine, check_temporal
-from graphmill.cli.console import cell, emit_json, out
+from graphmill.cli.console import cell, emit_json, show_table
 from graphmill.cli.running import ERROR
 from graphmill.cli.session import find_addresses, settings_for
 from graphmill.embedded.stack import Addresses
@@ -55,7 +55,7 @@ async def doctor(tenant: str | None, *, as_json: bool) -> int:
         table = Table(show_header=False, box=None, pad_edge=False)
         for check in checks:
             table.add_row(_MARKS[check.ok], check.name, cell(check.words))
-        out.print(table)
+        show_table(table)
     return ERROR if wrong else 0
 
 

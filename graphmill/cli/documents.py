@@ -7,7 +7,7 @@ from uuid import UUID
 from rich.table import Table
 
 from graphmill.application.documents import collection_key, document_to_json
-from graphmill.cli.console import cell, emit_json, out, say
+from graphmill.cli.console import cell, emit_json, say, show_table
 from graphmill.cli.session import open_session, settings_for
 from graphmill.errors import InvalidRequest
 from graphmill.ids import document_id
@@ -39,7 +39,7 @@ async def list_documents(
     if as_json:
         emit_json({"collection": key.name, "documents": as_lists})
     else:
-        out.print(table)
+        show_table(table)
     return 0
 
 
@@ -70,7 +70,7 @@ async def show_document(
     for name, value in rows.items():
         if str(value):
             table.add_row(name, cell(value))
-    out.print(table)
+    show_table(table)
     return 0
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.table import Table
 
 from graphmill.application.documents import collection_key
-from graphmill.cli.console import cell, emit_json, out, say
+from graphmill.cli.console import cell, emit_json, say, show_table
 from graphmill.cli.session import open_session, settings_for
 
 
@@ -22,6 +22,6 @@ async def export(
     table = Table("table", "rows", box=None, pad_edge=False, header_style="bold")
     for name, count in rows.items():
         table.add_row(cell(name), cell(count))
-    out.print(table)
+    show_table(table)
     say(f"written to {output}")
     return 0

@@ -29,7 +29,8 @@ async def query(
 
 def show_answer(answer: Answer) -> None:
     """The answer, then what its numbers point to."""
-    out.print(Text(plain(answer.answer)))
+    # Beside a terminal, lines end where the answer's do.
+    out.print(Text(plain(answer.answer)), soft_wrap=not out.is_terminal)
     for citation in answer.citations:
         page = "" if citation.page is None else f", page {citation.page}"
         out.print()

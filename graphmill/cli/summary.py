@@ -2,7 +2,7 @@
 
 from rich.table import Table
 
-from graphmill.cli.console import cell, out, say
+from graphmill.cli.console import cell, out, say, show_table
 from graphmill.cli.progress import duration, phase_words
 from graphmill.cli.running import DOCUMENTS_FAILED, ERROR
 from graphmill.models import RunState
@@ -44,7 +44,7 @@ def show_summary(status: RunStatus) -> None:
     table.add_row("time", f"{duration(status.seconds)}{rate}")
     if status.seconds_left is not None:
         table.add_row("left", f"about {duration(status.seconds_left)} for the documents")
-    out.print(table)
+    show_table(table)
     if status.failures:
         _show_failures(status)
 
@@ -54,7 +54,7 @@ def _show_failures(status: RunStatus) -> None:
     for failure in status.failures[:_SHOWN_FAILURES]:
         table.add_row(cell(failure.path), cell(failure.reason))
     out.print()
-    out.print(table)
+    show_table(table)
     hidden = status.documents.failed - min(len(status.failures), _SHOWN_FAILURES)
     if hidden > 0:
         say(

@@ -1,0 +1,47 @@
+"""Settings are read from the names that are documented, and wrong ones are named."""
+
+from pathlib import Path
+
+import pytest
+
+from graphmill.errors import SettingsError
+from graphmill.settings import load_settings
+
+
+@pytest.fixture(autouse=True)
+def no_settings_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("GRAPHMILL_HOME", "GRAPHMILL_TENANT", "DATABASE_URL", "GRAPHMILL_API_PORT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_variables_of_other_programs_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/somewhere")
+    monkeypatch.setenv("TENANT", "of-somebody-else")
+    monkeypatch.setenv("API_PORT", "1")
+    settings = load_settings()
+    assert settings.home == Path(".graphmill")
+    assert settings.tenant == "default"
+    assert settings.api_port == 8000
+
+
+def test_the_environment_wins_over_the_file_and_the_caller_over_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "graphmill.toml").write_text('GRAPHMILL_TENANT = "file"\nGRAPHMILL_API_PORT = 1\n')
+    monkeypatch.setenv("GRAPHMILL_TENANT", "environment")
+    assert load_settings().tenant == "environment"
+    assert load_settings().api_port == 1
+    assert load_settings({"tenant": "caller"}).tenant == "caller"
+
+
+def test_a_wrong_setting_is_named_with_what_was_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRAPHMILL_API_PORT", "many")
+    with pytest.raises(SettingsError, match=r"GRAPHMILL_API_PORT is 'many': .*integer"):
+        load_settings()
+
+
+def test_a_file_that_is_no_toml_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "graphmill.toml").write_text("= = =")
+    with pytest.raises(SettingsError, match=r"graphmill\.toml cannot be read"):
+        load_settings()
