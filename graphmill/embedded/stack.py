@@ -41,7 +41,8 @@ WORKERS: Mapping[str, tuple[str, ...]] = {
     "worker-cpu": ("cpu",),
     "worker-io": ("llm", "embedding", "store"),
 }
-_WORKER_STOP_SECONDS = 15.0
+# Longer than workers give what is in flight, so that only a worker that hangs is killed.
+_WORKER_STOP_SECONDS = 25.0
 _API_STOP_SECONDS = 5.0
 
 

@@ -21,6 +21,10 @@ DYNAMIC_CONFIG: dict[str, str] = {
     # Without these two, priority and fairness keys of tasks are taken and ignored (server 1.29).
     "matching.useNewMatcher": "true",
     "matching.enableFairness": "true",
+    # Queues of one partition instead of four: order and rate limits hold for the whole queue, not
+    # for each part of it, and one machine fills none.
+    "matching.numTaskqueueReadPartitions": "1",
+    "matching.numTaskqueueWritePartitions": "1",
 }
 
 

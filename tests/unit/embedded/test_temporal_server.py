@@ -148,5 +148,5 @@ async def test_urgent_and_small_work_does_not_wait_behind_a_backlog(
             assert description.close_time is not None
             order[name] = description.close_time.timestamp()
         places = sorted(order, key=lambda name: order[name])
-        # Without the dynamic settings they come last, 61st to 65th.
+        # Without the dynamic settings they come last, 60 to 64.
         assert max(places.index(name) for name in small) < 30
