@@ -123,7 +123,7 @@ def to_text(data: bytes, declared: bool = False) -> str | None:
     if b"\x1b$" in data[:_SAMPLE] and (text := _strict(data, "iso2022_jp")) is not None:
         return text
     if _is_binary(data):
-        return _utf16_without_bom(data)
+        return _utf16_without_bom(data, east_asian=True)  # others have spaces, so NULs
     if (text := _utf8(data)) is not None:
         return text
     if declared and (meta := _META_CHARSET.search(data, 0, 4096)):
@@ -162,7 +162,7 @@ def _ascii_count(data: bytes) -> int:
     return len(data) - len(data.translate(None, bytes(range(128))))
 
 
-def _utf16_without_bom(data: bytes) -> str | None:
+def _utf16_without_bom(data: bytes, east_asian: bool = False) -> str | None:
     """UTF-16 (or 32) by how it looks: well-formed, assigned characters from few blocks."""
     best: tuple[int, str] | None = None
     for encoding in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be"):
@@ -179,7 +179,8 @@ def _utf16_without_bom(data: bytes) -> str | None:
             continue
         # In the wrong byte order, letters of one alphabet fall into many blocks of 256.
         blocks = len({ord(c) >> 8 for c in sample})
-        if blocks > 2 and blocks * 3 > len(sample) and not _EAST_ASIAN.fullmatch(sample):
+        scattered = blocks > 2 and blocks * 3 > len(sample)
+        if (scattered or east_asian) and not _EAST_ASIAN.fullmatch(sample):
             continue
         if best is None or blocks < best[0]:
             best = (blocks, text)

@@ -13,7 +13,7 @@ from graphmill.settings import LimitSettings
 _ANCHOR = re.compile(r"<a\s(?:[^<>\"']|\"[^\"<]*\"|'[^'<]*')*>", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^<>]{0,1000}>([^<]{1,2000})</title", re.IGNORECASE)
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*>|<![^<>]*>")
-_UNREADABLE = frozenset(("script", "style", "template", "noscript", "svg"))
+_UNREADABLE = frozenset(("script", "style", "template", "noscript", "svg", "title"))
 _INLINE = re.compile(
     "a|abbr|b|bd[io]|cite|code|dfn|em|font|i|kbd|mark|q|s|samp|small|span|strong|su[bp]|time|u|var"
 )
