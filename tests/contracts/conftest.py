@@ -1,5 +1,5 @@
 """Every store's suite runs on a real server."""
 
-from tests.embedded_postgres import database_url, pool, postgres_server
+from tests.support.postgres import database_url, pool, postgres_server
 
 __all__ = ["database_url", "pool", "postgres_server"]
