@@ -1,4 +1,5 @@
-"""Chunking: a document's text becomes text units of bounded size that overlap, cut where text breaks.
+"""Chunking: a document's text becomes text units of bounded size that overlap, cut where text
+breaks.
 
 Boundaries are those of semantic-text-splitter's MarkdownSplitter: headings first, then blocks,
 sentences, words and, where nothing else is left, characters. Tokens are those of o200k_base.
@@ -8,10 +9,10 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from functools import cache
-from typing import Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID
 
-from rs_bpe.bpe import openai  # pyright: ignore[reportMissingTypeStubs]
+import rs_bpe.bpe  # pyright: ignore[reportMissingTypeStubs]
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from graphmill.errors import SettingsError
@@ -25,16 +26,17 @@ CHUNKER_VERSION = "1"
 # o200k_base is the encoding of this model.
 _MODEL = "gpt-4o"
 
-# The splitter takes time quadratic in the longest run without a break (a megabyte of Chinese without
-# punctuation, of random letters), and minutes for a megabyte of dashes. It sees at most this many
-# characters at a time, which makes a document's time linear and bounds a text unit's characters.
+# The splitter takes time quadratic in the longest run without a break (a megabyte of Chinese
+# without punctuation, of random letters), and minutes for a megabyte of dashes. It sees at most
+# this many characters at a time, which makes a document's time linear and bounds a text unit's
+# characters.
 _MIN_WINDOW = 40_000
 _WINDOW_PER_TOKEN = 8
 
 # A thousand empty lines take it 0.1 s, eight thousand 11 s: they are cut out before.
 _BLANKS = re.compile(r"(?<!\s)\s{100,}|\A\s{100,}")
-# Nor does it see text that is more markup than words ("<" 20,000 times: 3 s; lists 300 deep: 5 s): that
-# goes to the library's splitter of plain text, which such text costs little.
+# Nor does it see text that is more markup than words ("<" 20,000 times: 3 s; lists 300 deep: 5
+# s): that goes to the library's splitter of plain text, which such text costs little.
 _MARKUP = "<>[](){}*_`~#|-+\\!&$=^:\"'.\n"
 _INDENTATION = " " * 8
 _MAX_MARKUP = 0.5
@@ -83,7 +85,8 @@ def chunk(
 
 
 def warm_up(settings: ChunkSettings) -> None:
-    """Load the tokenizers (0.4 s), so that the first document of a process does not wait for them."""
+    """Load the tokenizers (0.4 s), so that the first document of a process does not wait for
+    them."""
     _markdown_splitter(settings.size, settings.overlap)
     _tokenizer().count("warm")
 
@@ -100,7 +103,9 @@ def _text_splitter(size: int, overlap: int) -> TextSplitter:
 
 @cache
 def _tokenizer() -> _Tokenizer:
-    return openai.o200k_base()
+    # The package says nothing of its types.
+    openai: Any = rs_bpe.bpe.openai
+    return cast(_Tokenizer, openai.o200k_base())
 
 
 def _split(text: str, settings: ChunkSettings) -> Iterator[tuple[int, str]]:

@@ -31,8 +31,8 @@ def process_document(
 ) -> ProcessedDocument:
     """Parse, chunk and extract one document; `careful` as in graphmill.parsing.parse.
 
-    CPU-bound, and it calls libraries in C and Rust on hostile input: run it in a process that may be
-    killed.
+    CPU-bound, and it calls libraries in C and Rust on hostile input: run it in a process that may
+    be killed.
 
     Raises:
         NoText: there is not a word in it.
@@ -50,8 +50,8 @@ def process_document(
 
 
 def recipe(recipe: Recipe) -> bytes:
-    """SHA-256 of all that a document's text units and extractions are made by, its bytes aside: what
-    was stored under another one is made again."""
+    """SHA-256 of all that a document's text units and extractions are made by, its bytes aside:
+    what was stored under another one is made again."""
     made_by = (
         PARSER_VERSION,
         CHUNKER_VERSION,

@@ -1,8 +1,8 @@
 """Characters: which make words, which are markup, and how a mention becomes a title.
 
 The classes are strings for use between [ and ] in a regular expression. They are built here because
-the standard library's re knows no Unicode properties, and \\w lacks the combining marks without which
-Hindi, Thai or vocalised Arabic fall apart.
+the standard library's re knows no Unicode properties, and \\w lacks the combining marks without
+which Hindi, Thai or vocalised Arabic fall apart.
 """
 
 import re
@@ -45,16 +45,17 @@ HANGUL = "\uac00-\ud7a3"
 CJK = HAN + HIRAGANA + KATAKANA + HANGUL
 
 # Each becomes one character, so that offsets stay: markup and control characters become a space.
-_MASK = {code: " " for code in (*range(0x00, 0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0))}
-_MASK |= {ord(c): " " for c in "*_`~#<>[]{}\\^=\u00a0\u00ad\u200b\u2028\u2029\ufeff\ufffe\uffff"}
-_MASK |= {code: " " for code in (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
-_MASK |= {ord(c): "'" for c in "\u2018\u2019\u201a\u201b\u02bc\u2032\u00b4"}
-_MASK |= {ord(c): '"' for c in "\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb"}
-_MASK |= {ord(c): "-" for c in "\u2010\u2011\u2013"}
-_MASK[ord("\t")] = " "
+_MASK: dict[int, str] = {
+    **dict.fromkeys((*range(0x00, 0x0A), *range(0x0B, 0x20), *range(0x7F, 0xA0)), " "),
+    **{ord(c): " " for c in "*_`~#<>[]{}\\^=\u00a0\u00ad\u200b\u2028\u2029\ufeff\ufffe\uffff"},
+    **dict.fromkeys((0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)), " "),
+    **dict.fromkeys(map(ord, "\u2018\u2019\u201a\u201b\u02bc\u2032\u00b4"), "'"),
+    **dict.fromkeys(map(ord, "\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb"), '"'),
+    **dict.fromkeys(map(ord, "\u2010\u2011\u2013"), "-"),
+}
 
-# Addresses, targets of links, tags and entities of HTML: never a name. All bounded, so that a text of
-# openings without ends takes linear time.
+# Addresses, targets of links, tags and entities of HTML: never a name. All bounded, so that a
+# text of openings without ends takes linear time.
 _NOT_TEXT = re.compile(
     r"(?:https?|ftp|file|mailto)://?[^\s|)>\]]{1,2000}"
     r"|www\.[^\s|)>\]]{1,2000}"
@@ -66,7 +67,7 @@ _NOT_TEXT = re.compile(
 _SIGNS_OF_NOT_TEXT = ("://", "www.", "](", "<", "@", "&", "mailto:")
 
 _SPACES = re.compile(r"\s+")
-_DROPPED = {code: None for code in (*range(0x00, 0x09), *range(0x0E, 0x20), *range(0x7F, 0xA0))}
+_DROPPED = dict.fromkeys((*range(0, 9), *range(14, 32), *range(127, 160)))
 _QUOTES_AND_SPACES = " \t\r\n\"'`-–—.,;:·"
 
 
@@ -88,4 +89,5 @@ def to_title(mention: str) -> str:
     title = _SPACES.sub(" ", mention.translate(_DROPPED)).strip(_QUOTES_AND_SPACES)
     # Upper case can undo a normal form, and what is composed can have another upper case.
     title = unicodedata.normalize("NFC", unicodedata.normalize("NFC", title).upper())
+    title = title.replace("\u02bc", "'")  # of \u0149
     return title[:MAX_TITLE].rstrip()

@@ -1,8 +1,9 @@
 """Terms of Chinese, Japanese and Korean, whose scripts have no case and mostly no spaces.
 
-Runs of Katakana are names and loanwords. Runs of Han characters are cut at stopwords; of what is left
-the recurring stretches that no longer recurring stretch explains are terms. Korean words are cut of
-their particles. All must recur or be marked: by an institution's ending, a middle dot, book quotes.
+Runs of Katakana are names and loanwords. Runs of Han characters are cut at stopwords; of what is
+left the recurring stretches that no longer recurring stretch explains are terms. Korean words are
+cut of their particles. All must recur or be marked: by an institution's ending, a middle dot, book
+quotes.
 """
 
 import re

@@ -15,37 +15,38 @@ UNKNOWN = ""
 # Lists that are long and clean enough to tell a language by; Chinese, Japanese and Korean are told
 # by their script.
 # In the order in which they win ties.
-_ALPHABETIC = tuple(
-    "en es fr de pt it ru nl pl tr sv da no fi cs hu ro uk el bg hr sk sl lt lv ca id vi ar fa hi he ur"
-    " bn mr th".split()
-)
+_ALPHABETIC = (
+    "en es fr de pt it ru nl pl tr sv da no fi cs hu ro uk el bg hr sk sl lt lv ca id vi"
+    " ar fa hi he ur bn mr th"
+).split()
 
 # A name neither begins with one of these (where a sentence or a heading does) nor ends with one.
 _ENGLISH_FUNCTION_WORDS = frozenset(
     """
     a about above according across actually additionally after afterwards again against albeit all
     almost along alongside already also alternatively although altogether always am amid among
-    amongst an and another any anybody anyone anything anyway apart are around as aside at away
-    be because become been before behind being below beneath beside besides between beyond both but
+    amongst an and another any anybody anyone anything anyway apart are around as aside at away be
+    because become been before behind being below beneath beside besides between beyond both but
     by can cannot certain certainly clearly consequently considering contrary conversely could
     currently despite did do does doing due during each either else elsewhere especially even
     eventually ever every everybody everyone everything except few finally first firstly following
     for formerly fortunately from further furthermore generally given had half has have having he
     hence her here hers herself him himself his hitherto how however i if important in including
-    indeed initially inside instead into is it its itself just last lastly lately later latter least
-    less let like likewise many maybe me meanwhile mine more moreover most mostly much must my myself
-    namely near nearly neither never nevertheless next no nobody none nonetheless nor not nothing
-    notwithstanding now nowadays occasionally of off often on once one only onto or originally other
-    others otherwise our ours ourselves out outside over overall own particularly per perhaps please
-    possibly presumably previously primarily prior probably quite rather really recently regarding
-    regardless respectively same second secondly several shall she should similarly since so some
-    somebody someone something sometimes somewhat soon specifically still subsequently such suddenly
-    than thanks that the their theirs them themselves then there thereafter thereby therefore these
-    they third this those though through throughout thus till to today together tomorrow too toward
-    towards typically ultimately under underneath unfortunately unless unlike until up upon us
-    usually various very via was we well were what whatever when whenever where whereas whereby
-    wherever whether which whichever while who whoever whom whose why will with within without would
-    yes yesterday yet you your yours yourself
+    indeed initially inside instead into is it its itself just last lastly lately later latter
+    least less let like likewise many maybe me meanwhile mine more moreover most mostly much must
+    my myself namely near nearly neither never nevertheless next no nobody none nonetheless nor
+    not nothing notwithstanding now nowadays occasionally of off often on once one only onto or
+    originally other others otherwise our ours ourselves out outside over overall own particularly
+    per perhaps please possibly presumably previously primarily prior probably quite rather really
+    recently regarding regardless respectively same second secondly several shall she should
+    similarly since so some somebody someone something sometimes somewhat soon specifically still
+    subsequently such suddenly than thanks that the their theirs them themselves then there
+    thereafter thereby therefore these they third this those though through throughout thus till
+    to today together tomorrow too toward towards typically ultimately under underneath
+    unfortunately unless unlike until up upon us usually various very via was we well were what
+    whatever when whenever where whereas whereby wherever whether which whichever while who
+    whoever whom whose why will with within without would yes yesterday yet you your yours
+    yourself
     """.split()
 )
 # In the English list, but parts of terms and names like any other noun.
@@ -62,12 +63,10 @@ _ENGLISH_NOUNS = frozenset(
 CALENDAR = frozenset(
     """
     monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays thursdays
-    fridays saturdays sundays mon tue tues wed thu thurs fri sat sun
-    january february march april may june july august september october november december
-    jan feb mar apr jun jul aug sep sept oct nov dec
-    montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag
-    januar februar märz mai juni juli oktober dezember jänner
-    am pm bc ad bce ce
+    fridays saturdays sundays mon tue tues wed thu thurs fri sat sun january february march april
+    may june july august september october november december jan feb mar apr jun jul aug sep sept
+    oct nov dec montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag januar
+    februar märz mai juni juli oktober dezember jänner am pm bc ad bce ce
     """.split()
 )
 

@@ -68,8 +68,8 @@ def find_phrases(
 def _phrases(words: list[str], english: bool, shouted: bool) -> Iterable[str]:
     """The phrases that a run of content words may hold, in lower case.
 
-    In English a run is a phrase, once the verbs and adverbs at its ends are off. Elsewhere verbs are
-    not told apart, so that a phrase is any stretch of a run, if it recurs.
+    In English a run is a phrase, once the verbs and adverbs at its ends are off. Elsewhere verbs
+    are not told apart, so that a phrase is any stretch of a run, if it recurs.
     """
     caseless = shouted or _CASELESS.search(words[0]) is not None
     if english and not shouted:

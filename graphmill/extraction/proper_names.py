@@ -39,24 +39,30 @@ _CONNECTOR = (
 )
 _NUMBER = rf"\d{{1,4}}[A-Z]?(?![{WORD}%]|[.,:]\d)"
 _NAME = re.compile(
-    rf"(?<![{WORD}'@-])(?:(?:(?<=the )|(?<=The ))[12]\d{{3}} |\d{{1,3}}(?:st|nd|rd|th) )?{_CAPITALISED}"
+    rf"(?<![{WORD}'@-])"
+    r"(?:(?:(?<=the )|(?<=The ))[12]\d{3} |\d{1,3}(?:st|nd|rd|th) )?"
+    rf"{_CAPITALISED}"
     rf"(?:{_SPACE}(?:{_CAPITALISED}|{_NUMBER}|{_CONNECTOR}{_SPACE}{_CAPITALISED}))"
     rf"{{0,{MAX_WORDS - 1}}}"
     rf"(?:,?{_SPACE}(?:Inc|Ltd|LLC|Corp|Co|Jr|Sr|PLC|plc|GmbH)\b)?"
 )
-# "Council for ...", "Department of Health and ...": these go on over words that else part two names.
+# "Council for ...", "Department of Health and ...": these go on over words that else part two
+# names.
 _INSTITUTIONS = frozenset(
     """
-    Academy Act Administration Agency Alliance Archives Association Authority Board Bureau Center Centre
-    Coalition College Commission Committee Conference Congress Convention Council Court Department
-    Faculty Federation Foundation Fund Group Institute Institution Journal League Ministry Museum Network
-    Office Organisation Organization Party School Secretary Society Trust Union University
+    Academy Act Administration Agency Alliance Archives Association Authority Board Bureau Center
+    Centre Coalition College Commission Committee Conference Congress Convention Council Court
+    Department Faculty Federation Foundation Fund Group Institute Institution Journal League
+    Ministry Museum Network Office Organisation Organization Party School Secretary Society Trust
+    Union University
     """.split()
 )
 _INSTITUTION_JOINS = frozenset(("and", "for", "for the", "on", "on the", "at"))
 _WHO = re.compile(r"[\"']?,? ?\((?:born|b\. |né|geb)|[\"']?,? (?:who|whose|whom) |, born ")
 _NAME_FOLLOWS = re.compile(
-    r"[\"']{1,2}(?: |$|[.,;)])|[\"']?(?: ?\(|, | (?:is|was|are|were|has|had|have|will|can|ist|war|est|était|es|fue|era)\b|'s\b)"
+    r"[\"']{1,2}(?: |$|[.,;)])"
+    r"|[\"']?(?: ?\(|, |'s\b"
+    r"| (?:is|was|are|were|has|had|have|will|can|ist|war|est|était|es|fue|era)\b)"
 )
 # "In Search of a Song is a ...": what a sentence defines is a name as it stands.
 _IS_DEFINED = re.compile(r"[\"' ]{1,4}(?:\([^()\n]{0,80}\) )?(?:is|was|are|were) (?:a|an|the)\b")
@@ -80,8 +86,8 @@ _AFTER_NATIONAL = re.compile(rf"[ \n]([{LOWER}][{WORD}]+)")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Capitalised words at masked[start:end] in a sentence. `initial`: the first word would have its
-    capital anyway. `shouted`: the whole sentence is in capitals."""
+    """Capitalised words at masked[start:end] in a sentence. `initial`: the first word would have
+    its capital anyway. `shouted`: the whole sentence is in capitals."""
 
     sentence: int
     start: int
@@ -102,7 +108,8 @@ class Mention:
 def find_names(
     masked: str, spans: Sequence[tuple[int, int]], words: Mapping[str, int], language: Language
 ) -> list[Mention]:
-    """Mentions of names, in the order of the text. `words` counts the text's words, in their case."""
+    """Mentions of names, in the order of the text. `words` counts the text's words, in their
+    case."""
     runs = _find_runs(masked, spans)
     texts = [masked[run.start : run.end] for run in runs]
     evidence = _Evidence.of(runs, texts, words, language)
@@ -233,8 +240,8 @@ class _Evidence:
         if "of" in words[:-1]:
             at = len(words) - 1 - words[::-1].index("of")
             head, tail = words[:at], words[at + 1 :]
-            # "East Coast of the United States" has another name in it; "Register of Historic Places"
-            # has none, unless that is met elsewhere.
+            # "East Coast of the United States" has another name in it; "Register of
+            # Historic Places" has none, unless that is met elsewhere.
             whole = tail[0] == "the"
             tail = tail[1:] if whole else tail
             if len(tail) > 1 and (whole or " ".join(tail) in self.proven_runs):
@@ -244,8 +251,8 @@ class _Evidence:
         return names
 
     def _owns(self, owner: list[str]) -> bool:
-        """Whether "OWNER's Thing" is two names: "Carl Rogers's Institute", and "Microsoft's Windows"
-        where Microsoft is met alone, but not "Women's League" or "St. John's College"."""
+        """Whether "OWNER's Thing" is two names: "Carl Rogers's Institute", and "Microsoft's
+        Windows" where Microsoft is met alone, but not "Women's League" or "St. John's College"."""
         if " ".join(owner) in self.proven_runs or (len(owner) == 1 and owner[0].isupper()):
             return True
         return len(owner) > 1 and "of" not in owner and owner[0] not in ("St.", "Saint", "St")

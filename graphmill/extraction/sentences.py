@@ -10,8 +10,8 @@ from graphmill.extraction.characters import LOWER
 
 MAX_SENTENCE = 500
 
-# A paragraph ends before an empty line, a heading, a list item, a quotation or a table row, and after
-# a heading, a table row and a fence. A line that merely wraps goes on.
+# A paragraph ends before an empty line, a heading, a list item, a quotation or a table row, and
+# after a heading, a table row and a fence. A line that merely wraps goes on.
 _PARAGRAPH_END = re.compile(
     r"\n(?=[ \t]*(?:\n|\#{1,6}[ \t]|\||>|```|[-*+•‣▪·][ \t]|\d{1,3}[.)][ \t]))"
     r"|(?<=\|)[ \t]*\n"
@@ -25,18 +25,13 @@ _LAST_WORD = re.compile(r"[^\s(\"'|/]{1,14}$")
 _INITIAL = re.compile(r"[^\W\d_]|(?:[^\W\d_]\.)+[^\W\d_]?")
 _ABBREVIATIONS = frozenset(
     """
-    mr mrs ms messrs dr prof rev hon st sr jr gen col lt capt cmdr adm sgt maj gov sen rep pres
-    mt ft ave blvd rd no nos vol vols fig figs eq ed eds pp p art sec ch chap cf vs v al etc e.g i.e
-    ca c approx dept univ inc ltd co corp bros assn est b d r fl op jan feb mar apr jun jul aug sep
-    sept oct nov dec
-    bzw usw z.b d.h u.a vgl nr str hr fr dipl ing evtl ggf inkl zzgl geb gest
-    mme mlle mm av env éd sté
-    sra srta dra ud uds núm pág avda ee.uu
-    sig sigg dott avv ecc
-    dhr mevr mw bijv enz
-    bl.a f.eks osv kl t.ex m.fl
-    tzw np tj ul prof inż mgr
-    т.е т.д т.п г гг им ул стр рис
+    mr mrs ms messrs dr prof rev hon st sr jr gen col lt capt cmdr adm sgt maj gov sen rep pres mt
+    ft ave blvd rd no nos vol vols fig figs eq ed eds pp p art sec ch chap cf vs v al etc e.g i.e
+    ca c approx dept univ inc ltd co corp bros assn est b d r fl op jan feb mar apr jun jul aug
+    sep sept oct nov dec bzw usw z.b d.h u.a vgl nr str hr fr dipl ing evtl ggf inkl zzgl geb gest
+    mme mlle mm av env éd sté sra srta dra ud uds núm pág avda ee.uu sig sigg dott avv ecc dhr
+    mevr mw bijv enz bl.a f.eks osv kl t.ex m.fl tzw np tj ul prof inż mgr т.е т.д т.п г гг им ул
+    стр рис
     """.split()
 )
 # Marks of headings, list items, quotations and table cells.
