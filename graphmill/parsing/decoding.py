@@ -75,7 +75,7 @@ _META_CHARSET = re.compile(
     rb"charset\s{0,10}=\s{0,10}[\"']?\s{0,10}([A-Za-z0-9_-]{2,20})", re.IGNORECASE
 )
 _BINARY_CONTROLS = bytes([*range(7), *range(14, 27), *range(28, 32), 127])
-_EAST_ASIAN = re.compile(r"[\s!-~\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff00-\uffef]+")
+_EAST_ASIAN = re.compile(r"[\s!-~\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff00-\uffef]{4,}")
 _SAMPLE = 65_536
 
 
@@ -136,7 +136,8 @@ def to_text(data: bytes, declared: bool = False) -> str | None:
 def _is_binary(data: bytes) -> bool:
     """Stray controls (terminal escapes, old word processors) do not make text binary."""
     sample = data[:_SAMPLE]
-    return (len(sample) - len(sample.translate(None, _BINARY_CONTROLS))) * 100 > len(sample)
+    controls = len(sample) - len(sample.translate(None, _BINARY_CONTROLS))
+    return controls > 2 + len(sample) // 100
 
 
 def _strict(data: bytes, encoding: str) -> str | None:

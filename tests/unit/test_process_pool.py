@@ -10,7 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import psutil
@@ -124,7 +124,9 @@ def warmth() -> list[str]:
 
 
 @contextlib.asynccontextmanager
-async def pool_of(max_workers: int, tasks_per_process: int = 1000) -> AsyncIterator[ProcessPool]:
+async def pool_of(
+    max_workers: int, tasks_per_process: int = 1000
+) -> AsyncGenerator[ProcessPool, None]:
     pool = ProcessPool(max_workers, tasks_per_process, MEMORY)
     try:
         yield pool
