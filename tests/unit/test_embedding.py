@@ -51,7 +51,9 @@ print(json.dumps(model.embed([sys.argv[1]], norm=True)[0].tolist()))
     )
 
 
-@pytest.mark.parametrize("text", ["", "\x00", "\ud800 lone", "a" * 1_000_000, "\u202e\ufeff", "🏴‍☠️" * 9])
+@pytest.mark.parametrize(
+    "text", ["", "\x00", "\ud800 lone", "a" * 1_000_000, "\u202e\ufeff", "🏴‍☠️" * 9]
+)
 def test_hostile_text_gives_a_vector_of_finite_numbers(embedder: LocalEmbedder, text: str) -> None:
     vector = np.array(embedder.embed([text])[0])
     assert vector.shape == (LocalEmbedder.dimension,)

@@ -17,7 +17,10 @@ def test_stop_words_are_left_out_and_words_are_stemmed() -> None:
 
 
 def test_stop_words_are_those_of_the_question_s_language() -> None:
-    assert parse_question("Wer war der Kapitän von der Marrowind?").terms == ("kapitan", "marrowind")
+    assert parse_question("Wer war der Kapitän von der Marrowind?").terms == (
+        "kapitan",
+        "marrowind",
+    )
 
 
 def test_a_question_of_stop_words_keeps_them() -> None:
