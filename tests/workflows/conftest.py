@@ -4,19 +4,11 @@ import re
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client
 
-from graphmill.ids import document_id
-from graphmill.messages import (
-    INDEX_COLLECTION,
-    INDEX_DOCUMENT,
-    TASK_QUEUE,
-    IndexDocumentInput,
-    IndexDocumentResult,
-    IndexRequest,
-    RunProgress,
-)
-from tests.support.road import RECIPE, Road, working
+from graphmill.messages import INDEX_COLLECTION, IndexRequest
+from tests.support.index_run import IndexRun
+from tests.support.road import Road, working
 from tests.support.temporal import temporal_server
 
 
@@ -50,44 +42,6 @@ async def road(client: Client, collection: str) -> AsyncIterator[Road]:
 
 
 @pytest.fixture
-async def index(client: Client, collection: str) -> "Index":
-    return Index(client, IndexRequest(collection))
+async def index(client: Client, collection: str) -> IndexRun:
+    return IndexRun(client, IndexRequest(collection))
 
-
-class Index:
-    """Starts and addresses the run of a test's collection."""
-
-    def __init__(self, client: Client, request: IndexRequest) -> None:
-        self.client = client
-        self.request = request
-        self.id = f"index/default/{request.collection}"
-
-    async def start(self, **options: object) -> WorkflowHandle[object, RunProgress]:
-        return await self.client.start_workflow(
-            INDEX_COLLECTION,
-            self.request.to_json(),
-            id=self.id,
-            task_queue=TASK_QUEUE,
-            result_type=RunProgress,
-            **options,  # type: ignore[arg-type]
-        )
-
-    async def run(self) -> RunProgress:
-        return await (await self.start()).result()
-
-    async def start_document(self, name: str) -> WorkflowHandle[object, IndexDocumentResult]:
-        """Without a run, as somebody may do by hand."""
-        id = document_id(name)
-        return await self.client.start_workflow(
-            INDEX_DOCUMENT,
-            IndexDocumentInput(self.request.key, RECIPE, id),
-            id=self.document_workflow_id(id),
-            task_queue=TASK_QUEUE,
-            result_type=IndexDocumentResult,
-        )
-
-    def document_workflow_id(self, id: object) -> str:
-        return f"document/default/{self.request.collection}/{id}"
-
-    def page_workflow_id(self, number: int) -> str:
-        return f"page/default/{self.request.collection}/{number}"

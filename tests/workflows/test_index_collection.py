@@ -31,9 +31,9 @@ from graphmill.messages import (
 )
 from graphmill.models import DocumentState, Phase, RunState
 from graphmill.search_attributes import COLLECTION, STATE, TENANT
+from tests.support.index_run import IndexRun
 from tests.support.road import Road, working
 from tests.support.waiting import until
-from tests.workflows.conftest import Index
 from workflows import policies
 
 Run = WorkflowHandle[Any, RunProgress]
@@ -55,10 +55,10 @@ async def cause_of(run: WorkflowHandle[Any, Any]) -> BaseException | None:
 
 
 async def test_a_run_takes_every_document_then_builds_embeds_and_publishes_one_graph(
-    road: Road, index: Index
+    road: Road, index: IndexRun
 ) -> None:
     road.add(*numbered(7))
-    ended = await index.run()
+    ended = await index.to_end()
     assert ended.state is RunState.COMPLETED
     assert ended.phase is Phase.DONE
     assert ended.documents == DocumentCounts(done=7)
@@ -71,12 +71,12 @@ async def test_a_run_takes_every_document_then_builds_embeds_and_publishes_one_g
 
 
 async def test_a_run_whose_every_step_is_replayed_from_the_start_ends_the_same(
-    client: Client, index: Index
+    client: Client, index: IndexRun
 ) -> None:
     road = Road()
     road.add(*numbered(7))
     async with working(client, road, cached_workflows=0):
-        ended = await index.run()
+        ended = await index.to_end()
     assert ended.documents == DocumentCounts(done=7)
 
 
@@ -133,7 +133,7 @@ def _named(value: Any, name: str) -> Any:
 
 
 async def test_an_input_of_the_collection_alone_is_enough(
-    client: Client, road: Road, index: Index
+    client: Client, road: Road, index: IndexRun
 ) -> None:
     run = await client.start_workflow(
         INDEX_COLLECTION,
@@ -146,7 +146,7 @@ async def test_an_input_of_the_collection_alone_is_enough(
 
 
 async def test_a_collection_that_does_not_exist_ends_the_run_with_the_stores_words(
-    road: Road, index: Index
+    road: Road, index: IndexRun
 ) -> None:
     road.fails["open_run"] = NotFound("collection 'x' of tenant 'default' does not exist")
     run = await index.start()
@@ -157,7 +157,7 @@ async def test_a_collection_that_does_not_exist_ends_the_run_with_the_stores_wor
 
 
 async def test_a_second_start_joins_the_run_under_way(
-    client: Client, road: Road, index: Index
+    client: Client, road: Road, index: IndexRun
 ) -> None:
     road.add("a.txt")
     gate = road.hold("a.txt")
@@ -175,7 +175,7 @@ async def test_a_second_start_joins_the_run_under_way(
     "point", ["last.txt", "merge_graph", "write_reports", "publish_graph", "record_run completed"]
 )
 async def test_documents_added_while_a_run_works_are_taken_in(
-    point: str, road: Road, index: Index
+    point: str, road: Road, index: IndexRun
 ) -> None:
     road.add("first.txt", "last.txt")
     gate = road.hold(point)
@@ -192,7 +192,7 @@ async def test_documents_added_while_a_run_works_are_taken_in(
 
 
 async def test_documents_that_become_visible_late_are_met_on_the_second_look(
-    road: Road, index: Index
+    road: Road, index: IndexRun
 ) -> None:
     road.add("early.txt")
     gate = road.hold("early.txt")
@@ -207,7 +207,7 @@ async def test_documents_that_become_visible_late_are_met_on_the_second_look(
 
 
 async def test_pause_starts_no_further_document_and_resume_goes_on(
-    road: Road, index: Index, monkeypatch: pytest.MonkeyPatch
+    road: Road, index: IndexRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(policies, "IN_FLIGHT_PER_PAGE", 2)
     road.add(*numbered(6))
@@ -227,7 +227,7 @@ async def test_pause_starts_no_further_document_and_resume_goes_on(
     assert ended.documents.done == 6
 
 
-async def test_pause_between_phases_starts_no_further_phase(road: Road, index: Index) -> None:
+async def test_pause_between_phases_starts_no_further_phase(road: Road, index: IndexRun) -> None:
     road.add("a.txt")
     gate = road.hold("merge_graph")
     run = await index.start()
@@ -242,7 +242,7 @@ async def test_pause_between_phases_starts_no_further_phase(road: Road, index: I
     assert (await run.result()).state is RunState.COMPLETED
 
 
-async def test_pause_that_comes_before_the_run_has_opened_holds(road: Road, index: Index) -> None:
+async def test_pause_that_comes_before_the_run_has_opened_holds(road: Road, index: IndexRun) -> None:
     road.add("a.txt")
     run = await index.start(start_signal=PAUSE)
     await until(lambda: road.recorded(RunState.PAUSED))
@@ -254,7 +254,7 @@ async def test_pause_that_comes_before_the_run_has_opened_holds(road: Road, inde
 
 
 async def test_pause_holds_across_continue_as_new(
-    client: Client, road: Road, index: Index, monkeypatch: pytest.MonkeyPatch
+    client: Client, road: Road, index: IndexRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(policies, "PAGES_PER_RUN", 1)
     monkeypatch.setattr(policies, "PAGE_DOCUMENTS", 2)
@@ -281,7 +281,7 @@ async def test_pause_holds_across_continue_as_new(
 
 @pytest.mark.parametrize("signal", [PAUSE, RESUME])
 async def test_a_signal_that_comes_at_the_very_end_does_not_change_how_the_run_ended(
-    signal: str, road: Road, index: Index
+    signal: str, road: Road, index: IndexRun
 ) -> None:
     road.add("a.txt")
     gate = road.hold("record_run completed")
@@ -296,7 +296,7 @@ async def test_a_signal_that_comes_at_the_very_end_does_not_change_how_the_run_e
 
 
 async def test_the_last_word_on_a_run_is_never_overtaken_by_an_earlier_one(
-    road: Road, index: Index
+    road: Road, index: IndexRun
 ) -> None:
     """Pausing and cancelling at once: the slow record of the pause comes before that of the end."""
     road.add("a.txt")
@@ -316,7 +316,7 @@ async def test_the_last_word_on_a_run_is_never_overtaken_by_an_earlier_one(
 
 
 async def test_cancel_reaches_pages_and_documents_and_is_written_down(
-    client: Client, road: Road, index: Index
+    client: Client, road: Road, index: IndexRun
 ) -> None:
     road.add(*numbered(3))
     gate = road.hold("process_document")
@@ -337,7 +337,7 @@ async def test_cancel_reaches_pages_and_documents_and_is_written_down(
 
 @pytest.mark.parametrize("point", ["next_page", "merge_graph", "cluster_graph", "embed"])
 async def test_cancel_in_any_phase_is_written_down_and_a_new_run_completes(
-    point: str, road: Road, index: Index
+    point: str, road: Road, index: IndexRun
 ) -> None:
     road.add(*numbered(3))
     gate = road.hold(point)
@@ -348,13 +348,13 @@ async def test_cancel_in_any_phase_is_written_down_and_a_new_run_completes(
     assert road.last_record.state is RunState.CANCELLED
     assert not road.published
     gate.open()
-    ended = await index.run()
+    ended = await index.to_end()
     assert ended.state is RunState.COMPLETED
     assert road.states == dict.fromkeys(numbered(3), "done")
     assert len(road.published) == 1
 
 
-async def test_a_paused_run_can_be_cancelled(road: Road, index: Index) -> None:
+async def test_a_paused_run_can_be_cancelled(road: Road, index: IndexRun) -> None:
     road.add("a.txt")
     run = await index.start(start_signal=PAUSE)
     await until(lambda: road.recorded(RunState.PAUSED))
@@ -364,7 +364,7 @@ async def test_a_paused_run_can_be_cancelled(road: Road, index: Index) -> None:
 
 
 async def test_a_terminated_document_is_recorded_failed_and_the_run_goes_on(
-    client: Client, road: Road, index: Index
+    client: Client, road: Road, index: IndexRun
 ) -> None:
     road.add(*numbered(3))
     gate = road.hold("001.txt")
@@ -381,7 +381,7 @@ async def test_a_terminated_document_is_recorded_failed_and_the_run_goes_on(
     assert reason.startswith(f"{FailureReason.TERMINATED}: ")
 
 
-async def test_a_terminated_page_is_met_again(client: Client, road: Road, index: Index) -> None:
+async def test_a_terminated_page_is_met_again(client: Client, road: Road, index: IndexRun) -> None:
     road.add(*numbered(5))
     gate = road.hold("process_document")
     run = await index.start()
@@ -393,7 +393,7 @@ async def test_a_terminated_page_is_met_again(client: Client, road: Road, index:
     assert road.states == dict.fromkeys(numbered(5), "done")
 
 
-async def test_a_terminated_run_can_be_started_again_at_once(road: Road, index: Index) -> None:
+async def test_a_terminated_run_can_be_started_again_at_once(road: Road, index: IndexRun) -> None:
     """Its pages and documents may still be ending: they have the ids that the new run will use."""
     road.add(*numbered(5))
     gate = road.hold("process_document")
@@ -408,7 +408,7 @@ async def test_a_terminated_run_can_be_started_again_at_once(road: Road, index: 
 
 
 async def test_a_document_that_another_workflow_reads_is_waited_for(
-    client: Client, road: Road, index: Index
+    client: Client, road: Road, index: IndexRun
 ) -> None:
     road.add(*numbered(2))
     gate = road.hold("000.txt")
@@ -424,11 +424,11 @@ async def test_a_document_that_another_workflow_reads_is_waited_for(
 
 
 async def test_an_activity_that_fails_for_good_fails_only_its_document(
-    road: Road, index: Index
+    road: Road, index: IndexRun
 ) -> None:
     road.add(*numbered(3))
     road.fails["001.txt"] = PermanentError("cannot be done")
-    ended = await index.run()
+    ended = await index.to_end()
     assert ended.state is RunState.COMPLETED_WITH_FAILURES
     assert ended.documents == DocumentCounts(done=2, failed=1)
     assert road.attempts["001.txt"] == 1
@@ -436,12 +436,12 @@ async def test_an_activity_that_fails_for_good_fails_only_its_document(
 
 
 async def test_a_surprise_is_tried_five_times_and_then_fails_its_document(
-    road: Road, index: Index, monkeypatch: pytest.MonkeyPatch
+    road: Road, index: IndexRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _retry_quickly(monkeypatch)
     road.add(*numbered(2))
     road.fails["001.txt"] = RuntimeError("words that may hold a document's text")
-    ended = await index.run()
+    ended = await index.to_end()
     assert ended.documents == DocumentCounts(done=1, failed=1)
     assert road.attempts["001.txt"] == 5
     assert "may hold" not in road.ended["001.txt"][1]
@@ -449,7 +449,7 @@ async def test_a_surprise_is_tried_five_times_and_then_fails_its_document(
 
 
 async def test_a_server_that_is_down_for_a_while_fails_no_document(
-    road: Road, index: Index, monkeypatch: pytest.MonkeyPatch
+    road: Road, index: IndexRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _retry_quickly(monkeypatch)
     road.add("a.txt")
@@ -460,7 +460,7 @@ async def test_a_server_that_is_down_for_a_while_fails_no_document(
             raise Unavailable("PostgreSQL does not answer")
 
     road.process = process
-    ended = await index.run()
+    ended = await index.to_end()
     assert ended.documents == DocumentCounts(done=1)
     assert road.attempts["a.txt"] == down + 1
 
@@ -473,7 +473,7 @@ def _retry_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_graph_that_cannot_be_built_fails_the_run_with_its_reason(
-    road: Road, index: Index
+    road: Road, index: IndexRun
 ) -> None:
     road.add("a.txt")
     road.fails["merge_graph"] = PermanentError("no room on the disk")
@@ -485,7 +485,7 @@ async def test_a_graph_that_cannot_be_built_fails_the_run_with_its_reason(
 
 
 async def test_reports_that_cannot_be_written_fail_the_run_with_their_reason(
-    road: Road, index: Index
+    road: Road, index: IndexRun
 ) -> None:
     road.add("a.txt")
     road.fails["write_reports"] = PermanentError("no room on the disk")
@@ -495,7 +495,7 @@ async def test_reports_that_cannot_be_written_fail_the_run_with_their_reason(
 
 
 async def test_a_run_goes_on_as_new_with_the_same_run_id_and_loses_no_document(
-    client: Client, road: Road, index: Index, monkeypatch: pytest.MonkeyPatch
+    client: Client, road: Road, index: IndexRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(policies, "PAGES_PER_RUN", 2)
     monkeypatch.setattr(policies, "PAGE_DOCUMENTS", 2)
@@ -515,7 +515,7 @@ async def test_a_run_goes_on_as_new_with_the_same_run_id_and_loses_no_document(
 
 
 async def test_progress_tells_phase_documents_and_what_is_in_flight(
-    road: Road, index: Index, monkeypatch: pytest.MonkeyPatch
+    road: Road, index: IndexRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(policies, "PAGE_DOCUMENTS", 3)
     road.add(*numbered(4))
@@ -537,7 +537,7 @@ async def test_progress_tells_phase_documents_and_what_is_in_flight(
 
 
 async def test_workflows_are_found_by_tenant_collection_and_state(
-    client: Client, road: Road, index: Index
+    client: Client, road: Road, index: IndexRun
 ) -> None:
     road.add("good.txt", "bad.txt")
     road.process = lambda name: (
@@ -564,10 +564,10 @@ async def test_workflows_are_found_by_tenant_collection_and_state(
 
 
 async def test_the_web_ui_reads_in_words_what_is_worked_on(
-    client: Client, road: Road, index: Index
+    client: Client, road: Road, index: IndexRun
 ) -> None:
     road.add("report.pdf")
-    await index.run()
+    await index.to_end()
     document = client.get_workflow_handle(index.document_workflow_id(document_id("report.pdf")))
     page = client.get_workflow_handle(index.page_workflow_id(1))
     communities = client.get_workflow_handle(f"communities/default/{index.request.collection}")
@@ -591,18 +591,18 @@ async def _details(client: Client, id: str) -> str:
 
 
 async def test_every_child_has_the_runs_priority_and_its_tenants_fairness_key(
-    client: Client, road: Road, index: Index
+    client: Client, road: Road, index: IndexRun
 ) -> None:
     road.add("a.txt")
     index.request = type(index.request)(index.request.collection, priority=1)
-    await index.run()
+    await index.to_end()
     for id in (index.page_workflow_id(1), index.document_workflow_id(document_id("a.txt"))):
         described = await client.get_workflow_handle(id).describe()
         priority = described.raw_description.workflow_execution_info.priority
         assert (priority.priority_key, priority.fairness_key) == (1, "default"), id
 
 
-async def test_force_rebuild_builds_the_graph_afresh_once(road: Road, index: Index) -> None:
+async def test_force_rebuild_builds_the_graph_afresh_once(road: Road, index: IndexRun) -> None:
     index.request = type(index.request)(index.request.collection, force_rebuild=True)
     road.add("a.txt")
     gate = road.hold("publish_graph")

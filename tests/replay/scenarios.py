@@ -1,0 +1,136 @@
+"""What happened in the recorded histories: each scenario is one run, made to happen on a server."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from temporalio.client import WorkflowFailureError
+
+from graphmill.errors import PermanentError
+from graphmill.ids import document_id
+from graphmill.messages import ADD_DOCUMENTS, PAUSE, RESUME, IndexDocumentResult
+from graphmill.models import DocumentState, RunState
+from tests.support.index_run import IndexRun
+from tests.support.road import Road
+from tests.support.waiting import until
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`policies`: numbers of workflows.policies under which it was recorded and is replayed."""
+
+    happen: Callable[[IndexRun, Road], Awaitable[None]]
+    policies: dict[str, int]
+
+
+def _add(road: Road, count: int) -> None:
+    road.add(*(f"{number}.txt" for number in range(count)))
+
+
+async def _normal(index: IndexRun, road: Road) -> None:
+    _add(road, 5)
+    await index.to_end()
+
+
+async def _failures(index: IndexRun, road: Road) -> None:
+    _add(road, 5)
+    ends = {
+        "0.txt": IndexDocumentResult(DocumentState.FAILED, "corrupt: save it anew"),
+        "1.txt": IndexDocumentResult(DocumentState.SKIPPED, "no text: nothing to read"),
+    }
+    road.process = ends.get
+    road.fails["2.txt"] = PermanentError("cannot be done")
+    held = road.hold("3.txt")
+    run = await index.start()
+    await held.arrived()
+    victim = index.document_workflow_id(document_id("3.txt"))
+    await index.client.get_workflow_handle(victim).terminate()
+    await run.result()
+    held.open()
+
+
+async def _page_terminated(index: IndexRun, road: Road) -> None:
+    _add(road, 3)
+    held = road.hold("0.txt")
+    run = await index.start()
+    await held.arrived()
+    await index.client.get_workflow_handle(index.page_workflow_id(1)).terminate()
+    held.open()
+    await run.result()
+
+
+async def _paused(index: IndexRun, road: Road) -> None:
+    """Before it has opened, in the middle of documents, and between phases."""
+    _add(road, 4)
+    documents, merge = road.hold("process_document"), road.hold("merge_graph")
+    run = await index.start(start_signal=PAUSE)
+    await until(lambda: len(road.records) > 1)
+    await run.signal(RESUME)
+    await documents.arrived(2)
+    await _pause(index, road)
+    documents.open()
+    await until(lambda: len(road.ended) == 2)
+    await run.signal(RESUME)
+    await merge.arrived()
+    await _pause(index, road)
+    merge.open()
+    await asyncio.sleep(0.3)
+    await run.signal(RESUME)
+    await run.result()
+
+
+async def _pause(index: IndexRun, road: Road) -> None:
+    before = len(road.records)
+    await index.client.get_workflow_handle(index.id).signal(PAUSE)
+    await until(lambda: any(r.state is RunState.PAUSED for r in road.records[before:]))
+
+
+async def _cancelled(index: IndexRun, road: Road) -> None:
+    _add(road, 5)
+    held = road.hold("process_document")
+    run = await index.start()
+    await held.arrived(2)
+    await run.cancel()
+    with contextlib.suppress(WorkflowFailureError):
+        await run.result()
+    held.open()
+
+
+async def _continued(index: IndexRun, road: Road) -> None:
+    _add(road, 5)
+    await index.to_end()
+
+
+async def _joined(index: IndexRun, road: Road) -> None:
+    _add(road, 2)
+    merge, end = road.hold("merge_graph"), road.hold("record_run completed")
+    run = await index.start()
+    await merge.arrived()
+    road.add("late.txt")
+    await run.signal(ADD_DOCUMENTS)
+    merge.open()
+    await end.arrived()
+    road.add("later.txt")
+    await run.signal(ADD_DOCUMENTS)
+    end.open()
+    await run.result()
+
+
+async def _failed(index: IndexRun, road: Road) -> None:
+    _add(road, 1)
+    road.fails["merge_graph"] = PermanentError("no room on the disk")
+    with contextlib.suppress(WorkflowFailureError):
+        await index.to_end()
+
+
+SCENARIOS = {
+    "normal": Scenario(_normal, {"PAGE_DOCUMENTS": 3}),
+    "failures": Scenario(_failures, {}),
+    "page_terminated": Scenario(_page_terminated, {}),
+    "paused": Scenario(_paused, {"IN_FLIGHT_PER_PAGE": 2}),
+    "cancelled": Scenario(_cancelled, {"IN_FLIGHT_PER_PAGE": 2}),
+    "continued": Scenario(_continued, {"PAGE_DOCUMENTS": 2, "PAGES_PER_RUN": 1}),
+    "joined": Scenario(_joined, {}),
+    "failed": Scenario(_failed, {}),
+}
