@@ -23,6 +23,7 @@ _BACKOFF_SECONDS = (0.0, 0.5, 1.0, 2.0, 4.0)
 _READY_SECONDS = 60.0
 _READY_INTERVAL = 0.05
 _TAIL_LINES = 5
+_LINE_CHARACTERS = 300
 
 
 def _nothing() -> None:
@@ -246,6 +247,7 @@ def _tail(path: Path) -> list[str]:
         with path.open("rb") as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - 4000))
-            return file.read().decode(errors="replace").splitlines()[-_TAIL_LINES:]
+            lines = file.read().decode(errors="replace").splitlines()
+            return [line[:_LINE_CHARACTERS] for line in lines[-_TAIL_LINES:]]
     except OSError:
         return []

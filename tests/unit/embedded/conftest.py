@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from graphmill.embedded.home import Home
+from graphmill.embedded.postgres_server import PostgresServer
 
 
 @pytest.fixture
@@ -25,3 +26,12 @@ def home(tmp_path: Path) -> Home:
     home = Home.at(tmp_path / "home")
     home.create()
     return home
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cluster as initdb leaves it, to copy: initdb takes longer than most of these tests."""
+    home = Home.at(tmp_path_factory.mktemp("cluster"))
+    home.create()
+    PostgresServer.of(home).prepare()
+    return home.postgres

@@ -24,15 +24,6 @@ from graphmill.embedded.supervisor import Supervisor
 from graphmill.errors import SettingsError
 
 
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cluster as initdb leaves it, to copy: initdb takes longer than most of these tests."""
-    home = Home.at(tmp_path_factory.mktemp("cluster"))
-    home.create()
-    PostgresServer.of(home).prepare()
-    return home.postgres
-
-
 @pytest.fixture
 def home(home: Home, cluster: Path) -> Home:
     shutil.copytree(cluster, home.postgres)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -48,8 +49,9 @@ asyncio.run(stack.up(load_settings(), lambda line: print(line, flush=True)))
 
 
 @pytest.fixture
-def settings(home: Home, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(home: Home, cluster: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Free ports and a home of its own, in the environment too, for children."""
+    shutil.copytree(cluster, home.postgres)
     for name in ("TEMPORAL_ADDRESS", "DATABASE_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GRAPHMILL_HOME", str(home.path))
@@ -221,7 +223,7 @@ async def test_servers_whose_addresses_are_set_are_used_and_not_started(
             assert addresses.temporal_address == outside.temporal_address
             assert addresses.database_url == outside.database_url
             assert _everything_of(Home.at(tmp_path / "other")) == [_guardian(tmp_path / "other")]
-            client = await Client.connect(addresses.temporal_address)
+            client = await Client.connect(outside.temporal_address)
             assert await client.service_client.check_health()
 
 
@@ -229,14 +231,20 @@ def _guardian(home: Path) -> psutil.Process:
     return next(p for p in processes.marked(home) if "graphmill.embedded.guardian" in p.cmdline())
 
 
+def _stand_in(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Runs this code in the place of workers and API."""
+
+    def command(*_: str) -> tuple[str, ...]:
+        return (sys.executable, "-c", code)
+
+    monkeypatch.setattr("graphmill.embedded.stack._python", command)
+
+
 async def test_a_part_that_is_given_up_ends_the_block(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("graphmill.embedded.supervisor._BACKOFF_SECONDS", (0.0,) * 5)
-    monkeypatch.setattr(
-        "graphmill.embedded.stack._python",
-        lambda *_: (sys.executable, "-c", "import sys; sys.exit('no such role')"),
-    )
+    _stand_in(monkeypatch, "import sys; sys.exit('no such role')")
     with pytest.raises(PartFailed, match=r"(?s)worker-\w+ died 5 times.*no such role"):
         async with asyncio.timeout(30), running_stack(settings, Parts.RUN):
             await asyncio.sleep(60)
@@ -252,7 +260,7 @@ async def test_parts_get_the_settings_and_the_addresses(
         f"os.rename({str(file) + '.new'!r}, {str(file)!r})\n"
         "time.sleep(60)"
     )
-    monkeypatch.setattr("graphmill.embedded.stack._python", lambda *_: (sys.executable, "-c", code))
+    _stand_in(monkeypatch, code)
     settings = load_settings({"home": home.path, "llm_concurrency": 7, "temporal_port": 0})
     async with running_stack(settings, Parts.RUN) as addresses:
         for _ in range(200):

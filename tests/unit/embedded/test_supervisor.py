@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -143,7 +143,7 @@ asyncio.run(main())
 
 
 @asynccontextmanager
-async def _supervised_elsewhere(home: Home, file: Path) -> AsyncIterator[tuple[int, int]]:
+async def _supervised_elsewhere(home: Home, file: Path) -> AsyncGenerator[tuple[int, int]]:
     """A supervisor in another process: its pid, and that of a grandchild in its own session."""
     child = _writes_pid(file, _SLEEP)
     code = (
