@@ -9,10 +9,10 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 from uuid import UUID
 
-import rs_bpe.bpe  # pyright: ignore[reportMissingTypeStubs]
+from rs_bpe.bpe import openai  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from graphmill.errors import SettingsError
@@ -104,8 +104,7 @@ def _text_splitter(size: int, overlap: int) -> TextSplitter:
 @cache
 def _tokenizer() -> _Tokenizer:
     # The package says nothing of its types.
-    openai: Any = rs_bpe.bpe.openai
-    return cast(_Tokenizer, openai.o200k_base())
+    return cast(_Tokenizer, openai.o200k_base())  # pyright: ignore[reportUnknownMemberType]
 
 
 def _split(text: str, settings: ChunkSettings) -> Iterator[tuple[int, str]]:

@@ -230,8 +230,9 @@ def check(text: str) -> None:
 WORDS = (
     "Acme Corp. Inc of the The and for University Dr. J. R. Tolkien O'Neill Paris's US U.S. AT&T"
     " 11 2010 harvest nuclear reactor jumped | # - > * ** ` [ ]( http://x.org/Y <b> &amp; \n \n\n"
-    " \t . , ; : ! ? ( ) \" ' \u2019 \u201c İstanbul ß ŉ ǰ Straße 北京大学 公司 的 人工智能 。 トヨタ"
-    " は 삼성전자는 Москва А. जय भारत । مصر ไทย e\u0301 \u00ad \u200d \x00 \x1f \x85 AAAA ΐ ﬁ ǅ"
+    " \t . , ; : ! ? ( ) \" ' \u2019 \u201c İstanbul ß ŉ ǰ Straße 北京大学 公司 的 人工智能"
+    " 。 トヨタ は 삼성전자는 Москва А. जय भारत । مصر ไทย"
+    " e\u0301 \u00ad \u200d \x00 \x1f \x85 AAAA ΐ ﬁ ǅ"
 ).split(" ")
 
 
