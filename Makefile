@@ -27,7 +27,7 @@ test: check ## check, then every test but the long ones, on the real servers
 
 soak: install ## what takes longer: every chaos seed, long property tests, large uploads
 	@echo "pytest: the long versions"
-	@$(PYTEST) -m soak
+	@$(PYTEST) -m "soak or hypothesis" --hypothesis-profile=soak
 
 bench: install ## documents an hour, and where the time goes
 	@$(BIN)/python benchmarks/run.py
