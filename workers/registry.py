@@ -110,7 +110,7 @@ async def _cpu(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
         settings.cpu_workers,
         settings.cpu_tasks_per_process,
         settings.limits.parse_memory_bytes,
-        preload=("graphmill.processing",),
+        preload=("graphmill.processing_preload",),
     )
     indexing = PostgresIndexingStore(pool)
     documents = DocumentActivities(indexing, processes, settings.limits, recipe)
