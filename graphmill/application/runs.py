@@ -164,7 +164,7 @@ class Runs:
             return status
         try:
             reason = await self._end_without_word(run)
-        except RPCError:
+        except Unavailable:
             return status  # what PostgreSQL knows is better than nothing
         if reason is None:
             return status
@@ -324,6 +324,10 @@ class Runs:
         status = await self._read(run, with_failures=False)
         if status.ended:
             raise RunEnded(f"run {run.run_id} of {run.collection!r} has ended ({status.state})")
+        # Temporal takes a cancel of what has ended without a word, and signals to a later run.
+        described = await self._describe(run.workflow_id)
+        if not _is_open(described) or _first_run_id(described) != run.run_id:
+            raise RunEnded(f"run {run.run_id} of {run.collection!r} has ended")
 
     async def _describe(self, workflow_id: str) -> WorkflowExecutionDescription | None:
         try:
@@ -365,6 +369,7 @@ class Runs:
                 )
         return None
 
+    @tells_outages
     async def _end_without_word(self, run: RunHandle) -> str | None:
         """Why Temporal holds a run for ended, or None while it is under way."""
         described = await self._describe(run.workflow_id)

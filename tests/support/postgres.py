@@ -37,7 +37,9 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
         server.remove_socket_folder()
 
 
-def _wait_until_ready(server: PostgresServer, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def _wait_until_ready(
+    server: PostgresServer, process: "subprocess.Popen[bytes]", log: Path
+) -> None:
     for _ in range(200):
         if asyncio.run(server.is_ready()):
             break

@@ -30,7 +30,9 @@ class CountedStream(io.BytesIO):
         return super().read(size)
 
 
-def upload(name: str, content: bytes, date: datetime = DAY, reads: list[str] | None = None) -> Upload:
+def upload(
+    name: str, content: bytes, date: datetime = DAY, reads: list[str] | None = None
+) -> Upload:
     def open_stream() -> BinaryIO:
         if reads is not None:
             reads.append(name)

@@ -1,0 +1,181 @@
+"""Routes answer as surface and OpenAPI say; whatever goes wrong is a problem document."""
+
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+
+from api import search
+from graphmill.ids import document_id
+
+
+def problem(answer: httpx.Response, status: int) -> str:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    document: dict[str, Any] = answer.json()
+    assert document["status"] == status
+    assert {"type", "title", "detail"} <= set(document)
+    return str(document["detail"])
+
+
+async def upload(http: httpx.AsyncClient, *names: str, collection: str = "files") -> None:
+    files = [("files", (name, name.encode())) for name in names]
+    answer = await http.post(f"/v1/collections/{collection}/documents", files=files)
+    assert answer.status_code == 201, answer.text
+
+
+async def test_health_names_the_part_that_is_down(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/health")
+    assert answer.status_code == 503
+    told = answer.json()
+    assert told["ok"] is False
+    assert told["parts"]["database"] == {"ok": True, "detail": ""}
+    assert "Temporal does not answer" in told["parts"]["temporal"]["detail"]
+
+
+async def test_a_collection_is_made_shown_listed_and_found_missing(
+    http: httpx.AsyncClient,
+) -> None:
+    made = await http.post("/v1/collections", json={"name": "files"})
+    assert (made.status_code, made.json()["name"]) == (201, "files")
+    assert (await http.post("/v1/collections", json={"name": "files"})).status_code == 200
+    assert (await http.get("/v1/collections/files")).json() == made.json()
+    await http.post("/v1/collections", json={"name": "more"})
+    first = (await http.get("/v1/collections", params={"limit": 1})).json()
+    assert ([c["name"] for c in first["collections"]], first["next"]) == (["files"], "files")
+    rest = (await http.get("/v1/collections", params={"after": first["next"]})).json()
+    assert ([c["name"] for c in rest["collections"]], rest["next"]) == (["more"], None)
+    assert "no collection 'none'" in problem(await http.get("/v1/collections/none"), 404)
+
+
+async def test_a_tenant_sees_its_own_collections_only(http: httpx.AsyncClient) -> None:
+    await upload(http, "a.txt")
+    other = {"X-Tenant": "other"}
+    assert (await http.get("/v1/collections", headers=other)).json()["collections"] == []
+    problem(await http.get("/v1/collections/files", headers=other), 404)
+    problem(await http.get("/v1/collections/files/documents", headers=other), 404)
+    assert "tenant name" in problem(
+        await http.get("/v1/collections", headers={"X-Tenant": "Not/This"}), 400
+    )
+
+
+async def test_documents_are_paged_and_shown(http: httpx.AsyncClient) -> None:
+    await upload(http, "b.txt", "a.txt", "sub/c.txt")
+    page = (await http.get("/v1/collections/files/documents", params={"limit": 2})).json()
+    assert [d["name"] for d in page["documents"]] == ["a.txt", "b.txt"]
+    rest = await http.get("/v1/collections/files/documents", params={"after": page["next"]})
+    assert [d["name"] for d in rest.json()["documents"]] == ["sub/c.txt"]
+    assert rest.json()["next"] is None
+    id = document_id("sub/c.txt")
+    shown = (await http.get(f"/v1/collections/files/documents/{id}")).json()
+    assert (shown["name"], shown["state"], shown["size"]) == ("sub/c.txt", "uploaded", 9)
+    problem(await http.get(f"/v1/collections/files/documents/{uuid4()}"), 404)
+    done = await http.get("/v1/collections/files/documents", params={"state": "done"})
+    assert done.json()["documents"] == []
+
+
+async def test_a_missing_temporal_is_told_with_what_to_do(http: httpx.AsyncClient) -> None:
+    await upload(http, "a.txt")
+    answer = await http.post("/v1/collections/files/index")
+    assert "Temporal does not answer" in problem(answer, 503)
+    assert answer.headers["retry-after"]
+
+
+async def test_a_document_that_is_deleted_without_temporal_leaves_the_graph_later(
+    http: httpx.AsyncClient,
+) -> None:
+    await upload(http, "a.txt")
+    answer = await http.delete(f"/v1/collections/files/documents/{document_id('a.txt')}")
+    assert "the documents are deleted, but the graph holds them" in problem(answer, 503)
+
+
+async def test_a_run_that_is_not_there_is_not_found_while_temporal_is_away(
+    http: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    await upload(http, "a.txt")
+    id = uuid4()
+    await pool.execute(
+        "INSERT INTO runs (id, tenant, collection, workflow_id, method, state, phase, ended_at)"
+        " VALUES ($1, 'default', 'files', 'index/default/files', 'fast', 'completed', 'done', now())",
+        id,
+    )
+    run = (await http.get(f"/v1/runs/{id}")).json()
+    assert (run["run_id"], run["state"], run["documents"]["total"]) == (str(id), "completed", 1)
+    assert "has ended" in problem(await http.post(f"/v1/runs/{id}/pause"), 409)
+    problem(await http.get(f"/v1/runs/{id}", headers={"X-Tenant": "other"}), 503)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("index", {"priority": 6}, "body.priority"),
+        ("index", {"priority": "3"}, "body.priority"),
+        ("index", {"force_rebuild": 1}, "body.force_rebuild"),
+        ("index", {"method": "guess"}, "body.method"),
+        ("index", {"methd": "fast"}, "body.methd"),
+        ("query", {}, "body.question"),
+        ("query", {"question": "x", "modus": "local"}, "body.modus"),
+    ],
+)
+async def test_a_wrong_field_is_named(
+    http: httpx.AsyncClient, path: str, body: dict[str, object], said: str
+) -> None:
+    answer = await http.post(f"/v1/collections/files/{path}", json=body)
+    assert said in problem(answer, 422)
+    assert answer.json()["errors"][0]["field"] == said
+
+
+async def test_what_was_sent_is_not_sent_back(http: httpx.AsyncClient) -> None:
+    body = {"name": "x", "password": "hunter2"}
+    answer = await http.post("/v1/collections", json=body)
+    problem(answer, 422)
+    assert "hunter2" not in answer.text
+
+
+async def test_a_later_releases_mode_is_told_as_such(http: httpx.AsyncClient) -> None:
+    await upload(http, "a.txt")
+    body = {"question": "Who?", "mode": "global"}
+    answer = await http.post("/v1/collections/files/query", json=body)
+    assert "later release" in problem(answer, 501)
+    answer = await http.post("/v1/collections/files/query", json=body | {"mode": "guess"})
+    assert "expected is local or basic" in problem(answer, 400)
+    answer = await http.post("/v1/collections/none/query", json={"question": "Who?"})
+    problem(answer, 404)
+
+
+async def test_what_no_route_serves_is_a_problem_too(http: httpx.AsyncClient) -> None:
+    problem(await http.get("/nowhere"), 404)
+    answer = await http.put("/v1/collections")
+    problem(answer, 405)
+    assert answer.headers["allow"]
+    problem(await http.post("/v1/collections", content=b"{"), 422)
+
+
+async def test_an_unforeseen_error_tells_nothing_of_itself(
+    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(answer: object) -> dict[str, object]:
+        raise ValueError("secret")
+
+    await upload(http, "a.txt")
+    monkeypatch.setattr(search, "answer_to_json", fail)
+    answer = await http.post("/v1/collections/files/query", json={"question": "Who?"})
+    problem(answer, 500)
+    assert "secret" not in answer.text
+
+
+async def test_the_document_of_the_api_lists_its_routes(http: httpx.AsyncClient) -> None:
+    paths = (await http.get("/openapi.json")).json()["paths"]
+    assert {
+        "/health",
+        "/v1/collections",
+        "/v1/collections/{name}",
+        "/v1/collections/{name}/documents",
+        "/v1/collections/{name}/documents/{id}",
+        "/v1/collections/{name}/index",
+        "/v1/collections/{name}/query",
+        "/v1/runs/{run_id}",
+        *(f"/v1/runs/{{run_id}}/{order}" for order in ("pause", "resume", "cancel", "retry")),
+    } == set(paths)
