@@ -158,6 +158,8 @@ class _Stack:
     async def running(self, parts: Parts) -> AsyncGenerator[Addresses]:
         self.home.create()
         with HomeLock(self.home):
+            # A killed stack's: with the lock held, others would take its addresses for ours.
+            self.home.addresses.unlink(missing_ok=True)
             left = await asyncio.to_thread(end_leftovers, self.home)
             if left:
                 self.on_event(f"ended {left} processes that an earlier run left behind")
