@@ -25,8 +25,8 @@ def check_references(directory: Path) -> list[str]:
 
     def points(name: str, column: str, target: str) -> None:
         for row in tables[name]:
-            value = row[column]
-            missing = set(value if isinstance(value, list) else [value]) - ids[target]
+            named: list[str] = [row[column]] if column == "document_id" else row[column]
+            missing = set(named) - ids[target]
             if missing:
                 wrong.append(f"{name} {row['id']}: {column} names no {target}: {sorted(missing)}")
 

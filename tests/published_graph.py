@@ -4,7 +4,7 @@ import hashlib
 import io
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from uuid import UUID
 
 import asyncpg
@@ -13,7 +13,7 @@ from graphmill.clustering import cluster_graph
 from graphmill.embedding import LocalEmbedder
 from graphmill.errors import InvalidDocument
 from graphmill.messages import COMMUNITY_FULL_CONTENT, ENTITY_DESCRIPTION, TEXT_UNIT_TEXT
-from graphmill.models import CollectionKey, DocumentState
+from graphmill.models import CollectionKey, DocumentState, ProcessedDocument
 from graphmill.processing import ProcessSettings, process_document
 from graphmill.reports import write_report
 from graphmill.settings import LimitSettings, PruneSettings
@@ -23,6 +23,7 @@ from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from graphmill.stores.postgres.vectors import PostgresVectorStore
 from graphmill.uploads import Upload
 
+_EMBEDDER = LocalEmbedder()
 _DAY = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 
 
@@ -59,7 +60,6 @@ def _upload(name: str, data: bytes) -> Upload:
 
 async def _read_documents(pool: asyncpg.Pool, key: CollectionKey, chunk_size: int) -> None:
     indexing = PostgresIndexingStore(pool)
-    settings = ProcessSettings(chunk_size, chunk_size // 12, LimitSettings())
     after = 0
     while (page := await indexing.next_page(key, after, 500)).documents:
         after = page.last
@@ -68,7 +68,7 @@ async def _read_documents(pool: asyncpg.Pool, key: CollectionKey, chunk_size: in
             assert document is not None
             data = await indexing.load_content(key, document.version)
             try:
-                processed = process_document(data, document.name, settings)
+                processed = _process(data, document.name, chunk_size)
             except InvalidDocument as error:
                 await indexing.save_ended(
                     key, document.id, document.version, DocumentState.FAILED, str(error), b"test"
@@ -77,15 +77,21 @@ async def _read_documents(pool: asyncpg.Pool, key: CollectionKey, chunk_size: in
                 await indexing.save_processed(key, document, processed, b"test")
 
 
+@lru_cache(maxsize=100)
+def _process(data: bytes, name: str, chunk_size: int) -> ProcessedDocument:
+    """Read once a session: several tests publish the same files."""
+    settings = ProcessSettings(chunk_size, chunk_size // 12, LimitSettings())
+    return process_document(data, name, settings)
+
+
 async def _embed(pool: asyncpg.Pool, key: CollectionKey, graph_id: int) -> None:
     vectors = PostgresVectorStore(pool)
-    embedder = LocalEmbedder()
     for index in (TEXT_UNIT_TEXT, ENTITY_DESCRIPTION, COMMUNITY_FULL_CONTENT):
         after = UUID(int=0)
-        while rows := await vectors.unembedded(key, graph_id, index, embedder.model, after, 500):
-            embeddings = embedder.embed([text for _, text in rows])
+        while rows := await vectors.unembedded(key, graph_id, index, _EMBEDDER.model, after, 500):
+            embeddings = _EMBEDDER.embed([text for _, text in rows])
             ids = [id for id, _ in rows]
             await vectors.upsert_vectors(
-                key, index, embedder.model, list(zip(ids, embeddings, strict=True))
+                key, index, _EMBEDDER.model, list(zip(ids, embeddings, strict=True))
             )
             after = ids[-1]

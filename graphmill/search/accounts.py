@@ -10,6 +10,7 @@ what is not.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 from graphmill.search.question import content_terms, term_of
@@ -61,7 +62,6 @@ class Difference:
 class _Account:
     """A sentence taken apart. figures: kind to (parts, as written); names: capitalised words."""
 
-    document_id: UUID
     figures: dict[str, list[tuple[frozenset[str], str]]]
     words: frozenset[str]
     names: frozenset[str]
@@ -69,18 +69,23 @@ class _Account:
 
 
 def find_differences(
-    sentences: Sequence[tuple[UUID, str]], quoted: Sequence[int]
+    sentences: Sequence[tuple[UUID, str, frozenset[str]]], quoted: Sequence[int]
 ) -> list[Difference]:
-    """Differences between the quoted of the sentences, (document id, text) each, and any of them:
-    three at most, at most one for a quoted sentence."""
-    accounts = [_account(document_id, text) for document_id, text in sentences]
+    """Differences between the quoted of the sentences, (document id, text, its terms) each, and any
+    of them: three at most, at most one for a quoted sentence."""
     found: list[Difference] = []
     for one in quoted:
-        for other, account in enumerate(accounts):
-            if not _comparable(accounts[one], account):
+        document_id, text, terms = sentences[one]
+        account = _account(text)
+        for other, (other_id, other_text, other_terms) in enumerate(sentences):
+            # Taking a sentence apart costs more than this look at it.
+            if other_id == document_id or len(terms & other_terms) < _MIN_SHARED:
                 continue
-            values = _differing(accounts[one], account)
-            denied = _denied(accounts[one], account)
+            told = _account(other_text)
+            if not _comparable(account, told):
+                continue
+            values = _differing(account, told)
+            denied = _denied(account, told)
             if not (values or denied) or any({d.one, d.other} == {one, other} for d in found):
                 continue
             found.append(Difference(one, other, values))
@@ -90,7 +95,8 @@ def find_differences(
     return found
 
 
-def _account(document_id: UUID, text: str) -> _Account:
+@lru_cache(maxsize=2_000)
+def _account(text: str) -> _Account:
     figures: dict[str, list[tuple[frozenset[str], str]]] = {}
     names = frozenset(term_of(name) for name in _NAME.findall(text))
     for kind, pattern in _KINDS.items():
@@ -106,7 +112,7 @@ def _account(document_id: UUID, text: str) -> _Account:
     negated = _NOT.search(text) is not None
     words = content_terms(_NOT.sub(" ", text))
     months = frozenset(name for name in names if name not in words)
-    return _Account(document_id, figures, words, names - months, negated)
+    return _Account(figures, words, names - months, negated)
 
 
 def _parts(written: str) -> frozenset[str]:
@@ -121,8 +127,7 @@ def _parts(written: str) -> frozenset[str]:
 def _comparable(one: _Account, other: _Account) -> bool:
     shared = len(one.words & other.words)
     return (
-        one.document_id != other.document_id
-        and shared >= _MIN_SHARED
+        shared >= _MIN_SHARED
         and shared >= _MIN_OVERLAP * max(len(one.words), len(other.words))
         and one.names <= other.words
         and other.names <= one.words

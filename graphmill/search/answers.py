@@ -65,7 +65,7 @@ class Sentence:
     passage: Passage
     start: int
     text: str
-    terms: Set[str]
+    terms: frozenset[str]
     context: frozenset[str]
     score: float
 
@@ -93,7 +93,7 @@ def compose_answer(
         return NOTHING_FOUND, ()
     chosen = _choose(candidates, vectors, weights, _linked(candidates, links or {}))
     differences = find_differences(
-        [(sentence.passage.document_id, sentence.text) for sentence in candidates], chosen
+        [(s.passage.document_id, s.text, s.terms) for s in candidates], chosen
     )
     for difference in differences:
         if difference.other not in chosen:

@@ -2,6 +2,8 @@
 
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -69,9 +71,10 @@ def parse_question(text: str) -> Question:
 def count_terms(text: str) -> dict[str, int]:
     """How often each term occurs in a text."""
     counts: dict[str, int] = {}
-    for word in _pieces(text):
+    # Words first, which is fast: most occur more than once in a passage.
+    for word, count in Counter(_pieces(text)).items():
         term = term_of(word)
-        counts[term] = counts.get(term, 0) + 1
+        counts[term] = counts.get(term, 0) + count
     return counts
 
 
@@ -116,21 +119,29 @@ def _pieces(text: str) -> list[str]:
 
 
 @cache
-def _all_stop_words() -> tuple[tuple[str, frozenset[str]], ...]:
-    languages = sorted(stopwordsiso.langs(), key=lambda language: (language != "en", language))
-    return tuple((language, frozenset(stopwordsiso.stopwords(language))) for language in languages)
+def _languages_by_stop_word() -> dict[str, tuple[str, ...]]:
+    index: dict[str, list[str]] = {}
+    for language in sorted(stopwordsiso.langs()):
+        for word in sorted(stopwordsiso.stopwords(language)):
+            index.setdefault(word.casefold(), []).append(language)
+    return {word: tuple(languages) for word, languages in index.items()}
 
 
-def _stop_words(words: tuple[str, ...]) -> frozenset[str]:
-    """The stop words of the language that knows most of the words as such; English first."""
-    best: frozenset[str] = frozenset()
-    most = 0
-    for _, stop in _all_stop_words():
-        known = sum(word in stop for word in words)
-        if known > most:
-            best, most = stop, known
+def _stop_words(words: Sequence[str]) -> frozenset[str]:
+    """Those of the words that are stop words of the language that knows most of them as such;
+    English first."""
+    index = _languages_by_stop_word()
+    known: dict[str, int] = {}
+    for word in words:
+        for language in index.get(word, ()):
+            known[language] = known.get(language, 0) + 1
+    if not known:
+        return frozenset()
+    best = min(known, key=lambda language: (-known[language], language != "en", language))
     # A question of stop words alone ("The Who?") keeps them.
-    return frozenset() if most == len(words) else best
+    if known[best] == len(words):
+        return frozenset()
+    return frozenset(word for word in words if best in index.get(word, ()))
 
 
 def _titles(text: str) -> tuple[str, ...]:

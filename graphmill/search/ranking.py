@@ -13,7 +13,7 @@ from graphmill.search.ports import GraphSnapshot, Passage, QuestionEmbedder, Wor
 from graphmill.search.question import Question, count_terms
 
 # How many text units each of the two ways brings in.
-CANDIDATES = 100
+CANDIDATES = 60
 # For so many text units, the best by words, it is known which words they hold.
 _MATCHES = 2_000
 _SIMILARITY_WEIGHT = 2.0

@@ -52,7 +52,7 @@ print(json.dumps(model.embed([sys.argv[1]], norm=True)[0].tolist()))
 
 
 @pytest.mark.parametrize(
-    "text", ["", "\x00", "\ud800 lone", "a" * 1_000_000, "\u202e\ufeff", "🏴‍☠️" * 9]
+    "text", ["", "\x00", "\ud800 lone", "a" * 1_000_000, "\u202e\ufeff", "\U0001f3f4\u200d" * 9]
 )
 def test_hostile_text_gives_a_vector_of_finite_numbers(embedder: LocalEmbedder, text: str) -> None:
     vector = np.array(embedder.embed([text])[0])
@@ -90,7 +90,7 @@ def test_loading_imports_no_code_that_downloads() -> None:
 import sys
 from graphmill.embedding import LocalEmbedder
 LocalEmbedder().embed(["offline"])
-print([name for name in ("wordllama", "requests", "torch", "huggingface_hub") if name in sys.modules])
+print([n for n in ("wordllama", "requests", "torch", "huggingface_hub") if n in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

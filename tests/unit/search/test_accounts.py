@@ -2,9 +2,14 @@ from uuid import UUID
 
 import pytest
 
-from graphmill.search.accounts import find_differences
+from graphmill.search.accounts import Difference, find_differences
+from graphmill.search.question import count_terms
 
 A, B = UUID(int=1), UUID(int=2)
+
+
+def _differences(*told: tuple[UUID, str], quoted: tuple[int, ...] = (0,)) -> list[Difference]:
+    return find_differences([(id, text, frozenset(count_terms(text))) for id, text in told], quoted)
 
 
 @pytest.mark.parametrize(
@@ -35,14 +40,14 @@ A, B = UUID(int=1), UUID(int=2)
 def test_the_same_told_with_another_figure_is_a_difference(
     one: str, other: str, values: tuple[str, str]
 ) -> None:
-    (found,) = find_differences([(A, one), (B, other)], [0])
+    (found,) = _differences((A, one), (B, other))
     assert (found.one, found.other, found.values) == (0, 1, values)
 
 
 def test_the_same_told_with_a_not_is_a_difference() -> None:
     one = "Hatch number two of the Marrowind was closed when she left Port Ellisand."
     other = "Hatch number two of the Marrowind was not closed when she left Port Ellisand."
-    (found,) = find_differences([(A, one), (B, other)], [0])
+    (found,) = _differences((A, one), (B, other))
     assert found.values is None
 
 
@@ -70,14 +75,14 @@ def test_the_same_told_with_a_not_is_a_difference() -> None:
     ],
 )
 def test_what_only_looks_alike_is_no_difference(one: str, other: str) -> None:
-    assert find_differences([(A, one), (B, other)], [0]) == []
+    assert _differences((A, one), (B, other)) == []
 
 
 def test_a_document_does_not_contradict_itself() -> None:
     one, other = "The ship left the harbour at 21:40.", "The ship left the harbour at 22:10."
-    assert find_differences([(A, one), (A, other)], [0]) == []
+    assert _differences((A, one), (A, other)) == []
 
 
 def test_a_pair_is_told_once() -> None:
     one, other = "The ship left the harbour at 21:40.", "The ship left the harbour at 22:10."
-    assert len(find_differences([(A, one), (B, other)], [0, 1])) == 1
+    assert len(_differences((A, one), (B, other), quoted=(0, 1))) == 1

@@ -1,6 +1,6 @@
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -79,14 +79,14 @@ async def test_pandas_reads_what_json_lines_say(store: PostgresExportStore, tmp_
     counts = await export_collection(store, KEY, tmp_path / "p", "parquet")
     assert await export_collection(store, KEY, tmp_path / "j", "jsonl") == counts
     for name, columns in TABLES.items():
-        frame = pd.read_parquet(tmp_path / "p" / f"{name}.parquet")
+        frame = pd.read_parquet(tmp_path / "p" / f"{name}.parquet")  # pyright: ignore
         lines = _lines(tmp_path / "j" / f"{name}.jsonl")
         assert list(frame.columns) == list(columns)
         assert len(frame) == len(lines) == counts[name]
         for column, type in columns.items():
             values: list[Any] = frame[column].tolist()  # pyright: ignore
             if type in (ColumnType.STRINGS, ColumnType.INTEGERS, ColumnType.FINDINGS):
-                values = [list(value) for value in values]
+                values = [list(value) for value in values]  # pyright: ignore
             assert values == [line[column] for line in lines], (name, column)
 
 
@@ -142,7 +142,7 @@ async def test_a_failed_export_leaves_the_earlier_one_whole(
 
     class Broken:
         @asynccontextmanager
-        async def tables(self, key: CollectionKey) -> AsyncIterator["Broken"]:
+        async def tables(self, key: CollectionKey) -> AsyncGenerator["Broken"]:
             yield self
 
         async def rows(self, table: str) -> AsyncIterator[dict[str, Any]]:
@@ -159,7 +159,7 @@ async def test_a_failed_export_leaves_the_earlier_one_whole(
 async def test_many_rows_become_several_row_groups_always_the_same(tmp_path: Path) -> None:
     class Many:
         @asynccontextmanager
-        async def tables(self, key: CollectionKey) -> AsyncIterator["Many"]:
+        async def tables(self, key: CollectionKey) -> AsyncGenerator["Many"]:
             yield self
 
         async def rows(self, table: str) -> AsyncIterator[dict[str, Any]]:

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -7,7 +8,7 @@ import pytest
 
 from graphmill.embedding import LocalEmbedder
 from graphmill.errors import InvalidRequest, NotFound
-from graphmill.models import CollectionKey
+from graphmill.models import Answer, CollectionKey
 from graphmill.search import basic_search, local_search
 from graphmill.search.answers import NOTHING_FOUND
 from graphmill.stores.postgres.search import PostgresSearchStore
@@ -15,6 +16,7 @@ from tests.published_graph import publish
 
 KEY = CollectionKey("default", "files")
 EMBEDDER = LocalEmbedder()
+Search = Callable[..., Awaitable[Answer]]
 SEARCHES = pytest.mark.parametrize("search", [basic_search, local_search])
 
 RIVER = b"""# Bubye River
@@ -93,15 +95,13 @@ async def test_two_accounts_that_differ_are_said_to(dossier: PostgresSearchStore
 
 @SEARCHES
 async def test_citations_are_numbered_and_quote_their_text_units(
-    search: "type[object]", dossier: PostgresSearchStore, pool: asyncpg.Pool
+    search: Search, dossier: PostgresSearchStore, pool: asyncpg.Pool
 ) -> None:
     question = "Who owned the cargo of the Marrowind, and who insured it?"
-    answer = await search(dossier, EMBEDDER, KEY, question)  # pyright: ignore
-    assert [citation.number for citation in answer.citations] == [  # pyright: ignore
-        i + 1
-        for i in range(len(answer.citations))  # pyright: ignore
-    ]
-    for citation in answer.citations:  # pyright: ignore
+    answer = await search(dossier, EMBEDDER, KEY, question)
+    numbers = [citation.number for citation in answer.citations]
+    assert numbers == list(range(1, len(numbers) + 1))
+    for citation in answer.citations:
         assert f"[{citation.number}]" in answer.answer
         row = await pool.fetchrow(
             "SELECT document_id, first_page FROM text_units WHERE id = $1", citation.text_unit_id
@@ -112,42 +112,38 @@ async def test_citations_are_numbered_and_quote_their_text_units(
 
 @SEARCHES
 async def test_the_same_question_gets_the_same_answer(
-    search: "type[object]", dossier: PostgresSearchStore
+    search: Search, dossier: PostgresSearchStore
 ) -> None:
     question = "Where did the survey ship Lodestar find the wreck of the Marrowind?"
-    one = await search(dossier, EMBEDDER, KEY, question)  # pyright: ignore
-    assert one == await search(dossier, LocalEmbedder(), KEY, question)  # pyright: ignore
+    one = await search(dossier, EMBEDDER, KEY, question)
+    assert one == await search(dossier, LocalEmbedder(), KEY, question)
 
 
 @SEARCHES
 @pytest.mark.parametrize("question", ["Who won the chess tournament of Reykjavik?", "¿¡…!?", "ΩΩΩ"])
 async def test_a_question_about_something_else_finds_nothing(
-    search: "type[object]", store: PostgresSearchStore, question: str
+    search: Search, store: PostgresSearchStore, question: str
 ) -> None:
-    answer = await search(store, EMBEDDER, KEY, question)  # pyright: ignore
-    assert (answer.answer, answer.citations) == (NOTHING_FOUND, ())  # pyright: ignore
+    answer = await search(store, EMBEDDER, KEY, question)
+    assert (answer.answer, answer.citations) == (NOTHING_FOUND, ())
 
 
 @SEARCHES
-async def test_a_collection_without_a_graph_says_so(
-    search: "type[object]", pool: asyncpg.Pool
-) -> None:
+async def test_a_collection_without_a_graph_says_so(search: Search, pool: asyncpg.Pool) -> None:
     await pool.execute("INSERT INTO collections (tenant, name) VALUES ('default', 'files')")
-    answer = await search(PostgresSearchStore(pool), EMBEDDER, KEY, "Who?")  # pyright: ignore
-    assert "no published graph yet" in answer.answer  # pyright: ignore
-    assert answer.citations == ()  # pyright: ignore
+    answer = await search(PostgresSearchStore(pool), EMBEDDER, KEY, "Who?")
+    assert "no published graph yet" in answer.answer
+    assert answer.citations == ()
 
 
 @SEARCHES
-async def test_what_cannot_be_asked_is_refused(
-    search: "type[object]", store: PostgresSearchStore
-) -> None:
+async def test_what_cannot_be_asked_is_refused(search: Search, store: PostgresSearchStore) -> None:
     with pytest.raises(NotFound, match="no collection 'nowhere'"):
-        await search(store, EMBEDDER, CollectionKey("default", "nowhere"), "Who?")  # pyright: ignore
+        await search(store, EMBEDDER, CollectionKey("default", "nowhere"), "Who?")
     with pytest.raises(NotFound):
-        await search(store, EMBEDDER, CollectionKey("other", "files"), "Who?")  # pyright: ignore
+        await search(store, EMBEDDER, CollectionKey("other", "files"), "Who?")
     with pytest.raises(InvalidRequest, match="empty"):
-        await search(store, EMBEDDER, KEY, " ")  # pyright: ignore
+        await search(store, EMBEDDER, KEY, " ")
 
 
 @SEARCHES
@@ -155,17 +151,17 @@ async def test_what_cannot_be_asked_is_refused(
     "question",
     [
         "'; DROP TABLE text_units; -- Bubye River",
-        "Bubye & | ! <-> :* ( ) \\ ' \" default/files",
+        "where is the Bubye River? & | ! <-> :* ( ) \\ ' \" default/files",
         "Bubye River'::tsquery || $1 %s {0}",
         "Fluß 河 река נהר نهر แม่น้ำ Zimbabwe 🏞️ river",
         "river " * 300,
     ],
 )
 async def test_hostile_questions_and_any_language_are_only_words(
-    search: "type[object]", store: PostgresSearchStore, pool: asyncpg.Pool, question: str
+    search: Search, store: PostgresSearchStore, pool: asyncpg.Pool, question: str
 ) -> None:
-    answer = await search(store, EMBEDDER, KEY, question)  # pyright: ignore
-    assert "Bubye River" in [citation.title for citation in answer.citations]  # pyright: ignore
+    answer = await search(store, EMBEDDER, KEY, question)
+    assert "Bubye River" in [citation.title for citation in answer.citations]
     assert await pool.fetchval("SELECT count(*) FROM text_units") == len(FILES)
 
 
@@ -216,8 +212,8 @@ async def test_words_are_found_by_the_index_even_in_a_fresh_table(
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SET LOCAL enable_seqscan = off")
         rows = await connection.fetch(
-            "EXPLAIN SELECT id FROM text_units"
-            " WHERE text_unit_terms(tenant, collection, text) @@ 'river & ''default/files'''::tsquery"
+            "EXPLAIN SELECT id FROM text_units WHERE text_unit_terms(tenant, collection, text)"
+            " @@ 'river & ''default/files'''::tsquery"
         )
     assert any("text_units_by_terms" in row[0] for row in rows)
 
