@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.rule import Rule
+from rich.text import Text
 
 from graphmill.application.folder import find_files
 from graphmill.application.search import answer_to_json
@@ -26,7 +26,8 @@ from graphmill.ids import document_id
 from graphmill.messages import IndexRequest
 from graphmill.models import Answer, CollectionKey
 
-COLLECTION = "dossier"
+# A name that nobody gives to documents of their own: those that are not the dossier's go.
+COLLECTION = "graphmill-demo"
 _EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 # An answer that stands on one document alone has not shown what a graph is for.
 _MIN_DOCUMENTS = 2
@@ -68,6 +69,8 @@ async def demo(tenant: str | None, *, as_json: bool) -> int:
         ]
         for words in wrong:
             say(f"error: {words}")
+        if not wrong:
+            say(f"all {len(questions)} questions answered as the dossier has it, with citations")
         _show_addresses(session.addresses)
         say(f"done in {time.monotonic() - began:.1f} s")
         if as_json:
@@ -133,7 +136,7 @@ async def _ask(
     answer = await session.app.search.query(key, question.question, question.mode)
     if not as_json:
         out.print()
-        out.print(Rule(f"{question.question} ({question.mode})", align="left"))
+        out.print(Text(f"? {question.question} ({question.mode} search)", style="bold cyan"))
         show_answer(answer)
     return answer
 

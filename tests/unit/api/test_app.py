@@ -98,7 +98,8 @@ async def test_a_run_that_is_not_there_is_not_found_while_temporal_is_away(
     id = uuid4()
     await pool.execute(
         "INSERT INTO runs (id, tenant, collection, workflow_id, method, state, phase, ended_at)"
-        " VALUES ($1, 'default', 'files', 'index/default/files', 'fast', 'completed', 'done', now())",
+        " VALUES ($1, 'default', 'files', 'index/default/files', 'fast', 'completed', 'done',"
+        " now())",
         id,
     )
     run = (await http.get(f"/v1/runs/{id}")).json()

@@ -263,7 +263,8 @@ async def test_collections_are_made_once_listed_by_name_and_deleted_whole(
     }
     assert [c.name for c in await catalog.list_collections("default", after="another")] == ["files"]
     graph = await pool.fetchval(
-        "INSERT INTO graphs (tenant, collection, digest) VALUES ('default', 'files', '') RETURNING id"
+        "INSERT INTO graphs (tenant, collection, digest) VALUES ('default', 'files', '')"
+        " RETURNING id"
     )
     await pool.execute(
         "UPDATE collections SET graph_id = $1 WHERE tenant = 'default' AND name = 'files'", graph

@@ -1,0 +1,255 @@
+"""Every command of the CLI against a running stack, as a user runs them."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from graphmill.embedded import processes
+from tests.support.stack import Stack, command
+
+# Two files that share entities, one without text and one that is no PDF.
+_FILES = {
+    "ada.txt": "Ada Lovelace worked with Charles Babbage in London. Charles Babbage built engines.",
+    "sub/babbage.md": "# Engines\n\nCharles Babbage met Ada Lovelace in London in 1833.",
+    "empty.txt": "",
+    "broken.pdf": "%PDF-1.7 and nothing after it",
+}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    stack = Stack(tmp_path_factory.mktemp("cli"))
+    stack.start()
+    yield stack
+    stack.stop()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, text in _FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def collection_of(request: pytest.FixtureRequest) -> str:
+    return request.node.name.replace("_", "-")[:90]
+
+
+def test_a_folder_is_indexed_and_its_failures_stand_until_they_change(
+    stack: Stack, folder: Path, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    name = collection_of(request)
+    words = ("index", str(folder), "--collection", name, "--wait")
+    code, run = stack.run_json(*words)
+    assert code == 3
+    assert run["state"] == "completed_with_failures"
+    assert run["documents"] == {"total": 4, "done": 2, "failed": 1, "skipped": 1}
+    assert [(f["path"], f["reason"].split(":")[0]) for f in run["failures"]] == [
+        ("broken.pdf", "corrupt")
+    ]
+    assert run["entities"] > 0
+
+    done = stack.run(*words)
+    assert done.returncode == 3
+    assert "nothing to do" in done.stderr
+    assert f"graphmill retry {name}" in done.stderr
+    assert "broken.pdf" in done.stdout
+
+    code, retried = stack.run_json("retry", name)
+    assert (code, retried["documents"]) == (0, 1)
+    assert stack.run("status", name, "--watch").returncode == 3
+
+    (folder / "broken.pdf").unlink()
+    code, run = stack.run_json(*words, "--prune")
+    assert code == 0
+    assert run["documents"] == {"total": 3, "done": 2, "failed": 0, "skipped": 1}
+
+    code, told = stack.run_json("status", run["run_id"])
+    assert (code, told["state"]) == (0, "completed")
+
+
+def test_questions_are_answered_with_citations(
+    stack: Stack, folder: Path, request: pytest.FixtureRequest
+) -> None:
+    name = collection_of(request)
+    stack.run("index", str(folder), "--collection", name, "--wait")
+    for mode in ("local", "basic"):
+        code, answer = stack.run_json(
+            "query", "Who met Ada Lovelace in London?", "--collection", name, "--mode", mode
+        )
+        assert (code, answer["mode"]) == (0, mode)
+        assert {"answer", "citations", "seconds"} <= set(answer)
+        citation = answer["citations"][0]
+        assert {"number", "document_id", "title", "text_unit_id", "text"} <= set(citation)
+    done = stack.run("query", "Who?", "--collection", name, "--mode", "global")
+    assert done.returncode != 0
+    assert "later release" in done.stderr
+    done = stack.run("query", "Who?", "--collection", "not-there")
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_documents_and_collections_are_listed_shown_and_deleted(
+    stack: Stack, folder: Path, request: pytest.FixtureRequest
+) -> None:
+    name = collection_of(request)
+    stack.run("index", str(folder), "--collection", name, "--wait")
+    _, listed = stack.run_json("documents", "list", "--collection", name)
+    assert [d["name"] for d in listed["documents"]] == sorted(_FILES)
+    table = stack.run("documents", "list", "--collection", name, "--state", "failed").stdout
+    assert "broken.pdf" in table
+    assert "ada.txt" not in table
+    by_name = {d["name"]: d for d in listed["documents"]}
+    _, by_id = stack.run_json("documents", "show", by_name["ada.txt"]["id"], "--collection", name)
+    assert by_id == by_name["ada.txt"]
+
+    code, deleted = stack.run_json("documents", "delete", "sub/babbage.md", "--collection", name)
+    assert (code, deleted["deleted"]) == (0, [by_name["sub/babbage.md"]["id"]])
+    stack.run("status", name, "--watch")
+    _, shown = stack.run_json("collections", "show", name)
+    assert shown["documents"]["total"] == 3
+    assert shown["text_units"] == 1
+    assert name in stack.run("collections", "list").stdout
+
+    code, gone = stack.run_json("collections", "delete", name)
+    assert (code, gone) == (0, {"deleted": name})
+    assert stack.run("collections", "show", name).returncode == 1
+    _, left = stack.run_json("collections", "list")
+    assert name not in [c["name"] for c in left["collections"]]
+
+
+@pytest.mark.parametrize("format", ["parquet", "jsonl"])
+def test_a_graph_is_exported(
+    stack: Stack, folder: Path, request: pytest.FixtureRequest, tmp_path: Path, format: str
+) -> None:
+    name = f"export-{format}"
+    stack.run("index", str(folder), "--collection", name, "--wait")
+    out = tmp_path / "out"
+    code, told = stack.run_json("export", name, "--format", format, "--output", str(out))
+    assert (code, told["rows"]["documents"]) == (0, 2)
+    assert {path.name for path in out.iterdir()} == {f"{table}.{format}" for table in told["rows"]}
+
+
+def test_a_run_is_paused_resumed_and_cancelled(
+    stack: Stack, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    name = collection_of(request)
+    for number in range(60):
+        (tmp_path / f"{number}.txt").write_text(f"Document number {number}. " * 2000)
+    code, started = stack.run_json("index", str(tmp_path), "--collection", name)
+    assert (code, started["uploaded"]["new"]) == (0, 60)
+    code, joined = stack.run_json("index", str(tmp_path), "--collection", name)
+    assert (joined["run_id"], joined["joined"]) == (started["run_id"], True)
+
+    assert stack.run("pause", started["run_id"]).returncode == 0
+    _, paused = stack.run_json("status", name)
+    deadline = time.monotonic() + 20
+    while paused["state"] != "paused" and time.monotonic() < deadline:
+        _, paused = stack.run_json("status", name)
+    assert paused["state"] == "paused"
+    assert stack.run("resume", name).returncode == 0
+    assert stack.run("cancel", name).returncode == 0
+    done = stack.run("status", name, "--watch")
+    assert done.returncode == 1
+    assert "cancelled" in done.stdout
+
+    code, run = stack.run_json("index", str(tmp_path), "--collection", name, "--wait")
+    assert (code, run["documents"]["done"]) == (0, 60)
+    done = stack.run("pause", name)
+    assert done.returncode == 1
+    assert "has ended" in done.stderr
+
+
+def test_interrupting_the_wait_leaves_the_run_going(
+    stack: Stack, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    name = collection_of(request)
+    for number in range(60):
+        (tmp_path / f"{number}.txt").write_text(f"Document number {number}. " * 2000)
+    waiting = subprocess.Popen(
+        command("index", str(tmp_path), "--collection", name, "--wait"),
+        env=stack.environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 30
+    while stack.run("status", name).returncode != 0 and time.monotonic() < deadline:
+        assert waiting.poll() is None
+    waiting.send_signal(signal.SIGINT)
+    _, told = waiting.communicate(timeout=20)
+    assert waiting.returncode == 130, told
+    assert "the run goes on" in told
+    assert "Traceback" not in told
+    assert stack.run("status", name, "--watch").returncode == 0
+
+
+def test_doctor_finds_a_running_stack_in_order(stack: Stack) -> None:
+    code, told = stack.run_json("doctor")
+    assert (code, told["ok"]) == (0, True), told
+    assert {"postgresql", "pgvector", "tables", "connections", "temporal", "workers", "api"} <= {
+        check["name"] for check in told["checks"]
+    }
+
+
+def test_a_tenant_sees_its_own_collections_only(
+    stack: Stack, folder: Path, request: pytest.FixtureRequest
+) -> None:
+    stack.run("index", str(folder), "--collection", "of-tenant-a", "--wait", "--tenant", "a")
+    _, theirs = stack.run_json("collections", "list", "--tenant", "a")
+    assert [c["name"] for c in theirs["collections"]] == ["of-tenant-a"]
+    _, mine = stack.run_json("collections", "list")
+    assert "of-tenant-a" not in [c["name"] for c in mine["collections"]]
+    assert stack.run("status", "of-tenant-a").returncode == 1
+
+
+def test_a_command_starts_the_stack_for_its_own_time(tmp_path: Path, folder: Path) -> None:
+    alone = Stack(tmp_path / "home")
+    code, run = alone.run_json("index", str(folder / "sub"), "-c", "alone", "--wait")
+    assert (code, run["documents"]["done"]) == (0, 1)
+    code, answer = alone.run_json("query", "Who met Ada Lovelace?", "-c", "alone")
+    assert (code, bool(answer["citations"])) == (0, True)
+    assert alone.addresses is None
+    assert not processes.marked(alone.home.path)
+
+
+def test_interrupted_it_stops_what_it_started_and_goes_on_next_time(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    alone = Stack(tmp_path / "home")
+    documents = tmp_path / "documents"
+    documents.mkdir()
+    for number in range(60):
+        (documents / f"{number}.txt").write_text(f"Document number {number}. " * 2000)
+    words = ("index", str(documents), "--collection", "c", "--wait")
+    waiting = subprocess.Popen(
+        command(*words),
+        env=alone.environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert waiting.stderr is not None
+    for line in waiting.stderr:
+        if "documents" in line:
+            break
+    waiting.send_signal(signal.SIGINT)
+    _, told = waiting.communicate(timeout=60)
+    assert waiting.returncode == 130, told
+    assert "the same command goes on" in told
+    assert not processes.marked(alone.home.path)
+    code, run = alone.run_json(*words)
+    assert (code, run["documents"]["done"]) == (0, 60)
+
+
+@pytest.mark.skipif(os.environ.get("CI") is None, reason="`make demo` runs it")
+def test_the_demo_answers_its_questions(tmp_path: Path) -> None:
+    code, told = Stack(tmp_path / "home").run_json("demo", timeout=280)
+    assert (code, told["wrong"]) == (0, []), json.dumps(told, indent=1)

@@ -1,0 +1,154 @@
+"""The command line: what it says at once, how it takes what is wrong, its exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# Modules that take long to import: `--help` must do without them.
+_HEAVY = ("temporalio", "pydantic", "asyncpg", "numpy", "pyarrow", "fastapi")
+
+
+def run(
+    *words: str, home: Path, environment: dict[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("GRAPHMILL_", "TEMPORAL_", "DATABASE_URL"))
+    }
+    return subprocess.run(
+        (sys.executable, "-P", "-m", "graphmill.cli", *words),
+        env=clean | {"GRAPHMILL_HOME": str(home / "home")} | (environment or {}),
+        cwd=home,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; from graphmill.cli.app import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit as end: code = end.code\n"
+        f"loaded = [name for name in {_HEAVY!r} if name in sys.modules]\n"
+        "print(loaded, file=sys.stderr); sys.exit(code or bool(loaded))"
+    )
+    done = subprocess.run(
+        (sys.executable, "-P", "-c", script), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for command in ("up", "demo", "index", "status", "pause", "query", "export", "doctor"):
+        assert command in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("index",),
+        ("index", "."),
+        ("index", ".", "-c", "x", "--method", "magic"),
+        ("index", ".", "-c", "x", "--priority", "9"),
+        ("index", ".", "-c", "x", "--estimate"),
+        ("nonsense",),
+        ("index", "nothing/here", "-c", "x"),
+        ("index", ".", "-c", "../x"),
+        ("documents", "list", "-c", "x", "--tenant", "Not/This"),
+    ],
+)
+def test_wrong_use_ends_with_2_and_no_traceback(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = run(*words, home=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status", "x"),
+        ("pause", "x"),
+        ("resume", "x"),
+        ("cancel", "x"),
+        ("retry", "x"),
+        ("documents", "list", "-c", "x"),
+        ("collections", "list"),
+        ("export", "x", "-o", "out"),
+        ("worker", "cpu"),
+        ("api",),
+        ("index", ".", "-c", "x"),
+    ],
+)
+def test_where_nothing_runs_commands_say_so_and_how_to_start_it(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    done = run(*words, "--json", home=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: nothing runs in ")
+    assert "graphmill up" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not done.stdout
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
+    done = run("status", "x", home=tmp_path, environment={"GRAPHMILL_API_PORT": "many"})
+    assert done.returncode == 2
+    assert "GRAPHMILL_API_PORT is 'many'" in done.stderr
+
+
+def test_the_traceback_is_shown_where_it_is_asked_for(tmp_path: Path) -> None:
+    done = run("status", "x", home=tmp_path, environment={"GRAPHMILL_DEBUG": "1"})
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def test_doctor_tells_what_is_missing_and_ends_with_0_where_nothing_is_wrong(
+    tmp_path: Path,
+) -> None:
+    done = run("doctor", "--json", home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["ok"] is True
+    words = {check["name"]: check["words"] for check in told["checks"]}
+    assert "graphmill up" in words["stack"]
+    assert str(tmp_path / "home") in words["home"]
+
+
+def test_doctor_names_servers_that_do_not_answer(tmp_path: Path) -> None:
+    environment = {
+        "DATABASE_URL": f"postgresql://me:hunter2@/none?host={tmp_path}",
+        "TEMPORAL_ADDRESS": "127.0.0.1:1",
+    }
+    done = run("doctor", "--json", home=tmp_path, environment=environment)
+    assert done.returncode == 1
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert not checks["postgresql"]["ok"]
+    assert not checks["temporal"]["ok"]
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_doctor_looks_on_where_a_setting_is_wrong(tmp_path: Path) -> None:
+    done = run("doctor", "--json", home=tmp_path, environment={"GRAPHMILL_API_PORT": "many"})
+    assert done.returncode == 1
+    assert "GRAPHMILL_API_PORT" in json.loads(done.stdout)["checks"][0]["words"]
+
+
+def test_a_server_that_is_away_is_an_error_in_one_line(tmp_path: Path) -> None:
+    environment = {
+        "DATABASE_URL": f"postgresql://me:hunter2@/none?host={tmp_path}",
+        "TEMPORAL_ADDRESS": "127.0.0.1:1",
+    }
+    done = run("collections", "list", home=tmp_path, environment=environment)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: PostgreSQL does not answer")
+    assert done.stderr.count("\n") == 1
+    assert "hunter2" not in done.stderr
