@@ -1,6 +1,6 @@
-"""Every error that graphmill raises on purpose. The message is for the user: what is wrong, what to do.
-
-PermanentError: the same input fails again, so nothing retries it. TransientError: it may pass later.
+"""Every error that graphmill raises on purpose. The message tells the user what is wrong and what
+to do. PermanentError: the same input fails again, so nothing retries it. TransientError: it may
+pass.
 """
 
 from enum import StrEnum

@@ -13,7 +13,7 @@ class Method(StrEnum):
 
 
 class DocumentState(StrEnum):
-    """UPLOADED: bytes are here, not yet planned. PENDING: planned for a run. The others are ends."""
+    """UPLOADED: bytes are here, not yet planned. PENDING: planned for a run. The rest are ends."""
 
     UPLOADED = "uploaded"
     PENDING = "pending"
@@ -122,7 +122,7 @@ class ProcessedDocument:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A node. `frequency` is the number of text units that mention it, `degree` of its relationships."""
+    """A node. `frequency` counts the text units that mention it, `degree` its relationships."""
 
     id: UUID
     human_readable_id: int
@@ -136,7 +136,7 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class Relationship:
-    """An undirected edge, source < target (entity titles). combined_degree: the sum of both degrees."""
+    """An undirected edge, source < target (titles). combined_degree: the sum of both degrees."""
 
     id: UUID
     human_readable_id: int
@@ -150,7 +150,7 @@ class Relationship:
 
 @dataclass(frozen=True, slots=True)
 class Community:
-    """A group of entities. `parent` is -1 at the root level (level 0). `period` is an ISO date or ""."""
+    """A group of entities. `parent` is -1 at level 0, the root. `period` is an ISO date or ""."""
 
     id: UUID
     community: int

@@ -1,4 +1,4 @@
-"""Names that users give to collections, tenants and documents: what is allowed, checked in one place."""
+"""Names that users give to collections, tenants and documents: what is allowed."""
 
 import re
 import unicodedata
@@ -31,8 +31,8 @@ def check_tenant_name(value: object) -> str:
     """
     if not isinstance(value, str) or not _TENANT.fullmatch(value):
         raise InvalidRequest(
-            f"tenant name is {value!r}; expected are 1 to 63 lower-case letters, digits, '-' or '_',"
-            " beginning with a letter or digit"
+            f"tenant name is {value!r}; expected are 1 to 63 lower-case letters, digits, '-' or"
+            " '_', beginning with a letter or digit"
         )
     return value
 

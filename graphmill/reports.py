@@ -86,7 +86,9 @@ def write_report(context: ReportContext) -> CommunityReport:
     leads = members.leads
     quoted: set[str] = set()
 
-    title = _sentence_case(_listed([members.name(lead) for lead in _distinct(leads, _TITLE_NAMES)]))
+    names = [members.name(lead) for lead in _distinct(leads, _TITLE_NAMES)]
+    # A title of which nothing can be shown (white space, marks) leaves the community's number.
+    title = _sentence_case(_listed(names)) or context.community.title
     summary = " ".join([*_lead_sentences(members, quoted), _size_sentence(context)])
     rank, rating_explanation = _rate(context)
 

@@ -58,7 +58,9 @@ class Settings(BaseSettings):
 
     home: Path = Field(default=Path(".graphmill"), validation_alias="GRAPHMILL_HOME")
     tenant: str = Field(
-        default="default", validation_alias="GRAPHMILL_TENANT", pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$"
+        default="default",
+        validation_alias="GRAPHMILL_TENANT",
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$",
     )
     temporal_address: str | None = Field(default=None, validation_alias="TEMPORAL_ADDRESS")
     temporal_namespace: str = Field(default="default", validation_alias="TEMPORAL_NAMESPACE")
@@ -66,7 +68,9 @@ class Settings(BaseSettings):
     database_connections: int = Field(
         default=10, ge=1, validation_alias="GRAPHMILL_DATABASE_CONNECTIONS"
     )
-    temporal_port: int = Field(default=7233, ge=0, le=65535, validation_alias="GRAPHMILL_TEMPORAL_PORT")
+    temporal_port: int = Field(
+        default=7233, ge=0, le=65535, validation_alias="GRAPHMILL_TEMPORAL_PORT"
+    )
     temporal_ui_port: int = Field(
         default=8233, ge=0, le=65535, validation_alias="GRAPHMILL_TEMPORAL_UI_PORT"
     )

@@ -3,16 +3,18 @@
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from temporalio.client import Client
 from temporalio.service import RPCError
 
 from graphmill.errors import GraphmillError, SettingsError, Unavailable
 from graphmill.settings import Settings, load_settings
-from graphmill.stores.postgres.database import open_pool
+from graphmill.stores.postgres.database import migrate, open_pool
 from workers.registry import Role, open_workers
 
 # A server that restarts is back within seconds; a worker that starts before it waits for it.
@@ -37,6 +39,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _leave(code: int) -> NoReturn:
+    """End at once: the SDK's threads may still call into an interpreter that is being taken down,
+    which aborts ("PyGILState_Release"). All that has to be closed is closed by now."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 async def run_workers(settings: Settings, roles: Sequence[Role]) -> None:
     """Run workers for these roles until SIGTERM or SIGINT; what is in flight then may end.
 
@@ -53,6 +64,8 @@ async def run_workers(settings: Settings, roles: Sequence[Role]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     client = await _connect(settings, settings.temporal_address)
+    if Role.STORE in roles:  # in a fleet nobody else does
+        await migrate(settings.database_url)
     pool = await open_pool(settings.database_url, settings.database_connections)
     try:
         async with open_workers(client, pool, settings, roles) as workers:
@@ -82,4 +95,4 @@ async def _connect(settings: Settings, address: str) -> Client:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())

@@ -19,7 +19,8 @@ from graphmill.ports import GraphToCluster
 from graphmill.reports import ReportContext, ReportEntity, ReportRelationship
 from graphmill.settings import PruneSettings
 
-_MERGE_GRAPH = (resources.files("graphmill.stores.postgres") / "sql" / "merge_graph.sql").read_text()
+_SQL = resources.files("graphmill.stores.postgres") / "sql"
+_MERGE_GRAPH = (_SQL / "merge_graph.sql").read_text()
 
 
 class PostgresGraphStore:
