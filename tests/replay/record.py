@@ -1,7 +1,7 @@
-"""`python -m tests.replay.record [SCENARIO...]`: record histories on a real server, for the replay test.
+"""`python -m tests.replay.record [SCENARIO...]`: record histories on a real server, to be replayed.
 
-Run it when a workflow's commands change on purpose, behind workflow.patched() where runs may be under
-way; the old histories stay, beside the new ones, for as long as such runs may live.
+Run it when a workflow's commands change on purpose, behind workflow.patched() where runs may be
+under way; keep the old histories, under a name of their own, for as long as such runs may live.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Histories of real runs replay on the workflows as they are now: a run under way survives an update.
+"""Histories of real runs replay on the workflows as they are now: an update ends no run under way.
 
 A failure means that a workflow's commands changed. Keep the old way for runs under way
 (workflow.patched), then record the new one: python -m tests.replay.record SCENARIO
@@ -6,7 +6,6 @@ A failure means that a workflow's commands changed. Keep the old way for runs un
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +26,10 @@ HISTORIES = sorted(FOLDER.glob("*/*.json"))
 
 
 @pytest.fixture
-def recorded_policies(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+def recorded_policies(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     path: Path = request.getfixturevalue("path")
     for name, value in SCENARIOS[path.parent.name].policies.items():
         monkeypatch.setattr(policies, name, value)
-    yield
 
 
 async def replay(content: dict[str, Any]) -> WorkflowReplayResult:

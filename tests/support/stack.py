@@ -87,8 +87,10 @@ class Stack:
         if target is Target.EVERYTHING:
             self.kill_everything()
             return
-        found = self._find(target)
-        assert found, f"{target} does not run"
+        deadline = time.monotonic() + _START_SECONDS
+        while not (found := self._find(target)):
+            assert time.monotonic() < deadline, f"{target} does not run"
+            time.sleep(0.02)
         for process in found:
             process.kill()
 
@@ -139,7 +141,8 @@ class Stack:
     def _find(self, target: Target) -> list[psutil.Process]:
         if target is Target.POOL_PROCESS:
             [worker] = self._find(Target.CPU_WORKER)
-            return [child for child in worker.children(recursive=True) if not child.children()][-1:]
+            # Its children are the nursery, which has the processes that work as children.
+            return [pooled for child in worker.children() for pooled in child.children()][:1]
         found: list[psutil.Process] = []
         for process in processes.marked(self.home.path):
             try:

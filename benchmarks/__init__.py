@@ -1,0 +1,1 @@
+"""Documents an hour, and where the time goes: `make bench`."""

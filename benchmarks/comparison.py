@@ -1,0 +1,221 @@
+"""Documents an hour of method fast through Temporal, beside the bare functions; as tables.
+
+Everything runs on the embedded stack over files, as `graphmill up` starts it, in a temporary home.
+Figures hold for this machine and for what else it does: stop what else it does.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.bare_loop import Bare, Functions, measure_bare_loop, measure_functions
+from benchmarks.cpu_time import KINDS, CpuSampler
+from benchmarks.shared import measure_empty, measure_shared
+from benchmarks.through_temporal import Measured, measure_run
+from benchmarks.workloads import Workload, long_workload, passages_workload
+from graphmill.bootstrap import open_application
+from graphmill.embedded.stack import Parts, running_stack
+from graphmill.settings import Settings, load_settings
+from tests.support.corpus import read_passages
+
+T = TypeVar("T", Measured, Bare)
+ROOT = Path(__file__).resolve().parent.parent
+console = Console(highlight=False, width=120)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is measured, how often; the best counts."""
+
+    passages: int
+    long: int
+    rounds: int
+
+
+QUICK = Sizes(passages=300, long=60, rounds=1)
+FULL = Sizes(passages=1890, long=300, rounds=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    workload: Workload
+    through_temporal: Measured
+    bare: Bare
+    functions: Functions
+
+
+async def _compare(sizes: Sizes, shared: Path) -> None:
+    passages = read_passages(shared)
+    small = passages_workload(passages[: sizes.passages])
+    long = long_workload(passages, sizes.long)
+    cores = os.cpu_count() or 1
+    load = os.getloadavg()[0]
+    console.print(f"{cores} cores; load before the start {load:.1f}")
+    if load > 0.5:
+        console.print("  something else runs on this machine: the figures are too low")
+    folder = Path(tempfile.mkdtemp(prefix="graphmill-bench-"))
+    try:
+        settings = load_settings(
+            {"home": folder / "home", "temporal_address": None, "database_url": None}
+        )
+        results, shared_seconds = await _measure_stack(settings, sizes, small, long, cores)
+        empty = load_settings(
+            {"home": folder / "empty", "temporal_address": None, "database_url": None}
+        )
+        async with running_stack(empty, Parts.SERVERS) as addresses:
+            say("the same workflows over activities that do nothing")
+            empty_seconds = await measure_empty(addresses, small.documents)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    show(results, cores)
+    show_shared(results[0], shared_seconds, empty_seconds)
+
+
+async def _measure_stack(
+    settings: Settings, sizes: Sizes, small: Workload, long: Workload, cores: int
+) -> tuple[list[Result], dict[int, float]]:
+    results: list[Result] = []
+    async with AsyncExitStack() as stack:
+        addresses = await stack.enter_async_context(running_stack(settings, Parts.RUN))
+        app = await stack.enter_async_context(open_application(settings, addresses))
+        sampler = stack.enter_context(CpuSampler(settings.home))
+        say("warming up")
+        warm_up = passages_workload(read_passages(shared_folder())[:60])
+        await measure_run(app, sampler, warm_up, "warm-up")
+        for workload, rounds in ((small, 1), (long, sizes.rounds)):
+            say(f"({workload.name}) {workload.documents} {workload.words}")
+            run = await best(
+                rounds,
+                lambda number, workload=workload: measure_run(
+                    app, sampler, workload, f"{workload.name}-{number}"
+                ),
+            )
+            say("  the bare functions in a loop")
+            bare = await best(
+                rounds,
+                lambda number, workload=workload: measure_bare_loop(
+                    addresses.database_url, workload, f"bare-{workload.name}-{number}", cores
+                ),
+            )
+            functions = await asyncio.to_thread(measure_functions, workload)
+            results.append(Result(workload, run, bare, functions))
+        say("many documents in one workflow")
+        shared_seconds = {
+            size: await measure_shared(app, addresses, small, size) for size in (1, 20)
+        }
+    return results, shared_seconds
+
+
+async def best(rounds: int, measure: Callable[[int], Awaitable[T]]) -> T:
+    """The fastest by documents an hour."""
+    found = [await measure(number) for number in range(rounds)]
+    return max(found, key=lambda result: result.per_hour)
+
+
+def say(words: str) -> None:
+    console.print(f"[dim]{words}[/dim]")
+
+
+def show(results: list[Result], cores: int) -> None:
+    table = Table(title="method fast, file-backed embedded stack", title_justify="left", box=None)
+    table.add_column()
+    for result in results:
+        name = result.workload.name
+        table.add_column(f"({name}) {result.workload.documents} {result.workload.words}")
+
+    def row(words: str, cell: Callable[[Result], str]) -> None:
+        table.add_row(words, *(cell(result) for result in results))
+
+    row("documents an hour, documents' phase", lambda r: f"{r.through_temporal.per_hour:,.0f}")
+    row(
+        "documents an hour, whole run",
+        lambda r: f"{r.workload.documents / r.through_temporal.seconds * 3600:,.0f}",
+    )
+    row("seconds: documents / whole run", lambda r: _seconds(r.through_temporal))
+    row("bare loop: documents an hour", lambda r: f"{r.bare.per_hour:,.0f}")
+    row("bare loop: seconds", lambda r: _seconds(r.bare))
+    row("of the bare loop", lambda r: f"{r.through_temporal.per_hour / r.bare.per_hour:.0%}")
+    table.add_section()
+    row("cores busy (this stack / machine)", lambda r: _busy(r.through_temporal, cores))
+    for kind in KINDS:
+        row(f"  {kind}", lambda r, kind=kind: _share(r, kind))
+    table.add_section()
+    row("CPU of the functions, ms a document", lambda r: f"{1000 * _all(r) / _count(r):.2f}")
+    for name in ("parse", "chunk", "extract"):
+        row(f"  {name}", lambda r, name=name: f"{getattr(r.functions, name) / _all(r):.0%}")
+    console.print()
+    console.print(table)
+
+
+def _count(result: Result) -> int:
+    return result.workload.documents
+
+
+def _all(result: Result) -> float:
+    functions = result.functions
+    return functions.parse + functions.chunk + functions.extract
+
+
+def _seconds(measured: Measured | Bare) -> str:
+    return f"{measured.documents_seconds:.1f} / {measured.seconds:.1f}"
+
+
+def _busy(measured: Measured, cores: int) -> str:
+    cpu = measured.cpu
+    own = sum(cpu.seconds.values()) / (cpu.wall * cores)
+    return f"{own:.0%} / {cpu.busy / cpu.machine:.0%}"
+
+
+def _share(result: Result, kind: str) -> str:
+    cpu = result.through_temporal.cpu.seconds
+    spent = cpu[kind]
+    return f"{spent / sum(cpu.values()):.0%}  ({1000 * spent / _count(result):.1f} ms a document)"
+
+
+def show_shared(small: Result, shared_seconds: dict[int, float], empty_seconds: float) -> None:
+    count = _count(small)
+    table = Table(
+        title=f"{count} small documents: a workflow each, or many in one",
+        title_justify="left",
+        box=None,
+    )
+    for column in ("", "documents an hour", "ms a document"):
+        table.add_column(column, justify="left" if not column else "right")
+
+    def row(words: str, seconds: float) -> None:
+        table.add_row(words, f"{count / seconds * 3600:,.0f}", f"{1000 * seconds / count:.1f}")
+
+    row("a workflow each (as it is)", small.through_temporal.documents_seconds)
+    row("a workflow each, activities that do nothing", empty_seconds)
+    for size, seconds in shared_seconds.items():
+        row(f"a page in one workflow, {size} documents an activity", seconds)
+    row("bare loop", small.bare.documents_seconds)
+    console.print()
+    console.print(table)
+
+
+def shared_folder() -> Path:
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        console.print(f"{folder} is not here: the corpus is needed for the benchmark")
+        raise SystemExit(2)
+    return folder
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a small version, about a minute")
+    quick = parser.parse_args().quick
+    logging.basicConfig(level=logging.ERROR)
+    asyncio.run(_compare(QUICK if quick else FULL, shared_folder()))

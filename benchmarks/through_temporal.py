@@ -1,0 +1,44 @@
+"""A run as users have it, measured by its own clock."""
+
+from dataclasses import dataclass
+
+from benchmarks.cpu_time import CpuSample, CpuSampler
+from benchmarks.workloads import Workload
+from graphmill.application.graphmill import Graphmill
+from graphmill.messages import IndexRequest
+from graphmill.models import CollectionKey, Phase, RunState
+from graphmill.run_status import RunStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Seconds until the last document was read, until the end; CPU while documents were read."""
+
+    documents: int
+    documents_seconds: float
+    seconds: float
+    cpu: CpuSample
+    status: RunStatus
+
+    @property
+    def per_hour(self) -> float:
+        return self.documents / self.documents_seconds * 3600
+
+
+async def measure_run(
+    app: Graphmill, sampler: CpuSampler, workload: Workload, collection: str
+) -> Measured:
+    key = CollectionKey("default", collection)
+    await app.documents.upload(key, workload.uploads)
+    before = sampler.sample()
+    run = await app.runs.start(IndexRequest(collection))
+    documents_seconds, cpu, status = 0.0, None, None
+    async for status in app.runs.wait(run):
+        if cpu is None and status.phase not in (Phase.STARTING, Phase.DOCUMENTS):
+            cpu = sampler.sample().since(before)
+            documents_seconds = status.seconds
+    assert status is not None
+    assert cpu is not None
+    assert status.state is RunState.COMPLETED, status
+    assert status.processed == workload.documents
+    return Measured(workload.documents, documents_seconds, status.seconds, cpu, status)

@@ -1,0 +1,89 @@
+"""What a user does to a run, with everything restarted in between: the tables stay the same."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from graphmill.errors import NotFound
+from graphmill.messages import IndexRequest
+from graphmill.models import Phase, RunState
+from tests.chaos.conftest import (
+    DOCUMENTS,
+    KEY,
+    Point,
+    Undisturbed,
+    come_to,
+    end_of,
+    export,
+    start_run,
+)
+from tests.support.stack import Stack, Target
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.timeout(400)
+MIDDLE = Point(Phase.DOCUMENTS, DOCUMENTS // 3, 0)
+
+
+async def test_a_paused_run_stays_paused_over_a_restart_of_everything_and_resumes(
+    undisturbed: Undisturbed, uploaded_stack: Callable[[], Stack], tmp_path: Path
+) -> None:
+    stack = uploaded_stack()
+    async with stack.application() as app:
+        run = await start_run(app)
+        assert await come_to(app, run, MIDDLE)
+        await app.runs.pause(run)
+
+        async def paused() -> bool:
+            return (await app.runs.status(run)).state is RunState.PAUSED
+
+        await until(paused)
+    stack.kill(Target.EVERYTHING)
+    stack.start()
+    async with stack.application() as app:
+        # What was in flight when it was killed ends; then nothing moves.
+        await asyncio.sleep(15)
+        before = await app.runs.status(run)
+        await asyncio.sleep(2)
+        after = await app.runs.status(run)
+        assert after.state is RunState.PAUSED
+        assert before.documents.done == after.documents.done < DOCUMENTS
+        await app.runs.resume(run)
+        status = await end_of(app, run)
+        assert status.state is RunState.COMPLETED, (status, stack.log())
+        assert await export(app, tmp_path / "tables") == undisturbed.tables
+
+
+async def test_a_cancelled_run_leaves_a_collection_that_a_new_run_completes(
+    undisturbed: Undisturbed, uploaded_stack: Callable[[], Stack], tmp_path: Path
+) -> None:
+    stack = uploaded_stack()
+    async with stack.application() as app:
+        run = await start_run(app)
+        assert await come_to(app, run, MIDDLE)
+        await app.runs.cancel(run)
+        status = await end_of(app, run)
+        assert status.state is RunState.CANCELLED
+        with pytest.raises(NotFound):  # nothing half done is shown
+            await app.exports.write(KEY, "jsonl", tmp_path / "cancelled")
+        again = await start_run(app)
+        assert not again.joined
+        status = await end_of(app, again)
+        assert status.state is RunState.COMPLETED
+        assert 0 < status.processed < DOCUMENTS  # what the first one read was not read again
+        assert await export(app, tmp_path / "tables") == undisturbed.tables
+
+        # Cancelled while a new graph is in the making, the published one stays as it was.
+        rebuilt = await app.runs.start(_rebuild())
+        assert await come_to(app, rebuilt, Point(Phase.COMMUNITIES, 0, 0))
+        await app.runs.cancel(rebuilt)
+        assert (await end_of(app, rebuilt)).state is RunState.CANCELLED
+        assert await export(app, tmp_path / "published") == undisturbed.tables
+        last = await start_run(app)
+        assert (await end_of(app, last)).state is RunState.COMPLETED
+        assert await export(app, tmp_path / "last") == undisturbed.tables
+
+
+def _rebuild() -> IndexRequest:
+    return IndexRequest(KEY.name, KEY.tenant, force_rebuild=True)
