@@ -56,16 +56,16 @@ ORDER BY weight DESC NULLS FIRST, id
 """
 
 _NEAREST_TEXT_UNITS = """
-SELECT v.id, 1 - (v.embedding <=> $5::text::vector) AS similarity
+SELECT v.id, 1 - (v.embedding <=> $5::real[]::vector) AS similarity
 FROM vectors v
 JOIN graph_text_units g ON g.graph_id = $3 AND g.text_unit_id = v.id
 WHERE v.tenant = $1 AND v.collection = $2 AND v.vector_index = 'text_unit_text' AND v.model = $4
-ORDER BY v.embedding <=> $5::text::vector, v.id
+ORDER BY v.embedding <=> $5::real[]::vector, v.id
 LIMIT $6
 """
 
 _SIMILARITIES = """
-SELECT v.id, 1 - (v.embedding <=> $4::text::vector) AS similarity
+SELECT v.id, 1 - (v.embedding <=> $4::real[]::vector) AS similarity
 FROM vectors v
 WHERE v.tenant = $1 AND v.collection = $2 AND v.vector_index = 'text_unit_text' AND v.model = $3
   AND v.id = ANY($5::uuid[])
@@ -87,7 +87,7 @@ ORDER BY title, id
 
 _NEAREST_ENTITIES = """
 WITH nearest AS (
-    SELECT e.id, v.embedding <=> $5::text::vector AS distance
+    SELECT e.id, v.embedding <=> $5::real[]::vector AS distance
     FROM entities e
     JOIN vectors v ON v.tenant = $1 AND v.collection = $2
         AND v.vector_index = 'entity_description' AND v.model = $4 AND v.id = e.embedding_id
@@ -171,7 +171,7 @@ class PostgresGraphSnapshot:
             self._key.name,
             self._graph_id,
             model,
-            _literal(vector),
+            vector,
             limit,
         )
         return _similarities(rows)
@@ -184,7 +184,7 @@ class PostgresGraphSnapshot:
             self._key.tenant,
             self._key.name,
             model,
-            _literal(vector),
+            vector,
             list(text_unit_ids),
         )
         return _similarities(rows)
@@ -208,7 +208,7 @@ class PostgresGraphSnapshot:
             self._key.name,
             self._graph_id,
             model,
-            _literal(vector),
+            vector,
             limit,
         )
         similarities = _similarities(rows)
@@ -239,8 +239,3 @@ def _entity(row: asyncpg.Record) -> EntityNode:
 def _similarities(rows: Sequence[asyncpg.Record]) -> dict[UUID, float]:
     # A text without tokens has a vector of zeros, whose cosine with anything is no number.
     return {row["id"]: row["similarity"] for row in rows if not math.isnan(row["similarity"])}
-
-
-def _literal(vector: Sequence[float]) -> str:
-    """pgvector's text form: it has no binary codec in asyncpg."""
-    return "[" + ",".join(map(repr, map(float, vector))) + "]"

@@ -57,14 +57,11 @@ class PostgresVectorStore:
         vectors: Sequence[tuple[UUID, Sequence[float]]],
     ) -> None:
         await self._pool.executemany(
-            "INSERT INTO vectors VALUES ($1, $2, $3, $4, $5, $6::text::vector)"
+            # As real[]: asyncpg sends that in binary, pgvector's own type only as text.
+            "INSERT INTO vectors VALUES ($1, $2, $3, $4, $5, $6::real[]::vector)"
             " ON CONFLICT (tenant, collection, vector_index, model, id) DO NOTHING",
             [
-                (key.tenant, key.name, vector_index, model, id, _literal(embedding))
+                (key.tenant, key.name, vector_index, model, id, embedding)
                 for id, embedding in vectors
             ],
         )
-
-
-def _literal(embedding: Sequence[float]) -> str:
-    return "[" + ",".join(map(repr, map(float, embedding))) + "]"
