@@ -18,6 +18,8 @@ app = typer.Typer(
     add_completion=False,
     # Errors are one line; GRAPHMILL_DEBUG=1 shows where they come from.
     pretty_exceptions_enable=False,
+    # Plain help: rich would take three times as long to say the same.
+    rich_markup_mode=None,
 )
 documents = typer.Typer(help="List, show and delete documents.", no_args_is_help=True)
 collections = typer.Typer(help="List, show and delete collections.", no_args_is_help=True)
@@ -43,7 +45,7 @@ RunName = Annotated[
 
 @app.command()
 def up(tenant: Tenant = None, as_json: Json = False) -> None:
-    """Start everything embedded, in the foreground; Ctrl-C stops it. State stays."""
+    """Start everything embedded; Ctrl-C stops it, its state stays."""
     from graphmill.cli.stack import up
 
     run(lambda: up(tenant, as_json=as_json))
@@ -51,7 +53,10 @@ def up(tenant: Tenant = None, as_json: Json = False) -> None:
 
 @app.command()
 def demo(tenant: Tenant = None, as_json: Json = False) -> None:
-    """Index the sample dossier and answer its questions. KEEP=1 leaves everything running."""
+    """Index the sample dossier and answer its questions.
+
+    KEEP=1 leaves everything running until Ctrl-C.
+    """
     from graphmill.cli.demo import demo
 
     run(lambda: demo(tenant, as_json=as_json))
@@ -79,7 +84,7 @@ def index(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Upload new and changed files, and start or join the collection's run.
+    """Upload new and changed files; start or join the run.
 
     Exit code 3: the run ended, and some documents of the collection stand failed.
     """
@@ -110,7 +115,7 @@ def status(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """How a run stands: phase, documents, figures of the graph, time left."""
+    """How a run stands: phase, documents, graph, time left."""
     from graphmill.cli.runs import status
 
     run(lambda: status(name, tenant, watch=watch, as_json=as_json))
@@ -134,7 +139,7 @@ def resume(name: RunName, tenant: Tenant = None, as_json: Json = False) -> None:
 
 @app.command()
 def cancel(name: RunName, tenant: Tenant = None, as_json: Json = False) -> None:
-    """End a run. What it has read stays; a new run goes on from there."""
+    """End a run; what it has read stays, a new run goes on there."""
     from graphmill.cli.runs import cancel
 
     run(lambda: cancel(name, tenant, as_json=as_json))
@@ -156,7 +161,7 @@ def query(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Answer a question from a collection, with numbered citations."""
+    """Answer a question from a collection, with citations."""
     from graphmill.cli.query import query
 
     run(lambda: query(question, collection, mode, tenant, as_json=as_json))
@@ -260,7 +265,7 @@ def worker(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Run one or more roles of workers in this process, until Ctrl-C or SIGTERM."""
+    """Run one or more roles of workers, until Ctrl-C or SIGTERM."""
     from graphmill.cli.stack import worker
 
     run(lambda: worker(tuple(roles), tenant, as_json=as_json))
@@ -268,7 +273,7 @@ def worker(
 
 @app.command()
 def api(tenant: Tenant = None, as_json: Json = False) -> None:
-    """Run the HTTP API in this process, until Ctrl-C or SIGTERM."""
+    """Run the HTTP API, until Ctrl-C or SIGTERM."""
     from graphmill.cli.stack import api
 
     run(lambda: api(tenant, as_json=as_json))
@@ -276,7 +281,10 @@ def api(tenant: Tenant = None, as_json: Json = False) -> None:
 
 @app.command()
 def doctor(tenant: Tenant = None, as_json: Json = False) -> None:
-    """Look at every connection, version and setting; say what is wrong and what to do."""
+    """Look at every connection, version and setting.
+
+    Says what is wrong and what to do; exit code 1 where something is.
+    """
     from graphmill.cli.doctor import doctor
 
     run(lambda: doctor(tenant, as_json=as_json))
