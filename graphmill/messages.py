@@ -263,11 +263,11 @@ class EmbedRequest:
 class RunProgress:
     """The answer to the progress query, and the result of IndexCollection.
 
-    `documents` are those that this run ended; `in_flight` those that it works on now.
+    `documents` are those that this run ended; `open_pages` how many pages it works on now.
     """
 
     run_id: UUID
     state: RunState
     phase: Phase
     documents: DocumentCounts
-    in_flight: int
+    open_pages: int

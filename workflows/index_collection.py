@@ -29,11 +29,13 @@ with workflow.unsafe.imports_passed_through():
     from graphmill.errors import InvalidRequest
     from graphmill.messages import (
         ADD_DOCUMENTS,
+        COMMUNITY_FULL_CONTENT,
+        ENTITY_DESCRIPTION,
         INDEX_COLLECTION,
         PAUSE,
         PROGRESS,
         RESUME,
-        VECTOR_INDEXES,
+        TEXT_UNIT_TEXT,
         DocumentCounts,
         EmbedRequest,
         GraphRef,
@@ -241,28 +243,36 @@ class IndexCollection:
         graph = GraphRef(key, merged.graph_id)
         await self._pausable()
         await self._record(self._running, Phase.COMMUNITIES)
-        await when_free(
-            lambda: workflow.execute_child_workflow(
-                BuildCommunities.run,
-                graph,
-                id=f"communities/{key.tenant}/{key.name}",
-                static_summary=f"{merged.entities} entities, {merged.relationships} relationships",
-                search_attributes=collection_attributes(key),
-            )
+        # What needs no reports is embedded beside them: other workers, other cores.
+        await asyncio.gather(
+            when_free(
+                lambda: workflow.execute_child_workflow(
+                    BuildCommunities.run,
+                    graph,
+                    id=f"communities/{key.tenant}/{key.name}",
+                    static_summary=f"{merged.entities} entities, {merged.relationships}"
+                    " relationships",
+                    search_attributes=collection_attributes(key),
+                )
+            ),
+            self._embed(graph, TEXT_UNIT_TEXT),
+            self._embed(graph, ENTITY_DESCRIPTION),
         )
         await self._pausable()
         await self._record(self._running, Phase.EMBEDDINGS)
-        for vector_index in VECTOR_INDEXES:
-            await workflow.execute_activity_method(
-                EmbeddingActivities.embed,
-                EmbedRequest(key, merged.graph_id, vector_index),
-                summary=vector_index,
-                **EMBED,
-            )
+        await self._embed(graph, COMMUNITY_FULL_CONTENT)
         await self._pausable()
         await self._record(self._running, Phase.PUBLISHING)
         await workflow.execute_activity_method(
             GraphActivities.publish_graph, graph, **PUBLISH_GRAPH
+        )
+
+    async def _embed(self, graph: GraphRef, vector_index: str) -> None:
+        await workflow.execute_activity_method(
+            EmbeddingActivities.embed,
+            EmbedRequest(graph.key, graph.graph_id, vector_index),
+            summary=vector_index,
+            **EMBED,
         )
 
     async def _pausable(self) -> None:

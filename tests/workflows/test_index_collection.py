@@ -62,7 +62,7 @@ async def test_a_run_takes_every_document_then_builds_embeds_and_publishes_one_g
     assert ended.state is RunState.COMPLETED
     assert ended.phase is Phase.DONE
     assert ended.documents == DocumentCounts(done=7)
-    assert ended.in_flight == 0
+    assert ended.open_pages == 0
     assert road.states == dict.fromkeys(numbered(7), "done")
     assert road.embedded == ["text_unit_text", "entity_description", "community_full_content"]
     assert road.published == [1]
@@ -242,7 +242,9 @@ async def test_pause_between_phases_starts_no_further_phase(road: Road, index: I
     assert (await run.result()).state is RunState.COMPLETED
 
 
-async def test_pause_that_comes_before_the_run_has_opened_holds(road: Road, index: IndexRun) -> None:
+async def test_pause_that_comes_before_the_run_has_opened_holds(
+    road: Road, index: IndexRun
+) -> None:
     road.add("a.txt")
     run = await index.start(start_signal=PAUSE)
     await until(lambda: road.recorded(RunState.PAUSED))
@@ -530,7 +532,7 @@ async def test_progress_tells_phase_documents_and_what_is_in_flight(
     now = await progress(run)
     assert now.phase is Phase.DOCUMENTS
     assert now.state is RunState.RUNNING
-    assert now.in_flight == 1
+    assert now.open_pages == 1
     gate.open()
     assert (await run.result()).documents.done == 4
     assert (await progress(run)).phase is Phase.DONE
