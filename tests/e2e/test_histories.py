@@ -1,10 +1,9 @@
 """The histories of a large run: short, light, and without a word of any document."""
 
 import asyncio
-import base64
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,16 +116,20 @@ def _read(message: Message, found: Histories) -> None:
         found.largest = max(found.largest, len(message.data))
         found.texts.add(message.data.decode(errors="replace"))
     for descriptor, value in message.ListFields():
-        repeated: Any = value
-        many = not isinstance(value, (str, bytes, Message)) and hasattr(repeated, "__iter__")
-        values = repeated.values() if hasattr(repeated, "values") else repeated if many else [value]
-        for inner in values:
+        for inner in _values(value):
             if isinstance(inner, Message):
                 _read(inner, found)
             elif isinstance(inner, str):
                 found.texts.add(inner)
             elif isinstance(inner, bytes) and descriptor.name != "data":
-                found.texts.add(base64.b64encode(inner).decode())
+                found.texts.add(inner.decode(errors="replace"))
+
+
+def _values(field: Any) -> Iterable[Any]:
+    """Of a field that may hold one, many or a map of them. (Protobuf's own have no __iter__.)"""
+    if isinstance(field, (str, bytes, int, float, Message)):
+        return [field]
+    return list(field.values()) if hasattr(field, "values") else list(field)
 
 
 def test_every_document_has_a_workflow_and_every_history_was_read(histories: Histories) -> None:
@@ -168,5 +171,7 @@ def test_text_in_a_history_would_be_found(written: dict[str, str]) -> None:
     event.user_metadata.summary.data = text[100:200].encode()
     found = Histories()
     _read(event, found)
-    assert {text[:100], text[100:200]} <= found.texts
+    event.workflow_execution_started_event_attributes.memo.fields["m"].data = text[200:300].encode()
+    _read(event, found)
+    assert {text[:100], text[100:200], text[200:300]} <= found.texts
     assert found.largest == 100
