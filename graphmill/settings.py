@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -16,29 +18,29 @@ from pydantic_settings import (
 from graphmill.errors import SettingsError
 
 
-class ChunkSettings(BaseSettings):
+class ChunkSettings(BaseModel):
     """How text becomes text units, in tokens of o200k_base."""
 
-    model_config = SettingsConfigDict(env_prefix="GRAPHMILL_CHUNK_", frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     size: int = Field(default=1200, ge=50, le=100_000)
     overlap: int = Field(default=100, ge=0)
 
 
-class PruneSettings(BaseSettings):
+class PruneSettings(BaseModel):
     """What the fast method leaves out of the graph (GraphRAG's prune_graph)."""
 
-    model_config = SettingsConfigDict(env_prefix="GRAPHMILL_PRUNE_", frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     min_node_freq: int = Field(default=2, ge=1)
     min_node_degree: int = Field(default=1, ge=0)
     min_edge_weight_pct: float = Field(default=40, ge=0, le=100)
 
 
-class LimitSettings(BaseSettings):
+class LimitSettings(BaseModel):
     """Bounds on what one document may cost."""
 
-    model_config = SettingsConfigDict(env_prefix="GRAPHMILL_LIMIT_", frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     document_bytes: int = Field(default=500_000_000, ge=1)
     document_characters: int = Field(default=50_000_000, ge=1)
@@ -49,11 +51,45 @@ class LimitSettings(BaseSettings):
     unpacked_ratio: float = Field(default=100, ge=1)
 
 
+# Tables of graphmill.toml, and how the environment's names for what is in them begin.
+_SECTIONS = {
+    "chunk": "GRAPHMILL_CHUNK_",
+    "prune": "GRAPHMILL_PRUNE_",
+    "limits": "GRAPHMILL_LIMIT_",
+}
+
+
+class _Environment(EnvSettingsSource):
+    """The environment under our own names only, key by key above graphmill.toml."""
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        super().__init__(settings_cls)
+        # Settings(home=...) goes by field name; the environment must not: HOME is the user's.
+        self.config = self.config | SettingsConfigDict(populate_by_name=False)
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        if field_name in _SECTIONS:  # not from a variable of that name
+            return None, field_name, False
+        return super().get_field_value(field, field_name)
+
+    def __call__(self) -> dict[str, Any]:
+        values = super().__call__()
+        for section, prefix in _SECTIONS.items():
+            given = {
+                name.removeprefix(prefix).lower(): value
+                for name, value in os.environ.items()
+                if name.startswith(prefix)
+            }
+            if given:
+                values[section] = given
+        return values
+
+
 class Settings(BaseSettings):
     """Settings of the whole service. Unset addresses mean the embedded part."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", populate_by_name=True, toml_file="graphmill.toml"
+        frozen=True, extra="forbid", populate_by_name=True, toml_file="graphmill.toml"
     )
 
     home: Path = Field(default=Path(".graphmill"), validation_alias="GRAPHMILL_HOME")
@@ -102,9 +138,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        # Settings(home=...) goes by field name; the environment must not: HOME is the user's.
-        env_settings.config = env_settings.config | SettingsConfigDict(populate_by_name=False)
-        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+        return (init_settings, _Environment(settings_cls), TomlConfigSettingsSource(settings_cls))
 
 
 def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:

@@ -45,3 +45,34 @@ def test_a_file_that_is_no_toml_is_told_of(tmp_path: Path) -> None:
     (tmp_path / "graphmill.toml").write_text("= = =")
     with pytest.raises(SettingsError, match=r"graphmill\.toml cannot be read"):
         load_settings()
+
+
+def test_a_table_of_the_file_is_overruled_key_by_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "graphmill.toml").write_text("[chunk]\nsize = 500\noverlap = 7\n")
+    monkeypatch.setenv("GRAPHMILL_CHUNK_SIZE", "800")
+    monkeypatch.setenv("CHUNK", "of somebody else")
+    assert load_settings().chunk.size == 800
+    assert load_settings().chunk.overlap == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("GRAPHMILL_CHUNK_SIEZ", r"chunk\.siez"),
+        ("GRAPHMILL_LIMIT_PARSE_SECONDS", r"limits\.parse_seconds is 'x'"),
+    ],
+)
+def test_a_misspelt_or_wrong_key_of_a_table_is_named(
+    name: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "x")
+    with pytest.raises(SettingsError, match=told):
+        load_settings()
+
+
+def test_an_unknown_key_of_the_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "graphmill.toml").write_text("chnk = 5\n")
+    with pytest.raises(SettingsError, match="chnk is 5"):
+        load_settings()
