@@ -3,7 +3,7 @@
 from temporalio import activity
 
 from activities.heartbeats import heartbeating
-from graphmill.errors import FailureReason, InvalidDocument, NoText
+from graphmill.errors import FailureReason, InvalidDocument, NoText, TransientError
 from graphmill.messages import IndexDocumentInput, IndexDocumentResult
 from graphmill.models import DocumentState, ProcessedDocument
 from graphmill.ports import DocumentRecipe, IndexingStore, ProcessRunner, StoredDocument
@@ -14,6 +14,10 @@ from graphmill.settings import LimitSettings
 # A process that dies may have been killed by somebody; one that dies again on the same document,
 # with the careful parsers too, was killed by the document.
 _DEATHS = 3
+
+
+class ContentGone(TransientError):
+    """A document was read while its bytes were replaced."""
 
 
 class DocumentActivities:
@@ -76,6 +80,9 @@ class DocumentActivities:
                 " (GRAPHMILL_LIMIT_DOCUMENT_BYTES)",
             )
         data = await self._store.load_content(input.key, document.version)
+        if len(data) != document.size:
+            # Bytes go with the last document that has them: it was changed or deleted just now.
+            raise ContentGone("the document's bytes are no longer there; looking again")
         settings = ProcessSettings(
             chunk_size=input.recipe.chunk_size,
             chunk_overlap=input.recipe.chunk_overlap,
