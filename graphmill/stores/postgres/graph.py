@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import resources
+from typing import TypeVar
 
 import asyncpg
 
@@ -23,6 +24,9 @@ _SQL = resources.files("graphmill.stores.postgres") / "sql"
 _MERGE_GRAPH = (_SQL / "merge_graph.sql").read_text()
 
 
+_Record = TypeVar("_Record", ReportEntity, ReportRelationship)
+
+
 class PostgresGraphStore:
     """A graph is built under its own id; nothing that is published ever changes."""
 
@@ -31,6 +35,14 @@ class PostgresGraphStore:
         self._prune = prune
 
     async def merge_graph(self, key: CollectionKey, versions: str, *, afresh: bool) -> MergedGraph:
+        # Tables that grew a minute ago have no statistics yet; joins guessed from nothing become
+        # loops. Outside the transaction: ANALYZE's lock would let collections wait for each other.
+        await self._pool.execute("ANALYZE documents (id, state), text_units (id, document_id)")
+        merged = await self._merge_graph(key, versions, afresh=afresh)
+        await self._pool.execute("ANALYZE graph_text_units, entities, relationships")
+        return merged
+
+    async def _merge_graph(self, key: CollectionKey, versions: str, *, afresh: bool) -> MergedGraph:
         async with self._pool.acquire() as connection, connection.transaction():
             # Only for this transaction: sorts and hashes of a fold are large.
             await connection.execute("SET LOCAL work_mem = '256MB'")
@@ -182,50 +194,40 @@ class PostgresGraphStore:
                 graph_id,
                 limit,
             )
-            numbers = [row["community"] for row in rows]
+            # By their ids, which the keys find whatever the planner knows of tables this new.
             entities = await connection.fetch(
-                "SELECT c.community, e.title, e.type, e.description, e.degree,"
-                " e.human_readable_id, e.frequency"
-                " FROM communities c CROSS JOIN LATERAL unnest(c.entity_ids) AS m (id)"
-                " JOIN entities e ON e.graph_id = $1 AND e.id = m.id"
-                " WHERE c.graph_id = $1 AND c.community = ANY($2)"
-                " ORDER BY c.community, e.human_readable_id",
+                "SELECT id, title, type, description, degree, human_readable_id, frequency"
+                " FROM entities WHERE graph_id = $1 AND id = ANY($2)",
                 graph_id,
-                numbers,
+                list({id for row in rows for id in row["entity_ids"]}),
             )
             relationships = await connection.fetch(
-                "SELECT c.community, r.source, r.target, r.description, r.weight,"
-                " r.human_readable_id"
-                " FROM communities c CROSS JOIN LATERAL unnest(c.relationship_ids) AS m (id)"
-                " JOIN relationships r ON r.graph_id = $1 AND r.id = m.id"
-                " WHERE c.graph_id = $1 AND c.community = ANY($2)"
-                " ORDER BY c.community, r.human_readable_id",
+                "SELECT id, source, target, description, weight, human_readable_id"
+                " FROM relationships WHERE graph_id = $1 AND id = ANY($2)",
                 graph_id,
-                numbers,
+                list({id for row in rows for id in row["relationship_ids"]}),
             )
-        members: dict[int, list[ReportEntity]] = {number: [] for number in numbers}
-        bonds: dict[int, list[ReportRelationship]] = {number: [] for number in numbers}
-        for row in entities:
-            members[row["community"]].append(
-                ReportEntity(
-                    title=row["title"],
-                    type=row["type"],
-                    description=row["description"],
-                    degree=row["degree"],
-                    human_readable_id=row["human_readable_id"],
-                    frequency=row["frequency"],
-                )
+        members = {
+            row["id"]: ReportEntity(
+                title=row["title"],
+                type=row["type"],
+                description=row["description"],
+                degree=row["degree"],
+                human_readable_id=row["human_readable_id"],
+                frequency=row["frequency"],
             )
-        for row in relationships:
-            bonds[row["community"]].append(
-                ReportRelationship(
-                    source=row["source"],
-                    target=row["target"],
-                    description=row["description"],
-                    weight=row["weight"],
-                    human_readable_id=row["human_readable_id"],
-                )
+            for row in entities
+        }
+        bonds = {
+            row["id"]: ReportRelationship(
+                source=row["source"],
+                target=row["target"],
+                description=row["description"],
+                weight=row["weight"],
+                human_readable_id=row["human_readable_id"],
             )
+            for row in relationships
+        }
         return tuple(
             ReportContext(
                 community=Community(
@@ -241,8 +243,8 @@ class PostgresGraphStore:
                     period=row["period"],
                     size=row["size"],
                 ),
-                entities=tuple(members[row["community"]]),
-                relationships=tuple(bonds[row["community"]]),
+                entities=_in_order(members[id] for id in row["entity_ids"]),
+                relationships=_in_order(bonds[id] for id in row["relationship_ids"]),
             )
             for row in rows
         )
@@ -304,6 +306,10 @@ class PostgresGraphStore:
                 key.name,
             )
             await connection.execute(_DELETE_VECTORS, key.tenant, key.name, graph_id)
+
+
+def _in_order(records: Iterable[_Record]) -> tuple[_Record, ...]:
+    return tuple(sorted(records, key=lambda record: record.human_readable_id))
 
 
 # Vectors that nothing of the published graph, and no text unit that waits for the next, points to.
