@@ -44,4 +44,3 @@ async def road(client: Client, collection: str) -> AsyncIterator[Road]:
 @pytest.fixture
 async def index(client: Client, collection: str) -> IndexRun:
     return IndexRun(client, IndexRequest(collection))
-
