@@ -7,11 +7,9 @@ from typing import Any
 
 import asyncpg
 
-from graphmill.errors import NotFound
 from graphmill.export import TABLES
 from graphmill.models import CollectionKey
-
-_PUBLISHED = "SELECT graph_id FROM collections WHERE tenant = $1 AND name = $2"
+from graphmill.stores.postgres.published import published_graph
 
 # $1 graph. Ids are turned to text here: millions of UUID objects cost minutes in Python.
 _GRAPH_QUERIES = {
@@ -77,14 +75,7 @@ class PostgresExportStore:
     async def tables(
         self, key: CollectionKey
     ) -> AsyncGenerator["PostgresGraphTables | None", None]:
-        async with (
-            self._pool.acquire() as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            row = await connection.fetchrow(_PUBLISHED, key.tenant, key.name)
-            if row is None:
-                raise NotFound(f"there is no collection {key.name!r}")
-            graph_id: int | None = row["graph_id"]
+        async with published_graph(self._pool, key) as (connection, graph_id):
             yield None if graph_id is None else PostgresGraphTables(connection, key, graph_id)
 
 

@@ -7,11 +7,9 @@ from uuid import UUID
 
 import asyncpg
 
-from graphmill.errors import NotFound
 from graphmill.models import CollectionKey
 from graphmill.search.ports import EntityNode, Passage, WordMatches
-
-_PUBLISHED = "SELECT graph_id FROM collections WHERE tenant = $1 AND name = $2"
+from graphmill.stores.postgres.published import published_graph
 
 # The words' matches are materialized first and filtered by collection after: the planner may not
 # turn the index condition into a filter, which would stem every text of the collection.
@@ -123,17 +121,10 @@ class PostgresSearchStore:
     async def snapshot(
         self, key: CollectionKey
     ) -> AsyncGenerator["PostgresGraphSnapshot | None", None]:
-        async with (
-            self._pool.acquire() as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            row = await connection.fetchrow(_PUBLISHED, key.tenant, key.name)
-            if row is None:
-                raise NotFound(f"there is no collection {key.name!r}")
+        async with published_graph(self._pool, key) as (connection, graph_id):
             # Without statistics (a collection just filled) the planner may take a sequential scan
             # for cheap, and it would stem every text.
             await connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL jit = off")
-            graph_id: int | None = row["graph_id"]
             yield None if graph_id is None else PostgresGraphSnapshot(connection, key, graph_id)
 
 
