@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
+from graphmill.errors import InvalidRequest
+
 # Bytes are read, hashed and stored in parts of this size, so no file is in memory whole.
 PART_BYTES = 1_000_000
 
@@ -20,6 +22,15 @@ class Upload:
     size: int
     creation_date: datetime
     open: Callable[[], BinaryIO]
+
+
+class UnreadableUpload(InvalidRequest):
+    """What an upload reads from is gone, cannot be read or is not what was hashed."""
+
+    def __init__(self, name: str, words: str) -> None:
+        super().__init__(f"{name} {words}")
+        self.name = name
+        self.words = words
 
 
 def describe_stream(stream: BinaryIO) -> tuple[bytes, int]:

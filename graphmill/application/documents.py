@@ -7,9 +7,8 @@ from datetime import UTC
 from typing import Any
 from uuid import UUID
 
-from graphmill.application.folder import FoundFile
+from graphmill.application.folder import FoundFile, LeftOut, cannot_be_read, printable
 from graphmill.application.outages import tells_outages
-from graphmill.errors import InvalidRequest
 from graphmill.models import CollectionKey, DocumentState, DocumentSummary
 from graphmill.names import check_collection_name, check_document_name, check_tenant_name
 from graphmill.stores.postgres.catalog import (
@@ -18,7 +17,7 @@ from graphmill.stores.postgres.catalog import (
     PostgresCatalog,
     UploadCounts,
 )
-from graphmill.uploads import Upload, describe_file
+from graphmill.uploads import UnreadableUpload, Upload, describe_file
 
 # What goes up in one transaction: all of it is there, or none.
 BATCH_DOCUMENTS = 1000
@@ -29,13 +28,17 @@ _PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class UploadPlan:
-    """`uploads` are what differs from what is stored; `redated` of them have the same bytes."""
+    """`uploads` are what differs from what is stored; `redated` of them have the same bytes.
+
+    `left_out` are files that are gone meanwhile or cannot be read.
+    """
 
     uploads: tuple[Upload, ...]
     new: int
     changed: int
     redated: int
     unchanged: int
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def collection_key(tenant: str, name: str) -> CollectionKey:
@@ -127,20 +130,23 @@ class Documents:
         files: Sequence[FoundFile],
         on_file: Callable[[FoundFile], None] = lambda file: None,
     ) -> UploadPlan:
-        """Hash files and compare them with what is stored. `on_file` is called after each.
-
-        Raises:
-            InvalidRequest: a file cannot be read.
-        """
+        """Hash files and compare them with what is stored. `on_file` is called after each."""
         uploads: list[Upload] = []
-        new = changed = redated = 0
+        left_out: list[LeftOut] = []
+        new = changed = redated = unchanged = 0
         for start in range(0, len(files), BATCH_DOCUMENTS):
             batch = files[start : start + BATCH_DOCUMENTS]
             known = await self._known_versions(key, [file.name for file in batch])
             for file in batch:
-                upload = await asyncio.to_thread(_describe, file)
+                try:
+                    upload = await asyncio.to_thread(describe_file, file.name, file.path)
+                except OSError as error:
+                    reason = cannot_be_read(error)
+                    left_out.append(LeftOut(printable(file.path), reason, file.name))
+                    continue
+                finally:
+                    on_file(file)
                 stored = known.get(upload.name)
-                on_file(file)
                 if stored is None:
                     new += 1
                 elif stored.version != upload.version:
@@ -148,30 +154,31 @@ class Documents:
                 elif stored.creation_date != upload.creation_date:
                     redated += 1
                 else:
+                    unchanged += 1
                     continue
                 uploads.append(upload)
-        return UploadPlan(
-            tuple(uploads), new, changed, redated, len(files) - new - changed - redated
-        )
+        return UploadPlan(tuple(uploads), new, changed, redated, unchanged, tuple(left_out))
 
     async def upload(
         self,
         key: CollectionKey,
         uploads: Iterable[Upload],
         on_batch: Callable[[int], None] = lambda documents: None,
+        on_unreadable: Callable[[UnreadableUpload], None] | None = None,
     ) -> UploadCounts:
         """Store documents in batches; the collection comes to be with its first ones.
 
         Batches that are stored stay where a later one fails; done again, it goes on from there.
+        With `on_unreadable`, what cannot be read is told to it and the others go on.
 
         Raises:
-            InvalidRequest: a name is not well formed or comes twice in a batch, or a file cannot be
-                read or changed meanwhile.
+            InvalidRequest: a name is not well formed or comes twice in a batch.
+            UnreadableUpload: a file cannot be read or changed meanwhile (without `on_unreadable`).
         """
         await self._create_collection(key)
         total = UploadCounts()
         for batch in _batches(uploads):
-            counts = await self._upload_batch(key, batch)
+            counts = await self._upload_readable(key, batch, on_unreadable)
             total = UploadCounts(
                 total.new + counts.new,
                 total.changed + counts.changed,
@@ -180,10 +187,21 @@ class Documents:
             on_batch(len(batch))
         return total
 
-    async def names_beyond(self, key: CollectionKey, names: Iterable[str]) -> tuple[str, ...]:
-        """The collection's documents that are not among these names."""
-        known = set(names)
-        return tuple(name for name in await self._all_names(key) if name not in known)
+    async def names_beyond(
+        self, key: CollectionKey, names: Iterable[str], left_out: Iterable[LeftOut] = ()
+    ) -> tuple[str, ...]:
+        """The collection's documents that are not among these names, nor among what was left out.
+
+        (A file that cannot be read now is there nevertheless.)
+        """
+        unread = {file.name for file in left_out if file.name is not None}
+        known = set(names) | unread
+        folders = tuple(name for name in unread if name == "" or name.endswith("/"))
+        return tuple(
+            name
+            for name in await self._all_names(key)
+            if name not in known and not name.startswith(folders)
+        )
 
     @tells_outages
     async def list(
@@ -246,6 +264,22 @@ class Documents:
     async def _upload_batch(self, key: CollectionKey, batch: Sequence[Upload]) -> UploadCounts:
         return await self._catalog.upload(key, batch)
 
+    async def _upload_readable(
+        self,
+        key: CollectionKey,
+        batch: Sequence[Upload],
+        on_unreadable: Callable[[UnreadableUpload], None] | None,
+    ) -> UploadCounts:
+        # A batch is one transaction, so it begins anew without each file that spoils it.
+        while True:
+            try:
+                return await self._upload_batch(key, batch)
+            except UnreadableUpload as error:
+                if on_unreadable is None:
+                    raise
+                on_unreadable(error)
+                batch = [upload for upload in batch if upload.name != error.name]
+
     @tells_outages
     async def _known_versions(
         self, key: CollectionKey, names: Sequence[str]
@@ -255,13 +289,6 @@ class Documents:
     @tells_outages
     async def _all_names(self, key: CollectionKey) -> tuple[str, ...]:
         return await self._catalog.all_names(key)
-
-
-def _describe(file: FoundFile) -> Upload:
-    try:
-        return describe_file(file.name, file.path)
-    except OSError as error:
-        raise InvalidRequest(f"{file.path} cannot be read: {error.strerror}") from error
 
 
 def _batches(uploads: Iterable[Upload]) -> Iterator[Sequence[Upload]]:

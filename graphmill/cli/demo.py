@@ -14,7 +14,7 @@ from rich.text import Text
 from graphmill.application.folder import find_files
 from graphmill.application.search import answer_to_json
 from graphmill.cli.console import emit_json, err, out, say
-from graphmill.cli.index import upload_files, wait_for
+from graphmill.cli.index import left_out_code, upload_files, wait_for
 from graphmill.cli.query import show_answer
 from graphmill.cli.running import ERROR
 from graphmill.cli.session import Session, open_session, settings_for
@@ -47,20 +47,20 @@ async def demo(tenant: str | None, *, as_json: bool) -> int:
     began = time.monotonic()
     settings = settings_for(tenant)
     key = CollectionKey(settings.tenant, COLLECTION)
-    files = await asyncio.to_thread(
+    found = await asyncio.to_thread(
         find_files, [_EXAMPLES / "dossier"], settings.limits.document_bytes
     )
     questions = load_questions(_EXAMPLES / "questions.json")
-    say(f"indexing the sample dossier: {len(files)} documents about one matter")
+    say(f"indexing the sample dossier: {len(found.files)} documents about one matter")
     async with open_session(settings, start=Parts.ALL) as session:
-        await upload_files(session, key, files, prune=True)
+        uploaded = await upload_files(session, key, found, prune=True)
         run = await session.app.runs.start(IndexRequest(key.name, key.tenant))
         status = await wait_for(session, run)
         if status is None:
             return ERROR
         if not as_json:
             show_summary(status)
-        code = exit_code_of(status)
+        code = left_out_code(exit_code_of(status), uploaded)
         answers = [await _ask(session, key, question, as_json=as_json) for question in questions]
         wrong = [
             words

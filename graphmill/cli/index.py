@@ -1,15 +1,16 @@
 """`graphmill index`: upload what is new or changed, start or join the run, wait for its end."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from graphmill.application.documents import UploadPlan, collection_key
-from graphmill.application.folder import FoundFile, find_files
+from graphmill.application.documents import collection_key
+from graphmill.application.folder import FoundFiles, LeftOut, find_files, printable
 from graphmill.application.runs import RunHandle
-from graphmill.cli.console import emit_json, say
+from graphmill.cli.console import emit_json, plain, say
 from graphmill.cli.progress import file_progress, follow
-from graphmill.cli.running import ERROR
+from graphmill.cli.running import DOCUMENTS_FAILED, ERROR
 from graphmill.cli.session import Session, open_session, settings_for
 from graphmill.cli.summary import exit_code_of, show_summary
 from graphmill.embedded.stack import Parts
@@ -17,6 +18,9 @@ from graphmill.ids import document_id
 from graphmill.messages import IndexRequest
 from graphmill.models import CollectionKey, Method
 from graphmill.run_status import RunStatus
+from graphmill.uploads import UnreadableUpload
+
+_SHOWN_LEFT_OUT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,57 +38,128 @@ class IndexOptions:
     as_json: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """How many documents were new, changed, left alone and forgotten, and which were left out."""
+
+    new: int
+    changed: int
+    unchanged: int
+    forgotten: int
+    # Whether the run finds other bytes or dates than the one before.
+    anything: bool
+    left_out: tuple[LeftOut, ...]
+
+
 async def index(options: IndexOptions) -> int:
     settings = settings_for(options.tenant)
     key = collection_key(settings.tenant, options.collection)
     # Before anything is started: a path that does not exist should cost nobody a second.
-    files = await asyncio.to_thread(find_files, options.paths, settings.limits.document_bytes)
+    found = await asyncio.to_thread(find_files, options.paths, settings.limits.document_bytes)
     start = Parts.RUN if options.wait else None
     async with open_session(settings, start=start) as session:
-        plan, pruned = await upload_files(session, key, files, prune=options.prune)
+        uploaded = await upload_files(session, key, found, prune=options.prune)
         request = IndexRequest(
             key.name, key.tenant, Method(options.method), options.force_rebuild, options.priority
         )
         run = await session.app.runs.start(request)
         if not options.wait:
-            _show_started(run, plan, pruned, as_json=options.as_json)
-            return 0
+            _show_started(run, uploaded, as_json=options.as_json)
+            return left_out_code(0, uploaded)
         status = await wait_for(session, run)
         if status is None:
             return ERROR
-        if not (plan.uploads or pruned or status.processed or options.force_rebuild):
-            say(f"nothing to do: none of the {len(files):,} files is new or has changed")
+        if not (uploaded.anything or status.processed or options.force_rebuild):
+            say(f"nothing to do: none of the {len(found.files):,} files is new or has changed")
         if options.as_json:
-            emit_json(status.to_json())
+            emit_json(status.to_json() | _left_out_to_json(uploaded))
         else:
             show_summary(status)
-        return exit_code_of(status)
+        return left_out_code(exit_code_of(status), uploaded)
 
 
 async def upload_files(
-    session: Session, key: CollectionKey, files: tuple[FoundFile, ...], *, prune: bool
-) -> tuple[UploadPlan, int]:
-    """Upload what is new or changed; with prune, forget documents whose files are not among these.
+    session: Session, key: CollectionKey, found: FoundFiles, *, prune: bool
+) -> Uploaded:
+    """Upload what is new or changed, and say what was left out.
 
-    Gives what was uploaded and how many were forgotten.
+    With prune, documents are forgotten whose files are neither found nor left out.
     """
+    files = found.files
     documents = session.app.documents
+    unreadable: list[UnreadableUpload] = []
     with file_progress() as progress:
         comparing = progress.add_task("comparing files", total=len(files))
         plan = await documents.plan_upload(key, files, lambda file: progress.advance(comparing))
         uploading = progress.add_task("uploading", total=len(plan.uploads))
-        await documents.upload(key, plan.uploads, lambda count: progress.advance(uploading, count))
+        counts = await documents.upload(
+            key,
+            plan.uploads,
+            lambda count: progress.advance(uploading, count),
+            unreadable.append,
+        )
+    left_out = (*found.left_out, *plan.left_out, *_left_out_late(found, unreadable))
     gone: tuple[str, ...] = ()
     if prune:
-        gone = await documents.names_beyond(key, (file.name for file in files))
+        gone = await documents.names_beyond(key, (file.name for file in files), left_out)
         if gone:
             await documents.delete(key, [document_id(name) for name in gone])
-    forgotten = f", {len(gone):,} forgotten" if gone else ""
-    say(
-        f"{len(files):,} files: {plan.new:,} new, {plan.changed:,} changed,"
-        f" {plan.unchanged + plan.redated:,} unchanged{forgotten}"
+    uploaded = Uploaded(
+        new=counts.new,
+        changed=counts.changed,
+        unchanged=plan.unchanged + counts.unchanged,
+        forgotten=len(gone),
+        anything=bool(plan.uploads or gone),
+        left_out=left_out,
     )
-    return plan, len(gone)
+    _say_uploaded(found, uploaded)
+    return uploaded
+
+
+def left_out_code(code: int, uploaded: Uploaded) -> int:
+    """The exit code of a command: what was left out is missing from the graph as what failed is."""
+    return DOCUMENTS_FAILED if code == 0 and uploaded.left_out else code
+
+
+def _left_out_late(
+    found: FoundFiles, unreadable: Sequence[UnreadableUpload]
+) -> tuple[LeftOut, ...]:
+    if not unreadable:
+        return ()
+    paths = {file.name: file.path for file in found.files}
+    return tuple(
+        LeftOut(printable(paths[error.name]), error.words, error.name) for error in unreadable
+    )
+
+
+def _say_uploaded(found: FoundFiles, uploaded: Uploaded) -> None:
+    forgotten = f", {uploaded.forgotten:,} forgotten" if uploaded.forgotten else ""
+    left_out = f", {len(uploaded.left_out):,} left out" if uploaded.left_out else ""
+    say(
+        f"{len(found.files):,} files: {uploaded.new:,} new, {uploaded.changed:,} changed,"
+        f" {uploaded.unchanged:,} unchanged{forgotten}{left_out}"
+    )
+    for file in uploaded.left_out[:_SHOWN_LEFT_OUT]:
+        # A line each, whatever the name holds.
+        say(" ".join(plain(f"left out: {file.path}: {file.reason}").split("\n")))
+    more = len(uploaded.left_out) - _SHOWN_LEFT_OUT
+    if more > 0:
+        say(f"and {more:,} more left out (--json names all)")
+    passed_over = [
+        f"{count:,} {words}"
+        for count, words in (
+            (found.hidden, "hidden files and folders"),
+            (found.outward, "links that lead out of the folder"),
+            (found.special, "pipes, sockets and devices"),
+        )
+        if count
+    ]
+    if passed_over:
+        say(f"passed over: {', '.join(passed_over)}")
+
+
+def _left_out_to_json(uploaded: Uploaded) -> dict[str, list[dict[str, str]]]:
+    return {"left_out": [file.to_json() for file in uploaded.left_out]}
 
 
 async def wait_for(session: Session, run: RunHandle) -> RunStatus | None:
@@ -104,7 +179,7 @@ async def wait_for(session: Session, run: RunHandle) -> RunStatus | None:
         raise
 
 
-def _show_started(run: RunHandle, plan: UploadPlan, pruned: int, *, as_json: bool) -> None:
+def _show_started(run: RunHandle, uploaded: Uploaded, *, as_json: bool) -> None:
     if as_json:
         emit_json(
             {
@@ -113,12 +188,13 @@ def _show_started(run: RunHandle, plan: UploadPlan, pruned: int, *, as_json: boo
                 "collection": run.collection,
                 "joined": run.joined,
                 "uploaded": {
-                    "new": plan.new,
-                    "changed": plan.changed,
-                    "unchanged": plan.unchanged + plan.redated,
-                    "forgotten": pruned,
+                    "new": uploaded.new,
+                    "changed": uploaded.changed,
+                    "unchanged": uploaded.unchanged,
+                    "forgotten": uploaded.forgotten,
                 },
             }
+            | _left_out_to_json(uploaded)
         )
         return
     say(

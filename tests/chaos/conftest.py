@@ -145,7 +145,7 @@ async def _upload(home: Path, corpus: Path) -> None:
         running_stack(settings, Parts.SERVERS) as addresses,
         open_application(settings, addresses) as app,
     ):
-        plan = await app.documents.plan_upload(KEY, find_files([corpus], 1_000_000))
+        plan = await app.documents.plan_upload(KEY, find_files([corpus], 1_000_000).files)
         await app.documents.upload(KEY, plan.uploads)
 
 

@@ -78,6 +78,35 @@ def test_a_folder_is_indexed_and_its_failures_stand_until_they_change(
     assert (code, told["state"]) == (0, "completed")
 
 
+def test_a_bad_file_stops_no_other_and_is_neither_forgotten_nor_kept_silent(
+    stack: Stack, folder: Path, request: pytest.FixtureRequest
+) -> None:
+    name = collection_of(request)
+    (folder / "broken.pdf").unlink()
+    words = ("index", str(folder), "--collection", name, "--prune")
+    limited = {"GRAPHMILL_LIMIT_DOCUMENT_BYTES": "100"}
+    code, run = stack.run_json(*words, "--wait")
+    assert (code, run["left_out"]) == (0, [])
+
+    (folder / "ada.txt").write_text("Ada Lovelace. " * 100)
+    (folder / ".hidden.txt").write_text("hidden")
+    (folder / "link.txt").symlink_to(Path(__file__))
+    (folder / "empty.txt").unlink()
+    done = stack.run(*words, "--wait", "--json", environment=limited)
+    run = json.loads(done.stdout)
+    assert (done.returncode, run["state"]) == (3, "completed")
+    # ada.txt is there and cannot be read now; empty.txt is gone.
+    assert run["documents"]["total"] == 2
+    [left_out] = run["left_out"]
+    assert left_out["path"] == str(folder / "ada.txt")
+    assert "GRAPHMILL_LIMIT_DOCUMENT_BYTES" in left_out["reason"]
+    assert f"left out: {left_out['path']}: {left_out['reason']}\n" in done.stderr
+    assert "1 hidden files and folders, 1 links that lead out of the folder\n" in done.stderr
+
+    done = stack.run(*words, "--json", environment=limited)
+    assert (done.returncode, json.loads(done.stdout)["left_out"]) == (3, [left_out])
+
+
 def test_questions_are_answered_with_citations(
     stack: Stack, folder: Path, request: pytest.FixtureRequest
 ) -> None:

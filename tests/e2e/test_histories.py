@@ -82,7 +82,7 @@ def histories(
 
 async def _index_and_read(stack: Stack, folder: Path) -> Histories:
     async with stack.application() as app:
-        plan = await app.documents.plan_upload(KEY, find_files([folder], 1_000_000))
+        plan = await app.documents.plan_upload(KEY, find_files([folder], 1_000_000).files)
         await app.documents.upload(KEY, plan.uploads)
         run = await app.runs.start(IndexRequest(KEY.name, KEY.tenant))
         status = [status async for status in app.runs.wait(run)][-1]

@@ -95,7 +95,7 @@ async def _other_home(stack: Stack, corpus: Path, found: Exports) -> None:
 
 async def _index(app: Graphmill, name: str, files: list[Path], corpus: Path) -> None:
     chosen = set(files)
-    uploads = [file for file in find_files([corpus], 1_000_000) if file.path in chosen]
+    uploads = [file for file in find_files([corpus], 1_000_000).files if file.path in chosen]
     assert len(uploads) == len(files)
     plan = await app.documents.plan_upload(_key(name), uploads)
     await app.documents.upload(_key(name), plan.uploads)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -103,11 +103,13 @@ class Stack:
         while marked := processes.marked(self.home.path):
             processes.kill(marked)
 
-    def run(self, *words: str, timeout: float = 120) -> "subprocess.CompletedProcess[str]":
-        """A command of graphmill's to its end."""
+    def run(
+        self, *words: str, timeout: float = 120, environment: Mapping[str, str] | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """A command of graphmill's to its end; `environment` is added to the stack's own."""
         return subprocess.run(
             command(*words),
-            env=self.environment,
+            env=self.environment | dict(environment or {}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

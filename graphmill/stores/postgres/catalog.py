@@ -14,7 +14,7 @@ from asyncpg.pool import PoolConnectionProxy
 from graphmill.errors import InvalidRequest, NotFound
 from graphmill.ids import document_id
 from graphmill.models import CollectionKey, DocumentState, DocumentSummary
-from graphmill.uploads import PART_BYTES, Upload
+from graphmill.uploads import PART_BYTES, UnreadableUpload, Upload
 
 _Connection = PoolConnectionProxy
 
@@ -181,7 +181,8 @@ class PostgresCatalog:
 
         Raises:
             NotFound: there is no such collection.
-            InvalidRequest: a name comes twice, or a file cannot be read or changed meanwhile.
+            InvalidRequest: a name comes twice.
+            UnreadableUpload: a file cannot be read or changed meanwhile.
         """
         ordered = sorted(uploads, key=lambda upload: upload.name)
         if len({upload.name for upload in ordered}) < len(ordered):
@@ -381,21 +382,21 @@ async def _store_contents(
                 )
                 number += 1
         if digest.digest() != upload.version:
-            raise InvalidRequest(f"{upload.name} changed while it was read; upload it again")
+            raise UnreadableUpload(upload.name, "changed while it was read; upload it again")
 
 
 async def _open(upload: Upload) -> BinaryIO:
     try:
         return await asyncio.to_thread(upload.open)
     except OSError as error:
-        raise InvalidRequest(f"{upload.name} cannot be read: {error.strerror}") from error
+        raise UnreadableUpload(upload.name, f"cannot be read: {error.strerror}") from error
 
 
 async def _read_part(upload: Upload, stream: BinaryIO) -> bytes:
     try:
         return await asyncio.to_thread(stream.read, PART_BYTES)
     except OSError as error:
-        raise InvalidRequest(f"{upload.name} cannot be read: {error.strerror}") from error
+        raise UnreadableUpload(upload.name, f"cannot be read: {error.strerror}") from error
 
 
 async def _remove_unreferenced(

@@ -8,11 +8,12 @@ import pytest
 
 from graphmill.application import documents as module
 from graphmill.application.documents import Documents, collection_key
-from graphmill.application.folder import FoundFile, find_files
+from graphmill.application.folder import FoundFile, LeftOut, find_files
 from graphmill.errors import InvalidRequest, Unavailable
 from graphmill.models import CollectionKey
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.database import open_pool
+from graphmill.uploads import UnreadableUpload
 
 KEY = CollectionKey("default", "files")
 
@@ -23,7 +24,7 @@ def documents(pool: asyncpg.Pool) -> Documents:
 
 
 def files(folder: Path) -> tuple[FoundFile, ...]:
-    return find_files([folder], 1_000_000)
+    return find_files([folder], 1_000_000).files
 
 
 async def test_a_second_upload_holds_only_what_differs(
@@ -74,24 +75,62 @@ async def test_uploads_go_in_batches_and_each_is_told(
     assert batches == [2, 1, 1, 1]
 
 
-async def test_a_file_that_goes_between_plan_and_upload_is_named(
+async def test_a_file_that_goes_before_it_is_hashed_is_left_out_and_told(
     documents: Documents, tmp_path: Path
 ) -> None:
-    (tmp_path / "a").write_text("a")
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_text(name)
+    found = files(tmp_path)
+    (tmp_path / "b").unlink()
+    told: list[str] = []
+    plan = await documents.plan_upload(KEY, found, lambda file: told.append(file.name))
+    assert [upload.name for upload in plan.uploads] == ["a", "c"]
+    assert (plan.new, plan.unchanged) == (2, 0)
+    assert plan.left_out == (LeftOut(str(tmp_path / "b"), "is not there any more", "b"),)
+    assert told == ["a", "b", "c"]
+
+
+async def test_files_that_go_or_change_between_plan_and_upload_stop_no_other(
+    documents: Documents, tmp_path: Path
+) -> None:
+    for name in ("a", "b", "c", "d"):
+        (tmp_path / name).write_text(name)
     plan = await documents.plan_upload(KEY, files(tmp_path))
     (tmp_path / "a").unlink()
-    with pytest.raises(InvalidRequest, match="a cannot be read: No such file"):
+    (tmp_path / "c").write_text("changed")
+    with pytest.raises(UnreadableUpload, match=r"(a cannot be read: No such file|c changed while)"):
         await documents.upload(KEY, plan.uploads)
+    assert await documents.list(KEY) == ()
+
+    unreadable: list[UnreadableUpload] = []
+    batches: list[int] = []
+    counts = await documents.upload(KEY, plan.uploads, batches.append, unreadable.append)
+    assert (counts.new, batches) == (2, [4])
+    assert [document.name for document in await documents.list(KEY)] == ["b", "d"]
+    assert {error.name: error.words for error in unreadable} == {
+        "a": "cannot be read: No such file or directory",
+        "c": "changed while it was read; upload it again",
+    }
 
 
 async def test_documents_beyond_the_files_given_are_found(
     documents: Documents, tmp_path: Path
 ) -> None:
-    for name in ("a", "b", "c"):
+    for name in ("a", "b", "c", "sub/d", "sub/deep/e", "sub2/f"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     plan = await documents.plan_upload(KEY, files(tmp_path))
     await documents.upload(KEY, plan.uploads)
-    assert await documents.names_beyond(KEY, ["a", "c", "never uploaded"]) == ("b",)
+
+    async def beyond(*left_out: str | None) -> tuple[str, ...]:
+        unread = [LeftOut("path", "reason", name) for name in left_out]
+        return await documents.names_beyond(KEY, ["a", "c", "never uploaded"], unread)
+
+    assert await beyond() == ("b", "sub/d", "sub/deep/e", "sub2/f")
+    # What is there and cannot be read is not gone: a file, a folder, the folder given itself.
+    assert await beyond(None, "b") == ("sub/d", "sub/deep/e", "sub2/f")
+    assert await beyond("sub/") == ("b", "sub2/f")
+    assert await beyond("") == ()
 
 
 async def test_a_database_that_is_away_is_told_in_plain_words(tmp_path: Path) -> None:
