@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 from temporalio.client import Client
-from temporalio.worker import PollerBehaviorAutoscaling, Worker
+from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
 from activities.communities import CommunityActivities
 from activities.documents import DocumentActivities
@@ -87,6 +87,9 @@ def _worker(client: Client, role: Role, served: Served) -> Worker:
         interceptors=[FailureInterceptor(is_transient)],
         identity=f"{role}@{client.identity}",
         max_concurrent_activities=served.concurrent_activities,
+        # The sandbox costs a third of a workflow's CPU to guard against what is not deterministic:
+        # the tests run in it, and replay the histories of earlier releases.
+        workflow_runner=UnsandboxedWorkflowRunner(),
         activity_task_poller_behavior=PollerBehaviorAutoscaling(maximum=served.pollers),
         # After a restart all workflows are replayed at once; each must end within the SDK's 2 s.
         max_concurrent_workflow_tasks=10 if served.workflows else None,
