@@ -11,8 +11,6 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import cast
 
-from temporalio.testing import WorkflowEnvironment
-
 from graphmill.embedded import processes
 from graphmill.embedded.home import Home
 from graphmill.errors import Unavailable
@@ -125,6 +123,9 @@ async def _lock(descriptor: int, on_event: Callable[[str], None]) -> None:
 async def _download(folder: Path, _: Home, on_event: Callable[[str], None]) -> Path:
     # The SDK has no call that only downloads: its test environment downloads, starts and stops.
     on_event("getting the Temporal server: download by the SDK")
+    # Imported here: every command would wait for it, and hardly one ever comes to this.
+    from temporalio.testing import WorkflowEnvironment
+
     # The SDK's type for search attributes is left open there.
     start_local = cast(
         Callable[..., Coroutine[None, None, WorkflowEnvironment]],

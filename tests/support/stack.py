@@ -22,7 +22,7 @@ from graphmill.settings import load_settings
 
 _START_SECONDS = 60
 # What a user's shell may have set, and a test must not take over.
-_FOREIGN = ("GRAPHMILL_", "TEMPORAL_", "DATABASE_URL")
+FOREIGN = ("GRAPHMILL_", "TEMPORAL_", "DATABASE_URL")
 
 
 class Target(StrEnum):
@@ -42,7 +42,7 @@ class Stack:
     def __init__(self, home: Path, environment: dict[str, str] | None = None) -> None:
         self.home = Home.at(home)
         self.environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)
+            name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)
         }
         self.environment |= {
             "GRAPHMILL_HOME": str(self.home.path),
