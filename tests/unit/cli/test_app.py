@@ -4,32 +4,55 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from graphmill.cli.app import app
 
 # Modules that take long to import: `--help` must do without them.
 _HEAVY = ("temporalio", "pydantic", "asyncpg", "numpy", "pyarrow", "fastapi")
 
 
-def run(
-    *words: str, home: Path, environment: dict[str, str] | None = None
-) -> "subprocess.CompletedProcess[str]":
-    clean = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("GRAPHMILL_", "TEMPORAL_", "DATABASE_URL"))
+@dataclass(frozen=True)
+class Done:
+    """What a command printed and how it ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*words: str, home: Path, environment: dict[str, str] | None = None) -> Done:
+    """A command in this process: a new one would spend a second on loading what is loaded here."""
+    foreign = {
+        name: None
+        for name in os.environ
+        if name.startswith(("GRAPHMILL_", "TEMPORAL_", "DATABASE_URL"))
     }
-    return subprocess.run(
-        (sys.executable, "-P", "-m", "graphmill.cli", *words),
-        env=clean | {"GRAPHMILL_HOME": str(home / "home")} | (environment or {}),
-        cwd=home,
-        stdin=subprocess.DEVNULL,
+    ours = {"GRAPHMILL_HOME": str(home / "home")}
+    result = CliRunner().invoke(app, words, env=foreign | ours | (environment or {}))
+    return Done(result.exit_code, result.stdout, result.stderr)
+
+
+def test_a_command_ends_its_process_with_its_exit_code(tmp_path: Path) -> None:
+    done = subprocess.run(
+        (sys.executable, "-P", "-m", "graphmill.cli", "index", "nothing/here", "-c", "x"),
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: nothing/here does not exist\n"
 
 
 def test_help_imports_nothing_heavy() -> None:
