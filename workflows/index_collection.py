@@ -135,9 +135,8 @@ class IndexCollection:
                     # workflow task is done again, and sees them.
                     if self._arrivals == seen:
                         return self.progress()
-        except BaseException as error:
-            if isinstance(error, workflow.ContinueAsNewError):
-                raise
+        # Not BaseException: that is also how a run goes on as new, or leaves a worker's memory.
+        except (Exception, asyncio.CancelledError) as error:
             await self._end_early(error)
             raise
 
