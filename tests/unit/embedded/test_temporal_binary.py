@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from temporalio.testing import WorkflowEnvironment
 
-from graphmill.embedded import temporal_binary
 from graphmill.embedded.home import Home
 from graphmill.embedded.temporal_binary import find_or_get
 from graphmill.errors import Unavailable
@@ -24,7 +24,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     async def no_download(**_: object) -> None:
         raise RuntimeError("failed to download: no route to host")
 
-    monkeypatch.setattr(temporal_binary.WorkflowEnvironment, "start_local", no_download)
+    monkeypatch.setattr(WorkflowEnvironment, "start_local", no_download)
     return tmp_path / "cache" / "graphmill" / "bin"
 
 
