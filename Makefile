@@ -3,7 +3,7 @@ BIN := .venv/bin
 # CI=1 turns tests that would be skipped for want of ../shared into failures.
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help install demo test soak check bench lock
+.PHONY: help install server demo test soak check bench lock
 
 help: ## this list
 	@echo "graphmill: durable GraphRAG indexing on Temporal. Targets:"
@@ -21,15 +21,18 @@ check: install ## lint, formatting, types and import directions
 	@echo "pyright: strict types";     $(BIN)/pyright --pythonpath $(BIN)/python
 	@echo "import-linter: who may import whom"; $(BIN)/lint-imports --no-logo
 
-test: check ## check, then every test but the long ones, on the real servers
+server: install
+	@$(BIN)/python -m graphmill.embedded
+
+test: check server ## check, then every test but the long ones, on the real servers
 	@echo "pytest: everything but soak"
 	@$(PYTEST)
 
-soak: install ## what takes longer: every chaos seed, long property tests, large uploads
+soak: server ## what takes longer: every chaos seed, long property tests, large uploads
 	@echo "pytest: the long versions"
 	@$(PYTEST) -m "soak or hypothesis" --hypothesis-profile=soak
 
-bench: install ## documents an hour, and where the time goes
+bench: server ## documents an hour, and where the time goes
 	@$(BIN)/python benchmarks/run.py
 
 lock: install ## write requirements.lock afresh from pyproject.toml (with uv, fetched for this alone)
