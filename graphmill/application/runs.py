@@ -20,7 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from graphmill.application.documents import Documents
 from graphmill.application.outages import tells_outages
-from graphmill.errors import NotFound, PermanentError, Unavailable
+from graphmill.errors import InvalidRequest, NotFound, PermanentError, Unavailable
 from graphmill.messages import (
     ADD_DOCUMENTS,
     INDEX_COLLECTION,
@@ -31,6 +31,7 @@ from graphmill.messages import (
     index_workflow_id,
 )
 from graphmill.models import CollectionKey, Phase, RunState
+from graphmill.names import check_collection_name
 from graphmill.run_status import DocumentTotals, RunStatus
 from graphmill.search_attributes import collection_attributes
 from graphmill.stores.postgres.catalog import PostgresCatalog
@@ -142,6 +143,9 @@ class Runs:
         Raises:
             NotFound: neither is known to this tenant.
         """
+        under_way = await self._find_under_way(tenant, run_or_collection)
+        if under_way is not None:
+            return under_way
         try:
             run_id = await self._status.find_run(tenant, run_or_collection)
         except NotFound:
@@ -352,6 +356,21 @@ class Runs:
     async def _describe_existing(self, workflow_id: str) -> WorkflowExecutionDescription:
         handle = self._client.get_workflow_handle(workflow_id)
         return await handle.describe(rpc_timeout=_RPC_TIMEOUT)
+
+    async def _find_under_way(self, tenant: str, collection: str) -> RunHandle | None:
+        """A collection's open run: the latest, though no worker may have written its row yet."""
+        if self._given_client is None:
+            return None
+        try:
+            key = CollectionKey(tenant, check_collection_name(collection))
+            described = await self._describe_told(index_workflow_id(key))
+        except (InvalidRequest, Unavailable):
+            return None  # no such name; or no Temporal, and what PostgreSQL knows must do
+        if described is None or not _is_open(described):
+            return None
+        return RunHandle(
+            _first_run_id(described), index_workflow_id(key), key.name, key.tenant, joined=False
+        )
 
     async def _find_starting(self, tenant: str, run_id: str) -> RunHandle | None:
         """A run that Temporal has and that no worker has opened yet."""

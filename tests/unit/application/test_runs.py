@@ -206,6 +206,18 @@ async def test_a_run_that_no_worker_has_opened_is_starting_and_can_be_found(
     assert (status.state, status.phase) == (RunState.RUNNING, Phase.STARTING)
 
 
+async def test_a_collections_run_is_the_one_under_way_even_before_a_worker_has_opened_it(
+    runs: Runs, pool: asyncpg.Pool, client: Client, worker: None, key: CollectionKey
+) -> None:
+    first = await runs.start(IndexRequest(key.name))
+    await open_row(pool, first, "completed")
+    await end(client, first, "completed")
+    await closed(client, first)
+    second = await runs.start(IndexRequest(key.name))
+    assert (await runs.find(key.tenant, key.name)).run_id == second.run_id
+    assert (await runs.find(key.tenant, first.run_id)).run_id == first.run_id
+
+
 async def test_waiting_ends_with_the_run_and_tells_its_failures(
     runs: Runs, pool: asyncpg.Pool, client: Client, key: CollectionKey, worker: None
 ) -> None:
