@@ -102,7 +102,10 @@ def test_the_api_outlives_a_kill_of_each_server(
     for target in (Target.TEMPORAL, Target.POSTGRES):
         stack.kill(target)
         deadline = time.monotonic() + 60
-        while not http.get("/health").json()["ok"]:
+        steady = 0
+        while steady < 5:  # a backend may answer once more before it sees that its server is gone
+            well = http.get("/health").json()["ok"]
+            well = well and http.get("/v1/collections").status_code == 200
+            steady = steady + 1 if well else 0
             assert time.monotonic() < deadline, http.get("/health").text
             time.sleep(0.2)
-        assert http.get("/v1/collections").status_code == 200

@@ -29,7 +29,8 @@ _FILES = {
     "broken.pdf": "%PDF-1.7 and nothing after it",
 }
 
-MANY = 60
+# So many that a run takes ten seconds on a quiet machine: time enough to interrupt it.
+MANY = 150
 
 
 @dataclass(frozen=True)
@@ -242,7 +243,7 @@ def wait_until_paused(stack: Stack, name: str) -> None:
 def write_many(folder: Path) -> None:
     """Documents that keep a run busy for a while."""
     for number in range(MANY):
-        (folder / f"{number}.txt").write_text(f"Document number {number} of Anna Berg. " * 600)
+        (folder / f"{number}.txt").write_text(f"Document number {number} of Anna Berg. " * 1200)
 
 
 def test_interrupting_the_wait_leaves_the_run_going(
