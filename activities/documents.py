@@ -1,5 +1,7 @@
 """The activity on one document: read it, and store what was found in one transaction."""
 
+import contextlib
+
 from temporalio import activity
 
 from activities.heartbeats import heartbeating
@@ -11,9 +13,10 @@ from graphmill.process_pool import ProcessDied, TaskTimedOut, TaskTooLarge
 from graphmill.processing import ProcessSettings, process_document
 from graphmill.settings import LimitSettings
 
-# A process that dies may have been killed by somebody; one that dies again on the same document,
-# with the careful parsers too, was killed by the document.
-_DEATHS = 3
+# Whether the careful parsers read, try by try. A process that dies was perhaps killed by somebody,
+# so the next try is the same, and gives the same text; one that dies again was killed by the
+# document.
+_TRIES = (False, False, True)
 
 
 class ContentGone(TransientError):
@@ -89,18 +92,14 @@ class DocumentActivities:
             limits=limits,
         )
         try:
-            try:
-                return await self._run(data, document.name, settings, careful=False)
-            except ProcessDied:
-                return await self._run(data, document.name, settings, careful=True)
-        except ProcessDied:
-            if activity.info().attempt < _DEATHS:
-                raise
+            for careful in _TRIES:
+                with contextlib.suppress(ProcessDied):
+                    return await self._run(data, document.name, settings, careful=careful)
             raise InvalidDocument(
                 FailureReason.CRASHED,
                 "the process that read this file died each time; the file is probably damaged or"
                 " made to do harm: open it and save it anew, or leave it out",
-            ) from None
+            )
         except TaskTimedOut:
             raise InvalidDocument(
                 FailureReason.TIMED_OUT,

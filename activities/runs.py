@@ -48,6 +48,12 @@ class RunActivities:
     @activity.defn
     async def fail_document(self, failure: FailDocument) -> None:
         """End a document failed that could not end by itself."""
+        # With the recipe of the run: the failure stands until it is retried or something changes.
         await self._store.save_ended(
-            failure.key, failure.document_id, None, DocumentState.FAILED, failure.reason, None
+            failure.key,
+            failure.document_id,
+            None,
+            DocumentState.FAILED,
+            failure.reason,
+            self._document_recipe(failure.recipe),
         )

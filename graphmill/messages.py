@@ -204,6 +204,7 @@ class FailDocument:
     """A document whose workflow could not end by itself (terminated, a bug) ends failed."""
 
     key: CollectionKey
+    recipe: Recipe
     document_id: UUID
     reason: str
 

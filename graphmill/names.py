@@ -49,6 +49,8 @@ def check_document_name(value: str) -> str:
     if (
         not name
         or len(name) > 1000
+        or len(name.encode("utf-8", "replace")) > 2000  # a key of an index holds 2,704 bytes
+        or len(name.encode("utf-8", "replace")) > 2000  # a key of an index holds 2,704 bytes
         or any(part in ("", ".", "..") for part in parts)
         or any(unicodedata.category(c) in ("Cc", "Cs") for c in name)
     ):

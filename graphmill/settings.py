@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -44,7 +45,8 @@ class LimitSettings(BaseModel):
 
     document_bytes: int = Field(default=500_000_000, ge=1)
     document_characters: int = Field(default=50_000_000, ge=1)
-    parse_seconds: float = Field(default=120, gt=0)
+    # Three tries fit into the 10 minutes that Temporal gives the activity (workflows/policies.py).
+    parse_seconds: float = Field(default=120, gt=0, le=180)
     parse_memory_bytes: int = Field(default=3_000_000_000, ge=256_000_000)
     unpacked_bytes: int = Field(default=500_000_000, ge=1)
     unpacked_files: int = Field(default=10_000, ge=1)
@@ -150,9 +152,16 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
     try:
         return Settings(**(overrides or {}))
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(map(str, e['loc']))} is {e['input']!r}: {e['msg']}" for e in error.errors()
-        ]
-        raise SettingsError("wrong setting: " + "; ".join(lines)) from error
+        raise SettingsError("wrong setting: " + "; ".join(map(_words, error.errors()))) from None
     except ValueError as error:  # TOML that does not parse
         raise SettingsError(f"graphmill.toml cannot be read: {error}") from error
+
+
+def _words(error: ErrorDetails) -> str:
+    name = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        return f"{name} is not known to this release"
+    # What was given may be a secret, or hold one.
+    if any(part in name.upper() for part in ("KEY", "PASSWORD", "URL")):
+        return f"{name}: {error['msg']}"
+    return f"{name} is {error['input']!r}: {error['msg']}"

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 import asyncpg
+import psutil
 from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
@@ -117,7 +118,10 @@ async def _cpu(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
     )
     indexing = PostgresIndexingStore(pool)
     documents = DocumentActivities(indexing, processes, settings.limits, recipe)
-    communities = CommunityActivities(PostgresGraphStore(pool, settings.prune), processes)
+    # A graph is ours and may need what the machine has, where a document may not; and a process
+    # that clustered a large one is not kept.
+    large = ProcessPool(1, 1, psutil.virtual_memory().total)
+    communities = CommunityActivities(PostgresGraphStore(pool, settings.prune), large)
     try:
         yield Served(
             CPU_QUEUE,
@@ -130,6 +134,7 @@ async def _cpu(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
         )
     finally:
         await processes.close()
+        await large.close()
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ the collection is. The documents that arrive meanwhile are taken in before it en
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -95,6 +95,7 @@ class IndexCollection:
         self._pages_before = 0
         self._ended = DocumentCounts()
         self._paused = False
+        self._pause_told = False
         self._afresh = False
         self._arrivals = 0
         self._recording = asyncio.Lock()
@@ -145,7 +146,8 @@ class IndexCollection:
         self._cursor = carried.cursor
         self._pages = self._pages_before = carried.pages
         self._ended = carried.counts
-        self._paused = self._paused or carried.paused
+        if not self._pause_told:  # by a signal that came with the first task of this history
+            self._paused = carried.paused
         self._afresh = carried.afresh
 
     async def _index_documents(self, recipe: Recipe) -> None:
@@ -153,7 +155,11 @@ class IndexCollection:
         await self._record(self._running, Phase.DOCUMENTS)
         while True:
             await workflow.wait_condition(lambda: not self._paused)
-            if self._pages - self._pages_before >= PAGES_PER_RUN:
+            if (
+                self._pages - self._pages_before >= PAGES_PER_RUN
+                # Many rounds of few documents, or signals, make a long history too.
+                or workflow.info().is_continue_as_new_suggested()
+            ):
                 await self._go_on_as_new(recipe)
             page = await workflow.execute_activity_method(
                 RunActivities.next_page,
@@ -198,6 +204,8 @@ class IndexCollection:
         )
         task = asyncio.create_task(self._await_page(handle))
         self._open[task] = handle
+        if self._paused != page.paused:  # said while the page was being started
+            await self._tell_pause(handle)
 
     async def _await_page(self, handle: ChildWorkflowHandle[IndexPage, DocumentCounts]) -> None:
         try:
@@ -335,23 +343,28 @@ class IndexCollection:
     @workflow.signal(name=PAUSE)
     async def pause(self) -> None:
         """Start no further document or phase; what is in flight ends."""
-        await self._set_paused(True, IndexPage.pause)
+        await self._set_paused(True)
 
     @workflow.signal(name=RESUME)
     async def resume(self) -> None:
-        await self._set_paused(False, IndexPage.resume)
+        await self._set_paused(False)
 
-    async def _set_paused(self, paused: bool, signal: Callable[[IndexPage], None]) -> None:
+    async def _set_paused(self, paused: bool) -> None:
         self._paused = paused
+        self._pause_told = True
         await workflow.wait_condition(lambda: self._recipe is not None)
         for handle in list(self._open.values()):
-            try:
-                await handle.signal(signal)
-            except FailureError as error:
-                if is_cancelled_exception(error):
-                    raise
-                # The page ended before the signal came.
+            await self._tell_pause(handle)
         await self._write_pause()
+
+    async def _tell_pause(self, handle: ChildWorkflowHandle[IndexPage, DocumentCounts]) -> None:
+        """What holds now, not what was said when: the last signal to a page is always right."""
+        try:
+            await handle.signal(IndexPage.pause if self._paused else IndexPage.resume)
+        except FailureError as error:
+            if is_cancelled_exception(error):
+                raise
+            # The page ended before the signal came.
 
     @workflow.signal(name=ADD_DOCUMENTS)
     def add_documents(self) -> None:

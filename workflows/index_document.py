@@ -35,7 +35,7 @@ class IndexDocument:
             reason = f"{FailureReason.CRASHED}: {words_of(error)}"
             await workflow.execute_activity_method(
                 RunActivities.fail_document,
-                FailDocument(input.key, input.document_id, reason),
+                FailDocument(input.key, input.recipe, input.document_id, reason),
                 **FAIL_DOCUMENT,
             )
             result = IndexDocumentResult(DocumentState.FAILED, reason)

@@ -101,7 +101,7 @@ class IndexPage:
             reason = f"{FailureReason.TERMINATED}: its workflow ended early ({words_of(error)})"
             await workflow.execute_activity_method(
                 RunActivities.fail_document,
-                FailDocument(key, document.id, reason),
+                FailDocument(key, self._input.recipe, document.id, reason),
                 **FAIL_DOCUMENT,
             )
             return IndexDocumentResult(DocumentState.FAILED, reason)

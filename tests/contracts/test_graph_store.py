@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from graphmill.ids import content_id, entity_id, relationship_id
+from graphmill.ids import content_id, document_id, entity_id, relationship_id
 from graphmill.messages import VECTOR_INDEXES
 from graphmill.models import ProcessedDocument
 from graphmill.settings import PruneSettings
@@ -282,3 +282,26 @@ async def test_a_graph_left_by_a_crash_is_removed_by_the_next_merge(pool: asyncp
     await store.merge_graph(KEY, "1", afresh=False)
     merged = await store.merge_graph(KEY, "1", afresh=False)
     assert await pool.fetchval("SELECT array_agg(id) FROM graphs") == [merged.graph_id]
+
+
+async def test_a_document_deleted_while_a_graph_is_built_stays_whole_in_that_graph(
+    pool: asyncpg.Pool,
+) -> None:
+    await index(pool, FIRST)
+    store = PostgresGraphStore(pool, PRUNE)
+    merged = await store.merge_graph(KEY, "1", afresh=False)
+    assert merged.graph_id is not None
+    await pool.execute("DELETE FROM documents WHERE name = 'a.txt'")
+    await pool.execute(
+        "UPDATE text_units SET live = false WHERE document_id = $1", document_id("a.txt")
+    )
+    await store.publish_graph(KEY, merged.graph_id)
+    missing = await pool.fetchval(
+        "SELECT count(*) FROM graph_text_units g WHERE NOT EXISTS"
+        " (SELECT FROM text_units t WHERE t.id = g.text_unit_id)"
+    )
+    assert missing == 0
+    again = await store.merge_graph(KEY, "1", afresh=False)
+    assert again.graph_id is not None
+    await store.publish_graph(KEY, again.graph_id)
+    assert await pool.fetchval("SELECT count(*) FROM text_units") == 2

@@ -60,7 +60,7 @@ def test_a_table_of_the_file_is_overruled_key_by_key(
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("GRAPHMILL_CHUNK_SIEZ", r"chunk\.siez"),
+        ("GRAPHMILL_CHUNK_SIEZ", r"chunk\.siez is not known"),
         ("GRAPHMILL_LIMIT_PARSE_SECONDS", r"limits\.parse_seconds is 'x'"),
     ],
 )
@@ -74,5 +74,15 @@ def test_a_misspelt_or_wrong_key_of_a_table_is_named(
 
 def test_an_unknown_key_of_the_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "graphmill.toml").write_text("chnk = 5\n")
-    with pytest.raises(SettingsError, match="chnk is 5"):
+    with pytest.raises(SettingsError, match="chnk is not known"):
         load_settings()
+
+
+def test_no_secret_is_told(tmp_path: Path) -> None:
+    (tmp_path / "graphmill.toml").write_text('OPENAI_API_KEY = "sk-1"\nDATABASE_URL = ["pg-2"]\n')
+    with pytest.raises(SettingsError) as told:
+        load_settings()
+    assert "OPENAI_API_KEY" in str(told.value)
+    assert "DATABASE_URL" in str(told.value)
+    assert "sk-1" not in str(told.value)
+    assert "pg-2" not in str(told.value)

@@ -43,7 +43,11 @@ class PostgresGraphStore:
         return merged
 
     async def _merge_graph(self, key: CollectionKey, versions: str, *, afresh: bool) -> MergedGraph:
-        async with self._pool.acquire() as connection, connection.transaction():
+        # One snapshot: the digest and the rows must be of the same documents.
+        async with (
+            self._pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read"),
+        ):
             # Only for this transaction: sorts and hashes of a fold are large.
             await connection.execute("SET LOCAL work_mem = '256MB'")
             digest = await self._digest(connection, key, versions)
@@ -299,27 +303,38 @@ class PostgresGraphStore:
                 key.name,
                 graph_id,
             )
-            # Text units that only the graph before knew.
-            await connection.execute(
-                "DELETE FROM text_units WHERE tenant = $1 AND collection = $2 AND NOT live",
-                key.tenant,
-                key.name,
-            )
-            await connection.execute(_DELETE_VECTORS, key.tenant, key.name, graph_id)
+            for statement in _DELETE_UNREFERENCED:
+                await connection.execute(statement, key.tenant, key.name, graph_id)
 
 
 def _in_order(records: Iterable[_Record]) -> tuple[_Record, ...]:
     return tuple(sorted(records, key=lambda record: record.human_readable_id))
 
 
-# Vectors that nothing of the published graph, and no text unit that waits for the next, points to.
-_DELETE_VECTORS = f"""
-DELETE FROM vectors v WHERE tenant = $1 AND collection = $2 AND (
-    (vector_index = '{TEXT_UNIT_TEXT}' AND NOT EXISTS (
-        SELECT FROM text_units t WHERE t.tenant = $1 AND t.collection = $2 AND t.id = v.id))
-    OR (vector_index = '{ENTITY_DESCRIPTION}' AND NOT EXISTS (
-        SELECT FROM entities e WHERE e.graph_id = $3 AND e.embedding_id = v.id))
-    OR (vector_index = '{COMMUNITY_FULL_CONTENT}' AND NOT EXISTS (
-        SELECT FROM community_reports r WHERE r.graph_id = $3 AND r.id = v.id))
+# What the published graph does not point to and no live document needs: text units that were
+# replaced or deleted before this graph was merged (those deleted since are still part of it), and
+# vectors. All take the same parameters: tenant, collection, published graph.
+_DELETE_UNREFERENCED = (
+    """
+    DELETE FROM text_units t WHERE tenant = $1 AND collection = $2 AND NOT live AND NOT EXISTS (
+        SELECT FROM graph_text_units g WHERE g.graph_id = $3 AND g.text_unit_id = t.id)
+    """,
+    f"""
+    DELETE FROM vectors v
+    WHERE tenant = $1 AND collection = $2 AND vector_index = '{TEXT_UNIT_TEXT}'
+    AND $3::bigint IS NOT NULL AND NOT EXISTS (
+        SELECT FROM text_units t WHERE t.tenant = $1 AND t.collection = $2 AND t.id = v.id)
+    """,
+    f"""
+    DELETE FROM vectors v
+    WHERE tenant = $1 AND collection = $2 AND vector_index = '{ENTITY_DESCRIPTION}'
+    AND NOT EXISTS (
+        SELECT FROM entities e WHERE e.graph_id = $3 AND e.embedding_id = v.id)
+    """,
+    f"""
+    DELETE FROM vectors v
+    WHERE tenant = $1 AND collection = $2 AND vector_index = '{COMMUNITY_FULL_CONTENT}'
+    AND NOT EXISTS (
+        SELECT FROM community_reports r WHERE r.graph_id = $3 AND r.id = v.id)
+    """,
 )
-"""

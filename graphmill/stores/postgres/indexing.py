@@ -105,7 +105,7 @@ class PostgresIndexingStore:
             await connection.execute(
                 "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"{key.tenant}/{key.name}"
             )
-            await _plan(connection, key)
+            await _plan(connection, key, thorough=after == 0)
             rows = await connection.fetch(
                 "SELECT id, left(name, $5) AS label, queue_position FROM documents"
                 " WHERE tenant = $1 AND collection = $2 AND state = 'pending'"
@@ -210,10 +210,14 @@ class PostgresIndexingStore:
         return bool(current)
 
 
-async def _plan(connection: asyncpg.pool.PoolConnectionProxy, key: CollectionKey) -> None:
+async def _plan(
+    connection: asyncpg.pool.PoolConnectionProxy, key: CollectionKey, *, thorough: bool
+) -> None:
     """Decide what of the uploaded is read: of equal bytes, the document of the smallest name.
 
-    That makes the result a function of what is there, not of the order in which it came.
+    That makes the result a function of what is there, not of the order in which it came. Copies
+    whose first is gone are looked for only where `thorough`, which costs a look at every copy: a
+    run begins and ends with it.
     """
     await connection.execute(
         f"""
@@ -223,7 +227,7 @@ async def _plan(connection: asyncpg.pool.PoolConnectionProxy, key: CollectionKey
             UNION
             -- whoever they were the same as is gone
             SELECT version FROM documents s
-            WHERE tenant = $1 AND collection = $2 AND state = 'skipped'
+            WHERE $3 AND tenant = $1 AND collection = $2 AND state = 'skipped'
             AND starts_with(reason, '{_SAME_AS}') AND NOT EXISTS (
                 SELECT FROM documents p WHERE p.tenant = $1 AND p.collection = $2
                 AND p.version = s.version
@@ -254,6 +258,7 @@ async def _plan(connection: asyncpg.pool.PoolConnectionProxy, key: CollectionKey
         """,
         key.tenant,
         key.name,
+        thorough,
     )
     await connection.execute(
         "UPDATE documents SET state = 'pending'"
