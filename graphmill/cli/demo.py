@@ -14,7 +14,7 @@ from rich.text import Text
 from graphmill.application.folder import find_files
 from graphmill.application.search import answer_to_json
 from graphmill.cli.console import emit_json, err, out, say
-from graphmill.cli.index import left_out_code, upload_files, wait_for
+from graphmill.cli.index import left_out_code, run_to_end, upload_files
 from graphmill.cli.query import show_answer
 from graphmill.cli.running import ERROR
 from graphmill.cli.session import Session, open_session, settings_for
@@ -54,8 +54,7 @@ async def demo(tenant: str | None, *, as_json: bool) -> int:
     say(f"indexing the sample dossier: {len(found.files)} documents about one matter")
     async with open_session(settings, start=Parts.ALL) as session:
         uploaded = await upload_files(session, key, found, prune=True)
-        run = await session.app.runs.start(IndexRequest(key.name, key.tenant))
-        status = await wait_for(session, run)
+        status = await run_to_end(session, IndexRequest(key.name, key.tenant))
         if status is None:
             return ERROR
         if not as_json:

@@ -62,11 +62,11 @@ async def index(options: IndexOptions) -> int:
         request = IndexRequest(
             key.name, key.tenant, Method(options.method), options.force_rebuild, options.priority
         )
-        run = await session.app.runs.start(request)
         if not options.wait:
+            run = await session.app.runs.start(request)
             _show_started(run, uploaded, as_json=options.as_json)
             return left_out_code(0, uploaded)
-        status = await wait_for(session, run)
+        status = await run_to_end(session, request)
         if status is None:
             return ERROR
         if not (uploaded.anything or status.processed or options.force_rebuild):
@@ -162,19 +162,21 @@ def _left_out_to_json(uploaded: Uploaded) -> dict[str, list[dict[str, str]]]:
     return {"left_out": [file.to_json() for file in uploaded.left_out]}
 
 
-async def wait_for(session: Session, run: RunHandle) -> RunStatus | None:
-    """Show a run until it ends. Interrupted, it says what becomes of the run."""
-    if run.joined:
-        say("a run of this collection is under way and takes these documents in")
+async def run_to_end(session: Session, request: IndexRequest) -> RunStatus | None:
+    """Start or join a collection's run and show it until it ends. Interrupted, it says what becomes
+    of the run."""
     try:
+        run = await session.app.runs.start(request)
+        if run.joined:
+            say("a run of this collection is under way and takes these documents in")
         return await follow(session.app.runs.wait(run))
     except asyncio.CancelledError:
         if session.own_stack:
             say("stopping; the same command goes on where this one stopped")
         else:
             say(
-                f"the run goes on. Watch it: graphmill status {run.collection} --watch."
-                f" End it: graphmill cancel {run.collection}"
+                f"the run goes on. Watch it: graphmill status {request.collection} --watch."
+                f" End it: graphmill cancel {request.collection}"
             )
         raise
 
