@@ -246,6 +246,11 @@ def write_many(folder: Path) -> None:
         (folder / f"{number}.txt").write_text(f"Document number {number} of Anna Berg. " * 1200)
 
 
+def hear_interrupts() -> None:
+    """Who runs tests in the background of a script has them, and their children, ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupting_the_wait_leaves_the_run_going(
     stack: Stack, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -257,6 +262,7 @@ def test_interrupting_the_wait_leaves_the_run_going(
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_interrupts,
     )
     deadline = time.monotonic() + 30
     while run(stack, "status", name).returncode != 0 and time.monotonic() < deadline:
@@ -312,6 +318,7 @@ def test_interrupted_it_stops_what_it_started_and_goes_on_next_time(
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_interrupts,
     )
     assert waiting.stderr is not None
     for line in waiting.stderr:
