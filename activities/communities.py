@@ -14,8 +14,8 @@ from graphmill.reports import ReportContext, write_report
 # Clustering 100,000 entities takes seconds; this only ends what hangs.
 _CLUSTER_SECONDS = 3600
 _REPORT_SECONDS = 600
-# Reports written, and kept, at a time.
-_REPORT_BATCH = 200
+# Reports written, and kept, at a time: so many at most, over so many entities.
+REPORTS_AT_A_TIME = (200, 20_000)
 
 
 class CommunityActivities:
@@ -44,7 +44,7 @@ class CommunityActivities:
     async def write_reports(self, graph: GraphRef) -> int:
         """Write the reports that are missing, batch by batch; returns how many there are."""
         async with heartbeating():
-            while contexts := await self._store.unreported(graph.graph_id, _REPORT_BATCH):
+            while contexts := await self._store.unreported(graph.graph_id, *REPORTS_AT_A_TIME):
                 reports = await self._processes.run(
                     write_reports, contexts, timeout_seconds=_REPORT_SECONDS
                 )

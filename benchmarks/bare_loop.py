@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from uuid import UUID
 
+from activities.communities import REPORTS_AT_A_TIME
 from benchmarks.workloads import Workload
 from graphmill.chunking import chunk
 from graphmill.clustering import CLUSTERING_VERSION, cluster_graph
@@ -121,7 +122,7 @@ async def _build(
     loaded = await graphs.load_for_clustering(merged.graph_id)
     communities = cluster_graph(loaded.entities, loaded.relationships, loaded.text_unit_dates)
     await graphs.save_communities(merged.graph_id, communities)
-    while contexts := await graphs.unreported(merged.graph_id, 200):
+    while contexts := await graphs.unreported(merged.graph_id, *REPORTS_AT_A_TIME):
         await graphs.save_reports(merged.graph_id, [write_report(found) for found in contexts])
     embedder = LocalEmbedder()
     for index in VECTOR_INDEXES:

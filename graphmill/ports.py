@@ -100,8 +100,13 @@ class GraphStore(Protocol):
 
     async def save_communities(self, graph_id: int, communities: Sequence[Community]) -> None: ...
 
-    async def unreported(self, graph_id: int, limit: int) -> tuple[ReportContext, ...]:
-        """The next communities that have no report yet, with what a report is written from."""
+    async def unreported(
+        self, graph_id: int, most: int, most_entities: int
+    ) -> tuple[ReportContext, ...]:
+        """The next communities that have no report yet, with what a report is written from.
+
+        So many at most, with so many entities together; one that has more comes alone.
+        """
         ...
 
     async def save_reports(self, graph_id: int, reports: Sequence[CommunityReport]) -> None: ...

@@ -46,7 +46,7 @@ async def publish(
     loaded = await graphs.load_for_clustering(merged.graph_id)
     communities = cluster_graph(loaded.entities, loaded.relationships, loaded.text_unit_dates)
     await graphs.save_communities(merged.graph_id, communities)
-    while contexts := await graphs.unreported(merged.graph_id, 100):
+    while contexts := await graphs.unreported(merged.graph_id, 100, 10_000):
         await graphs.save_reports(merged.graph_id, [write_report(c) for c in contexts])
     await _embed(pool, key, merged.graph_id)
     await graphs.publish_graph(key, merged.graph_id)

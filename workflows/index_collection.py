@@ -47,6 +47,7 @@ with workflow.unsafe.imports_passed_through():
         Recipe,
         RunProgress,
         RunRecord,
+        WaitingDocument,
         index_workflow_id,
     )
     from graphmill.models import Phase, RunState
@@ -169,16 +170,7 @@ class IndexCollection:
             )
             if page.documents:
                 self._cursor = page.last
-                await self._open_page(
-                    IndexPageInput(
-                        self._request.key,
-                        recipe,
-                        page.documents,
-                        IN_FLIGHT_PER_PAGE,
-                        self._request.priority,
-                        self._paused,
-                    )
-                )
+                await self._open_page(recipe, page.documents)
                 if len(self._open) >= OPEN_PAGES:
                     await self._wait_for_a_page()
             elif self._open:
@@ -190,21 +182,27 @@ class IndexCollection:
             else:
                 return
 
-    async def _open_page(self, page: IndexPageInput) -> None:
+    async def _open_page(self, recipe: Recipe, documents: tuple[WaitingDocument, ...]) -> None:
         self._pages += 1
-        handle = await when_free(
-            lambda: workflow.start_child_workflow(
+        key, priority = self._request.key, self._request.priority
+        told = self._paused
+
+        async def start() -> ChildWorkflowHandle[IndexPage, DocumentCounts]:
+            nonlocal told
+            told = self._paused  # as it is at this try: an earlier one may have been long ago
+            return await workflow.start_child_workflow(
                 IndexPage.run,
-                page,
-                id=f"page/{page.key.tenant}/{page.key.name}/{self._pages}",
-                static_summary=f"{len(page.documents)} documents of {page.key.name}",
-                priority=Priority(priority_key=page.priority, fairness_key=page.key.tenant),
-                search_attributes=collection_attributes(page.key),
+                IndexPageInput(key, recipe, documents, IN_FLIGHT_PER_PAGE, priority, told),
+                id=f"page/{key.tenant}/{key.name}/{self._pages}",
+                static_summary=f"{len(documents)} documents of {key.name}",
+                priority=Priority(priority_key=priority, fairness_key=key.tenant),
+                search_attributes=collection_attributes(key),
             )
-        )
+
+        handle = await when_free(start)
         task = asyncio.create_task(self._await_page(handle))
         self._open[task] = handle
-        if self._paused != page.paused:  # said while the page was being started
+        if self._paused != told:  # said while the server was starting it
             await self._tell_pause(handle)
 
     async def _await_page(self, handle: ChildWorkflowHandle[IndexPage, DocumentCounts]) -> None:

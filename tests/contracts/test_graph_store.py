@@ -1,6 +1,7 @@
 """The fold in SQL against the same fold in plain Python, and what publishing promises."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log2
 from uuid import UUID
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 
 from graphmill.ids import content_id, document_id, entity_id, relationship_id
 from graphmill.messages import VECTOR_INDEXES
-from graphmill.models import ProcessedDocument
+from graphmill.models import Community, ProcessedDocument
+from graphmill.reports import write_report
 from graphmill.settings import PruneSettings
 from graphmill.stores.postgres.database import open_pool
 from graphmill.stores.postgres.graph import PostgresGraphStore
@@ -305,3 +307,50 @@ async def test_a_document_deleted_while_a_graph_is_built_stays_whole_in_that_gra
     assert again.graph_id is not None
     await store.publish_graph(KEY, again.graph_id)
     assert await pool.fetchval("SELECT count(*) FROM text_units") == 2
+
+
+def community(number: int, entity_ids: Sequence[UUID]) -> Community:
+    return Community(
+        id=UUID(int=number),
+        community=number,
+        level=0,
+        parent=-1,
+        children=(),
+        title=f"Community {number}",
+        entity_ids=tuple(entity_ids),
+        relationship_ids=(),
+        text_unit_ids=(),
+        period="",
+        size=len(entity_ids),
+    )
+
+
+@pytest.mark.parametrize(
+    ("most", "most_entities", "batches"),
+    [
+        (9, 9, [[0, 1, 2, 3]]),
+        (2, 9, [[0, 1], [2, 3]]),
+        (9, 4, [[0, 1], [2, 3]]),
+        (9, 3, [[0], [1, 2], [3]]),
+        (9, 1, [[0], [1], [2], [3]]),  # one that has more than may be comes alone
+    ],
+)
+async def test_reports_are_asked_for_in_batches_bounded_by_communities_and_by_entities(
+    most: int, most_entities: int, batches: list[list[int]], pool: asyncpg.Pool
+) -> None:
+    await index(pool, FIRST)
+    store = PostgresGraphStore(pool, PruneSettings(min_node_degree=0, min_edge_weight_pct=0))
+    merged = await store.merge_graph(KEY, "1", afresh=False)
+    assert merged.graph_id is not None
+    ids = await pool.fetchval("SELECT array_agg(id ORDER BY id) FROM entities")
+    assert len(ids) == 4
+    sizes = (3, 1, 2, 2)
+    await store.save_communities(
+        merged.graph_id, [community(n, ids[:size]) for n, size in enumerate(sizes)]
+    )
+    seen: list[list[int]] = []
+    while contexts := await store.unreported(merged.graph_id, most, most_entities):
+        assert [len(c.entities) for c in contexts] == [c.community.size for c in contexts]
+        seen.append([c.community.community for c in contexts])
+        await store.save_reports(merged.graph_id, [write_report(c) for c in contexts])
+    assert seen == batches

@@ -9,11 +9,15 @@ from graphmill.ids import document_id
 from graphmill.messages import (
     INDEX_COLLECTION,
     INDEX_DOCUMENT,
+    INDEX_PAGE,
     TASK_QUEUE,
+    DocumentCounts,
     IndexDocumentInput,
     IndexDocumentResult,
+    IndexPageInput,
     IndexRequest,
     RunProgress,
+    WaitingDocument,
 )
 from tests.support.road import RECIPE
 
@@ -48,6 +52,17 @@ class IndexRun:
             id=self.document_workflow_id(id),
             task_queue=TASK_QUEUE,
             result_type=IndexDocumentResult,
+        )
+
+    async def start_page(self, number: int) -> WorkflowHandle[Any, DocumentCounts]:
+        """A page of no document of this collection, that stays open: it is paused."""
+        page = (WaitingDocument(document_id("none"), "none"),)
+        return await self.client.start_workflow(
+            INDEX_PAGE,
+            IndexPageInput(self.request.key, RECIPE, page, 1, 3, paused=True),
+            id=self.page_workflow_id(number),
+            task_queue=TASK_QUEUE,
+            result_type=DocumentCounts,
         )
 
     def document_workflow_id(self, id: UUID) -> str:

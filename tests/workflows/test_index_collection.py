@@ -256,6 +256,33 @@ async def test_pause_that_comes_before_the_run_has_opened_holds(
     assert road.last_record.state is RunState.COMPLETED
 
 
+async def test_pause_that_comes_while_a_page_waits_for_its_id_holds_for_that_page(
+    client: Client, road: Road, index: IndexRun
+) -> None:
+    holder = await index.start_page(1)
+    road.add("a.txt")
+    run = await index.start()
+
+    async def waits() -> bool:
+        kinds = [event.event_type async for event in run.fetch_history_events()]
+        return EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_FAILED in kinds
+
+    await until(waits)
+    await run.signal(PAUSE)
+    await until(lambda: road.recorded(RunState.PAUSED))
+    await holder.terminate("by the test")
+
+    async def page_is_open() -> bool:
+        page = await client.get_workflow_handle(index.page_workflow_id(1)).describe()
+        return page.status is WorkflowExecutionStatus.RUNNING
+
+    await until(page_is_open)
+    await asyncio.sleep(0.5)
+    assert road.attempts["process_document"] == 0
+    await run.signal(RESUME)
+    assert (await run.result()).documents.done == 1
+
+
 async def test_pause_holds_across_continue_as_new(
     client: Client, road: Road, index: IndexRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -188,16 +188,11 @@ class PostgresGraphStore:
                 ],
             )
 
-    async def unreported(self, graph_id: int, limit: int) -> tuple[ReportContext, ...]:
+    async def unreported(
+        self, graph_id: int, most: int, most_entities: int
+    ) -> tuple[ReportContext, ...]:
         async with self._pool.acquire() as connection:
-            rows = await connection.fetch(
-                "SELECT * FROM communities c WHERE graph_id = $1 AND NOT EXISTS ("
-                " SELECT FROM community_reports r"
-                " WHERE r.graph_id = $1 AND r.community = c.community)"
-                " ORDER BY community LIMIT $2",
-                graph_id,
-                limit,
-            )
+            rows = await connection.fetch(_UNREPORTED, graph_id, most, most_entities)
             # By their ids, which the keys find whatever the planner knows of tables this new.
             entities = await connection.fetch(
                 "SELECT id, title, type, description, degree, human_readable_id, frequency"
@@ -310,6 +305,19 @@ class PostgresGraphStore:
 def _in_order(records: Iterable[_Record]) -> tuple[_Record, ...]:
     return tuple(sorted(records, key=lambda record: record.human_readable_id))
 
+
+_UNREPORTED = """
+    SELECT * FROM (
+        SELECT *, sum(size) OVER (ORDER BY community) - size AS entities_before FROM (
+            SELECT * FROM communities c WHERE graph_id = $1 AND NOT EXISTS (
+                SELECT FROM community_reports r
+                WHERE r.graph_id = $1 AND r.community = c.community)
+            ORDER BY community LIMIT $2
+        ) AS next
+    ) AS counted
+    WHERE entities_before = 0 OR entities_before + size <= $3
+    ORDER BY community
+    """
 
 # What the published graph does not point to and no live document needs: text units that were
 # replaced or deleted before this graph was merged (those deleted since are still part of it), and
