@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.bare_loop import Bare, Functions, measure_bare_loop, measure_functions
-from benchmarks.cpu_time import KINDS, CpuSampler
+from benchmarks.cpu_time import KINDS
 from benchmarks.shared import measure_empty, measure_shared
 from benchmarks.through_temporal import Measured, measure_run
 from benchmarks.workloads import Workload, long_workload, passages_workload
@@ -44,7 +44,8 @@ class Sizes:
 
 
 QUICK = Sizes(passages=300, long=60, rounds=1)
-FULL = Sizes(passages=1890, long=300, rounds=3)
+# (b) is long enough that starting and ending, a second or two, do not count.
+FULL = Sizes(passages=1890, long=1000, rounds=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +90,15 @@ async def _measure_stack(
     async with AsyncExitStack() as stack:
         addresses = await stack.enter_async_context(running_stack(settings, Parts.RUN))
         app = await stack.enter_async_context(open_application(settings, addresses))
-        sampler = stack.enter_context(CpuSampler(settings.home))
         say("warming up")
         warm_up = passages_workload(read_passages(shared_folder())[:60])
-        await measure_run(app, sampler, warm_up, "warm-up")
+        await measure_run(app, settings.home, warm_up, "warm-up")
         for workload, rounds in ((small, 1), (long, sizes.rounds)):
             say(f"({workload.name}) {workload.documents} {workload.words}")
             run = await best(
                 rounds,
                 lambda number, workload=workload: measure_run(
-                    app, sampler, workload, f"{workload.name}-{number}"
+                    app, settings.home, workload, f"{workload.name}-{number}"
                 ),
             )
             say("  the bare functions in a loop")

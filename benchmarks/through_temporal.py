@@ -1,8 +1,9 @@
 """A run as users have it, measured by its own clock."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from benchmarks.cpu_time import CpuSample, CpuSampler
+from benchmarks.cpu_time import CpuSample, sample_cpu
 from benchmarks.workloads import Workload
 from graphmill.application.graphmill import Graphmill
 from graphmill.messages import IndexRequest
@@ -25,17 +26,15 @@ class Measured:
         return self.documents / self.documents_seconds * 3600
 
 
-async def measure_run(
-    app: Graphmill, sampler: CpuSampler, workload: Workload, collection: str
-) -> Measured:
+async def measure_run(app: Graphmill, home: Path, workload: Workload, collection: str) -> Measured:
     key = CollectionKey("default", collection)
     await app.documents.upload(key, workload.uploads)
-    before = sampler.sample()
+    before = sample_cpu(home)
     run = await app.runs.start(IndexRequest(collection))
     documents_seconds, cpu, status = 0.0, None, None
     async for status in app.runs.wait(run):
         if cpu is None and status.phase not in (Phase.STARTING, Phase.DOCUMENTS):
-            cpu = sampler.sample().since(before)
+            cpu = sample_cpu(home).since(before)
             documents_seconds = status.seconds
     assert status is not None
     assert cpu is not None
