@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,23 +93,23 @@ async def _measure_stack(
         say("warming up")
         warm_up = passages_workload(read_passages(shared_folder())[:60])
         await measure_run(app, settings.home, warm_up, "warm-up")
-        for workload, rounds in ((small, 1), (long, sizes.rounds)):
-            say(f"({workload.name}) {workload.documents} {workload.words}")
-            run = await best(
-                rounds,
-                lambda number, workload=workload: measure_run(
-                    app, settings.home, workload, f"{workload.name}-{number}"
-                ),
-            )
-            say("  the bare functions in a loop")
-            bare = await best(
-                rounds,
-                lambda number, workload=workload: measure_bare_loop(
-                    addresses.database_url, workload, f"bare-{workload.name}-{number}", cores
-                ),
-            )
+        for workload in (small, long):
+            say(f"({workload.name}) {workload.documents} {workload.words}, and the bare functions")
+            runs: list[Measured] = []
+            bares: list[Bare] = []
+            for number in range(
+                sizes.rounds
+            ):  # in turns, so that a slow minute of the machine hits both
+                runs.append(
+                    await measure_run(app, settings.home, workload, f"{workload.name}-{number}")
+                )
+                bares.append(
+                    await measure_bare_loop(
+                        addresses.database_url, workload, f"bare-{workload.name}-{number}", cores
+                    )
+                )
             functions = await asyncio.to_thread(measure_functions, workload)
-            results.append(Result(workload, run, bare, functions))
+            results.append(Result(workload, fastest(runs), fastest(bares), functions))
         say("many documents in one workflow")
         shared_seconds = {
             size: await measure_shared(app, addresses, small, size) for size in (1, 20)
@@ -117,10 +117,8 @@ async def _measure_stack(
     return results, shared_seconds
 
 
-async def best(rounds: int, measure: Callable[[int], Awaitable[T]]) -> T:
-    """The fastest by documents an hour."""
-    found = [await measure(number) for number in range(rounds)]
-    return max(found, key=lambda result: result.per_hour)
+def fastest(rounds: Sequence[T]) -> T:
+    return max(rounds, key=lambda result: result.per_hour)
 
 
 def say(words: str) -> None:
