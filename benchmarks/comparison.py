@@ -97,9 +97,8 @@ async def _measure_stack(
             say(f"({workload.name}) {workload.documents} {workload.words}, and the bare functions")
             runs: list[Measured] = []
             bares: list[Bare] = []
-            for number in range(
-                sizes.rounds
-            ):  # in turns, so that a slow minute of the machine hits both
+            # In turns, so that a slow minute of the machine hits both.
+            for number in range(sizes.rounds):
                 runs.append(
                     await measure_run(app, settings.home, workload, f"{workload.name}-{number}")
                 )
