@@ -7,6 +7,7 @@ from importlib import metadata
 from fastapi import FastAPI
 
 from api import collections, documents, health, problems, runs, search
+from api.body_limit import BodyLimit
 from api.guard import LoopbackGuard
 from graphmill.bootstrap import open_application
 from graphmill.embedded.home import Addresses
@@ -31,6 +32,7 @@ def create_app(settings: Settings, addresses: Addresses) -> FastAPI:
         responses=problems.RESPONSES,
     )
     problems.install(app)
+    app.add_middleware(BodyLimit)
     app.add_middleware(LoopbackGuard)
     for router in (health.router, collections.router, documents.router, runs.router, search.router):
         app.include_router(router)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from api.requests import Application, Key, Tenant
+from api.requests import Application, Cursor, Key, Tenant
 from api.schemas import Collection, CollectionPage, IndexBody, NewCollection, RunRef
 from graphmill.application.documents import collection_key, collection_to_json
 from graphmill.messages import IndexRequest
@@ -28,7 +28,7 @@ async def create_collection(
 async def list_collections(
     app: Application,
     tenant: Tenant,
-    after: Annotated[str | None, Query(description="The `next` of the page before.")] = None,
+    after: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> CollectionPage:
     """In the order of their names."""

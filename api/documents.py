@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 
 from api.multipart import receive_uploads
-from api.requests import ApiSettings, Application, Key
+from api.requests import ApiSettings, Application, Cursor, Key
 from api.schemas import Document, DocumentPage, RunRef, Uploaded, UploadedDocument
 from graphmill.application.documents import document_to_json
 from graphmill.ids import document_id
@@ -69,7 +69,7 @@ async def upload_documents(
 async def list_documents(
     app: Application,
     key: Key,
-    after: Annotated[str | None, Query(description="The `next` of the page before.")] = None,
+    after: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     state: DocumentState | None = None,
 ) -> DocumentPage:

@@ -20,7 +20,7 @@ from api.problems import TooLarge, UnsupportedMediaType
 from graphmill.errors import InvalidRequest
 from graphmill.names import check_document_name
 from graphmill.settings import LimitSettings
-from graphmill.uploads import Upload
+from graphmill.uploads import EARLIEST, LATEST, Upload
 
 MAX_FILES = 1000
 _MAX_FIELDS = 1000
@@ -48,21 +48,9 @@ async def receive_uploads(
         raise UnsupportedMediaType("expected is multipart/form-data with files")
     with tempfile.TemporaryFile(prefix="graphmill-upload-") as spool:
         receiver = _Receiver(spool, limits.document_bytes)
-        parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": receiver.part_begin,
-                "on_header_field": receiver.header_field,
-                "on_header_value": receiver.header_value,
-                "on_header_end": receiver.header_end,
-                "on_headers_finished": receiver.headers_finished,
-                "on_part_data": receiver.part_data,
-                "on_part_end": receiver.part_end,
-                "on_end": receiver.end,
-            },
-        )
         received = 0
         try:
+            parser = _parser(boundary, receiver)
             async for chunk in request.stream():
                 received += len(chunk)
                 if received > limits.document_bytes + _MAX_FRAMING_BYTES:
@@ -82,6 +70,22 @@ async def receive_uploads(
             raise InvalidRequest("no file was sent: a part with a filename is expected")
         spool.flush()
         yield tuple(receiver.uploads)
+
+
+def _parser(boundary: bytes, receiver: "_Receiver") -> MultipartParser:
+    return MultipartParser(
+        boundary,
+        {
+            "on_part_begin": receiver.part_begin,
+            "on_header_field": receiver.header_field,
+            "on_header_value": receiver.header_value,
+            "on_header_end": receiver.header_end,
+            "on_headers_finished": receiver.headers_finished,
+            "on_part_data": receiver.part_data,
+            "on_part_end": receiver.part_end,
+            "on_end": receiver.end,
+        },
+    )
 
 
 class _Receiver:
@@ -175,11 +179,14 @@ class _Receiver:
             )
         try:
             date = datetime.fromisoformat(value)
-        except ValueError:
+            date = date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
+            date = None
+        if date is None or not EARLIEST <= date <= LATEST:
             raise InvalidRequest(
                 f"creation_date is {value!r}; a date such as 2024-05-06T07:08:09Z is expected"
-            ) from None
-        self._creation_date = date if date.tzinfo else date.replace(tzinfo=UTC)
+            )
+        self._creation_date = date
 
 
 class _Slice(io.RawIOBase):

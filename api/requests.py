@@ -2,7 +2,7 @@
 
 from typing import Annotated, cast
 
-from fastapi import Depends, Header, Path, Request
+from fastapi import Depends, Header, Path, Query, Request
 
 from graphmill.application.documents import collection_key
 from graphmill.application.graphmill import Graphmill
@@ -34,6 +34,9 @@ def _key(
 
 
 Application = Annotated[Graphmill, Depends(_application)]
+Cursor = Annotated[
+    str | None, Query(description="The `next` of the page before.", pattern="^[^\\x00]*$")
+]
 ApiSettings = Annotated[Settings, Depends(_settings)]
 Tenant = Annotated[str, Depends(_tenant)]
 Key = Annotated[CollectionKey, Depends(_key)]

@@ -50,12 +50,11 @@ def check_document_name(value: str) -> str:
         not name
         or len(name) > 1000
         or len(name.encode("utf-8", "replace")) > 2000  # a key of an index holds 2,704 bytes
-        or len(name.encode("utf-8", "replace")) > 2000  # a key of an index holds 2,704 bytes
         or any(part in ("", ".", "..") for part in parts)
         or any(unicodedata.category(c) in ("Cc", "Cs") for c in name)
     ):
         raise InvalidRequest(
             f"document name is {value!r}; expected is a relative path of at most 1,000 characters"
-            " without '..' and control characters"
+            " (2,000 bytes) without '..' and control characters"
         )
     return name

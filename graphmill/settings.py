@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
@@ -26,6 +26,12 @@ class ChunkSettings(BaseModel):
 
     size: int = Field(default=1200, ge=50, le=100_000)
     overlap: int = Field(default=100, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> "ChunkSettings":
+        if self.overlap >= self.size:
+            raise ValueError(f"the overlap, {self.overlap}, must be smaller than size, {self.size}")
+        return self
 
 
 class PruneSettings(BaseModel):

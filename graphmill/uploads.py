@@ -9,6 +9,10 @@ from typing import BinaryIO
 
 from graphmill.errors import InvalidRequest
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# What stores, JSON and every time zone can hold.
+EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
+LATEST = datetime(9999, 12, 30, tzinfo=UTC)
 # Bytes are read, hashed and stored in parts of this size, so no file is in memory whole.
 PART_BYTES = 1_000_000
 
@@ -46,6 +50,8 @@ def describe_stream(stream: BinaryIO) -> tuple[bytes, int]:
 def describe_file(name: str, path: Path) -> Upload:
     """Hash a file; its creation_date is its modification time, which survives copies and archives.
 
+    A time that no calendar has, as a broken clock leaves it, becomes the nearest.
+
     Raises:
         OSError: it cannot be read.
     """
@@ -53,5 +59,10 @@ def describe_file(name: str, path: Path) -> Upload:
         version, size = describe_stream(stream)
         modified_ns = path.stat().st_mtime_ns
     # Whole microseconds by integer arithmetic: a float would round, and differ from what is stored.
-    modified = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=modified_ns // 1000)
-    return Upload(name, version, size, modified, lambda: path.open("rb"))
+    modified = min(max(modified_ns // 1000, _microseconds(EARLIEST)), _microseconds(LATEST))
+    date = _EPOCH + timedelta(microseconds=modified)
+    return Upload(name, version, size, date, lambda: path.open("rb"))
+
+
+def _microseconds(date: datetime) -> int:
+    return (date - _EPOCH) // timedelta(microseconds=1)

@@ -12,6 +12,10 @@ from graphmill.names import check_document_name
 
 # Of what is left out, an error names so many.
 _NAMED = 5
+_ALIKE = (
+    "has the same name as another file here but for how its accents are written (as one character"
+    " or two); rename one of them"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,7 @@ class _Search:
     _max_bytes: int
     # With those that are too large: of two files of one name neither is taken for the other.
     _by_name: dict[str, FoundFile] = field(default_factory=dict[str, FoundFile])
+    _alike: set[str] = field(default_factory=set[str])
     # By path: what is given twice is told once.
     _left_out: dict[Path, LeftOut] = field(default_factory=dict[Path, LeftOut])
     _hidden: int = 0
@@ -118,7 +123,9 @@ class _Search:
     def found(self) -> FoundFiles:
         return FoundFiles(
             tuple(
-                file for _, file in sorted(self._by_name.items()) if file.size <= self._max_bytes
+                file
+                for name, file in sorted(self._by_name.items())
+                if file.size <= self._max_bytes and name not in self._alike
             ),
             tuple(self._left_out.values()),
             self._hidden,
@@ -169,12 +176,17 @@ class _Search:
         if not stat.S_ISREG(status.st_mode):
             self._special += 1
             return
-        other = self._by_name.setdefault(name, FoundFile(name, path, status.st_size))
-        if other.path != path:
-            raise InvalidRequest(
-                f"{other.path} and {path} would both be the document {name!r}; index"
-                " their common folder instead, or use two collections"
-            )
+        other = self._by_name.setdefault(name, FoundFile(name, path, status.st_size)).path
+        if os.path.realpath(other) != os.path.realpath(path):
+            if _composed(other) != _composed(path):
+                raise InvalidRequest(
+                    f"{printable(other)} and {printable(path)} would both be the document"
+                    f" {name!r}; index their common folder instead, or use two collections"
+                )
+            self._alike.add(name)
+            for alike in (other, path):
+                self._leave_out(alike, _ALIKE, name)
+            return
         if status.st_size > self._max_bytes:
             self._leave_out(
                 path,
@@ -185,6 +197,10 @@ class _Search:
 
     def _leave_out(self, path: Path, reason: str, name: str | None) -> None:
         self._left_out.setdefault(path, LeftOut(printable(path), reason, name))
+
+
+def _composed(path: Path) -> str:
+    return unicodedata.normalize("NFC", str(path))
 
 
 def _leads_out(path: Path, root: Path) -> bool:

@@ -164,12 +164,17 @@ class Runs:
             NotFound: the run's collection was deleted.
         """
         status = await self._read(run, with_failures=with_failures)
-        if status.ended or self._given_client is None:
-            return status
         try:
-            reason = await self._end_without_word(run)
+            return await self._settle(run, status, with_failures=with_failures)
         except Unavailable:
             return status  # what PostgreSQL knows is better than nothing
+
+    @tells_outages
+    async def _settle(self, run: RunHandle, status: RunStatus, *, with_failures: bool) -> RunStatus:
+        """Failed where PostgreSQL says that it goes on, and Temporal that it has ended."""
+        if status.ended or self._given_client is None:
+            return status
+        reason = await self._end_without_word(run)
         if reason is None:
             return status
         await self._status.fail_run(UUID(run.run_id), reason)
@@ -184,16 +189,14 @@ class Runs:
             NotFound: the run's collection was deleted.
             Unavailable: a server stayed away for a minute.
         """
-        checked = time.monotonic()
-        answered = checked
+        checked = answered = time.monotonic()
         while True:
             began = time.monotonic()
             try:
+                status = await self._read_told(run)
                 if began - checked >= _CHECK_SECONDS:
-                    status = await self.status(run, with_failures=False)
+                    status = await self._settle(run, status, with_failures=False)
                     checked = began
-                else:
-                    status = await self._read_told(run)
                 answered = began
             except Unavailable:
                 if began - answered > _OUTAGE_SECONDS:

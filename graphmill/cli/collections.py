@@ -10,6 +10,7 @@ from graphmill.application.documents import collection_key, collection_to_json
 from graphmill.cli.console import cell, emit_json, say, show_table
 from graphmill.cli.running import ERROR
 from graphmill.cli.session import open_session, settings_for
+from graphmill.errors import InvalidRequest
 
 
 async def list_collections(tenant: str | None, *, as_json: bool) -> int:
@@ -59,7 +60,11 @@ async def delete_collection(
     key = collection_key(settings.tenant, collection)
     async with open_session(settings) as session:
         found = await session.app.collections.show(key)
-        if not (yes or as_json) and sys.stdin.isatty():
+        if not yes:
+            if not sys.stdin.isatty():
+                raise InvalidRequest(
+                    f"nobody can be asked here whether {key.name!r} may go; add --yes"
+                )
             documents = found.documents["total"]
             question = f"Delete {key.name!r} with its {documents:,} documents and its graph?"
             if not typer.confirm(question, err=True):

@@ -1,5 +1,6 @@
 """How a command runs: errors in one line, exit codes, Ctrl-C."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -26,6 +27,7 @@ def exit_code(command: Callable[[], Coroutine[Any, Any, int]]) -> int:
 
     from graphmill.errors import GraphmillError, InvalidRequest, SettingsError
 
+    _silence_sdk()
     try:
         return asyncio.run(_until_terminated(command))
     except KeyboardInterrupt:
@@ -45,6 +47,15 @@ def exit_code(command: Callable[[], Coroutine[Any, Any, int]]) -> int:
             + " (GRAPHMILL_DEBUG=1 shows where)"
         )
         return ERROR
+
+
+def _silence_sdk() -> None:
+    """Temporal's SDK writes its log to stdout, where --json has its document; what ails a server is
+    in the errors that reach us."""
+    from temporalio.runtime import Runtime, TelemetryConfig
+
+    with contextlib.suppress(RuntimeError):  # used already: several commands in one process
+        Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=None)))
 
 
 async def _until_terminated(command: Callable[[], Coroutine[Any, Any, int]]) -> int:

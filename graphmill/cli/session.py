@@ -8,7 +8,7 @@ from graphmill.application.graphmill import Graphmill
 from graphmill.bootstrap import open_application
 from graphmill.cli.console import say
 from graphmill.embedded.stack import Addresses, Parts, find_running, running_stack
-from graphmill.errors import Unavailable
+from graphmill.errors import SettingsError, Unavailable
 from graphmill.settings import Settings, load_settings
 
 
@@ -35,10 +35,29 @@ def settings_for(tenant: str | None) -> Settings:
 
 
 def find_addresses(settings: Settings, *, temporal: bool) -> Addresses | None:
-    """Where the servers are that were set or that run in this home; None where they are not."""
-    if settings.database_url and (settings.temporal_address or not temporal):
+    """Where the servers are that were set or that run in this home; None where they are not.
+
+    Raises:
+        SettingsError: one server is set, and what runs in this home uses another.
+    """
+    if settings.database_url and settings.temporal_address:
         return Addresses(settings.database_url, settings.temporal_address)
-    return find_running(settings)
+    running = find_running(settings)
+    if running is None:
+        if settings.database_url and not temporal:
+            return Addresses(settings.database_url, None)
+        return None
+    for name, wanted, used in (
+        ("DATABASE_URL", settings.database_url, running.database_url),
+        ("TEMPORAL_ADDRESS", settings.temporal_address, running.temporal_address),
+    ):
+        if wanted and wanted != used:
+            raise SettingsError(
+                f"{name} is set, but what runs in {settings.home.absolute()} was started without"
+                " it and uses another; stop that (Ctrl-C where `graphmill up` runs) or unset"
+                f" {name}; to use neither of its servers, set DATABASE_URL and TEMPORAL_ADDRESS"
+            )
+    return running
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 from dataclasses import asdict
 
@@ -12,6 +13,8 @@ from graphmill.embedded.stack import up as run_stack
 from graphmill.settings import Settings
 
 _POLL_SECONDS = 0.2
+# libpq takes passwords in the query too.
+_SECRET_OPTION = re.compile(r"(?i)([?&](?:ssl)?password=)[^&#]*")
 
 
 async def up(tenant: str | None, *, as_json: bool) -> int:
@@ -42,10 +45,10 @@ def _without_password(url: str) -> str:
     from urllib.parse import urlsplit
 
     parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    host = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=f"{parts.username}:***@{host}").geturl()
+    if parts.password is not None:
+        host = parts.netloc.rpartition("@")[2]
+        url = parts._replace(netloc=f"{parts.username}:***@{host}").geturl()
+    return _SECRET_OPTION.sub(r"\1***", url)
 
 
 async def worker(roles: tuple[str, ...], tenant: str | None, *, as_json: bool) -> int:
@@ -70,5 +73,6 @@ def _become(module: str, words: tuple[str, ...], settings: Settings, *, as_json:
     os.environ["GRAPHMILL_TENANT"] = settings.tenant
     if as_json:
         emit_json({"module": module, "roles": list(words)} | addresses_to_json(addresses))
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what it logs from here on
     # -P: a folder called api or workers where the user happens to be is not ours.
     os.execv(sys.executable, (sys.executable, "-P", "-m", module, *words))

@@ -192,7 +192,10 @@ def test_documents_and_collections_are_listed_shown_and_deleted(
     assert shown["text_units"] == 1
     assert name in run(stack, "collections", "list").stdout
 
-    code, gone = run_json(stack, "collections", "delete", name)
+    refused = run(stack, "collections", "delete", name)
+    assert refused.returncode == 2  # nobody can be asked
+    assert "--yes" in refused.stderr
+    code, gone = run_json(stack, "collections", "delete", name, "--yes")
     assert (code, gone) == (0, {"deleted": name})
     assert run(stack, "collections", "show", name).returncode == 1
     _, left = run_json(stack, "collections", "list")

@@ -86,3 +86,10 @@ def test_no_secret_is_told(tmp_path: Path) -> None:
     assert "DATABASE_URL" in str(told.value)
     assert "sk-1" not in str(told.value)
     assert "pg-2" not in str(told.value)
+
+
+def test_an_overlap_as_large_as_a_chunk_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRAPHMILL_CHUNK_SIZE", "200")
+    monkeypatch.setenv("GRAPHMILL_CHUNK_OVERLAP", "200")
+    with pytest.raises(SettingsError, match=r"chunk.*overlap"):
+        load_settings()

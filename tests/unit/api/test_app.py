@@ -128,6 +128,12 @@ async def test_a_wrong_field_is_named(
     assert answer.json()["errors"][0]["field"] == said
 
 
+@pytest.mark.parametrize("path", ["/v1/collections", "/v1/collections/files/documents"])
+async def test_a_cursor_that_no_page_gave_is_refused(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.get(path, params={"after": "a\0"})
+    assert "query.after" in problem(answer, 422)
+
+
 async def test_what_was_sent_is_not_sent_back(http: httpx.AsyncClient) -> None:
     body = {"name": "x", "password": "hunter2"}
     answer = await http.post("/v1/collections", json=body)

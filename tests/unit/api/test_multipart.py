@@ -91,6 +91,17 @@ async def test_a_creation_date_holds_for_the_files_that_follow_it(
         (body(("files", "a", b"1"), ("files", "a", b"2")), 400, "same name"),
         (body(("files", "big", b"x" * 5_000_001)), 413, "larger than the 5,000,000"),
         (body(("creation_date", None, b"x" * 1001)), 413, "too long"),
+        (body(("creation_date", None, b"0001-01-01"), ("files", "a", b"1")), 400, "creation_date"),
+        (
+            body(("creation_date", None, b"0001-01-01T00:00:00+14:00"), ("files", "a", b"1")),
+            400,
+            "creation_date",
+        ),
+        (
+            body(("creation_date", None, b"9999-12-31T23:59:59-14:00"), ("files", "a", b"1")),
+            400,
+            "creation_date",
+        ),
         (body(*[("files", str(n), b"") for n in range(1001)]), 413, "at most 1,000 files"),
     ],
 )
@@ -122,3 +133,10 @@ async def test_an_endless_body_is_cut_off(http: httpx.AsyncClient) -> None:
     answer = await http.post(URL, content=endless(), headers=headers)
     assert answer.status_code == 413
     assert sent <= 8_000_000
+
+
+async def test_a_boundary_that_is_none_is_refused(http: httpx.AsyncClient) -> None:
+    headers = {"content-type": f"multipart/form-data; boundary={'x' * 300}"}
+    answer = await http.post(URL, content=b"--x", headers=headers)
+    assert answer.status_code == 400
+    assert "multipart body" in answer.json()["detail"]

@@ -100,13 +100,6 @@ def test_the_same_file_given_twice_is_one_document(tmp_path: Path) -> None:
     assert len(found.left_out) == 1
 
 
-def test_names_that_look_alike_in_unicode_are_one_name(tmp_path: Path) -> None:
-    write(tmp_path / "u\u0308.txt")
-    write(tmp_path / "\u00fc.txt")
-    with pytest.raises(InvalidRequest, match="would both be the document"):
-        names(tmp_path)
-
-
 @pytest.mark.parametrize("missing", ["nothing", "nothing/at/all.txt"])
 def test_a_path_that_does_not_exist_is_named(tmp_path: Path, missing: str) -> None:
     with pytest.raises(InvalidRequest, match=f"{missing} does not exist"):
@@ -197,3 +190,20 @@ def test_what_may_not_be_read_is_left_out_and_told() -> None:
         ("closed/", "the folder cannot be read: Permission denied"),
         ("listed/c.txt", "cannot be read: Permission denied"),
     ]
+
+
+def test_two_names_that_differ_only_in_how_accents_are_written_are_left_out(
+    tmp_path: Path,
+) -> None:
+    for name in ("\u00e9.txt", "e\u0301.txt", "other.txt"):
+        write(tmp_path / name)
+    found = find(tmp_path)
+    assert [file.name for file in found.files] == ["other.txt"]
+    assert [left.name for left in found.left_out] == ["\u00e9.txt"] * 2
+    assert "rename one" in found.left_out[0].reason
+
+
+def test_one_file_given_in_two_spellings_is_one_document(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.txt")
+    (tmp_path / "sub").mkdir()
+    assert names(path, tmp_path / "sub" / ".." / "a.txt") == ["a.txt"]

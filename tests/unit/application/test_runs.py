@@ -385,3 +385,20 @@ async def test_what_postgresql_knows_is_told_while_temporal_is_away(
     await open_row(pool, run)
     away = await Client.connect("127.0.0.1:1", lazy=True)
     assert (await made(pool, away).status(run)).state is RunState.RUNNING
+
+
+async def test_who_waits_is_told_when_temporal_stays_away(
+    runs: Runs,
+    pool: asyncpg.Pool,
+    key: CollectionKey,
+    worker: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("graphmill.application.runs._CHECK_SECONDS", 0.1)
+    monkeypatch.setattr("graphmill.application.runs._OUTAGE_SECONDS", 1.0)
+    run = await runs.start(IndexRequest(key.name))
+    await open_row(pool, run)
+    away = made(pool, await Client.connect("127.0.0.1:1", lazy=True))
+    async with asyncio.timeout(30):
+        with pytest.raises(Unavailable, match="Temporal does not answer"):
+            _ = [status async for status in away.wait(run)]

@@ -1,0 +1,45 @@
+"""No body is held in memory before it is known to be small."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from api.body_limit import MAX_BODY_BYTES, BodyLimit
+
+
+async def count(scope: Scope, receive: Receive, send: Send) -> None:
+    body = await Request(scope, receive).body()
+    await PlainTextResponse(str(len(body)))(scope, receive, send)
+
+
+async def post(content: bytes | AsyncIterator[bytes], kind: str) -> httpx.Response:
+    transport = httpx.ASGITransport(app=BodyLimit(count))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        return await client.post("/", content=content, headers={"content-type": kind})
+
+
+async def in_parts(size: int) -> AsyncIterator[bytes]:
+    for start in range(0, size, 65_536):
+        yield b"x" * min(65_536, size - start)
+
+
+@pytest.mark.parametrize("size", [0, 1, MAX_BODY_BYTES])
+async def test_a_small_body_arrives_whole(size: int) -> None:
+    assert (await post(b"x" * size, "application/json")).text == str(size)
+    assert (await post(in_parts(size), "application/json")).text == str(size)
+
+
+async def test_a_large_body_is_refused_with_or_without_its_length() -> None:
+    for content in (b"x" * (MAX_BODY_BYTES + 1), in_parts(MAX_BODY_BYTES + 1)):
+        answer = await post(content, "application/json")
+        assert answer.status_code == 413
+        assert "at most 1,000,000 bytes" in answer.json()["detail"]
+
+
+async def test_an_upload_is_not_held_back() -> None:
+    size = MAX_BODY_BYTES + 1
+    assert (await post(in_parts(size), "Multipart/Form-Data; boundary=x")).text == str(size)
