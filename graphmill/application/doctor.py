@@ -40,7 +40,7 @@ class Check:
 def check_machine(settings: Settings) -> tuple[Check, ...]:
     """What can be seen without any server."""
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in _PACKAGES)
-    checks = [
+    return (
         Check(
             "python",
             sys.version_info >= (3, 11),
@@ -55,17 +55,7 @@ def check_machine(settings: Settings) -> tuple[Check, ...]:
             f" connections a process, chunks of {settings.chunk.size} tokens with"
             f" {settings.chunk.overlap} of overlap, tenant {settings.tenant}",
         ),
-    ]
-    if settings.chunk.overlap >= settings.chunk.size:
-        checks.append(
-            Check(
-                "chunks",
-                False,
-                f"GRAPHMILL_CHUNK_OVERLAP is {settings.chunk.overlap}, GRAPHMILL_CHUNK_SIZE"
-                f" {settings.chunk.size}; the overlap must be smaller",
-            )
-        )
-    return tuple(checks)
+    )
 
 
 def _check_home(home: Path) -> Check:

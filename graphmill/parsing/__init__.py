@@ -13,7 +13,7 @@ from graphmill.parsing.text import Content, assemble
 from graphmill.settings import LimitSettings
 
 # Part of what makes a stored text current: raise it when the same bytes may give another text.
-PARSER_VERSION = "1"
+PARSER_VERSION = "2"
 
 __all__ = ["PARSER_VERSION", "parse"]
 

@@ -8,6 +8,7 @@ import re
 import unicodedata
 
 from graphmill.errors import FailureReason, InvalidDocument
+from graphmill.parsing.alphabets import one_byte_encoding
 from graphmill.parsing.text import text_too_large
 
 _BOMS = (  # UTF-32 before UTF-16: the little-endian one begins with the other's
@@ -43,10 +44,23 @@ _DECLARED = {
     "latin1": "cp1252",
     "windows-1252": "cp1252",
     "iso-8859-2": "iso8859_2",
+    "iso-8859-3": "iso8859_3",
+    "iso-8859-4": "iso8859_4",
     "iso-8859-5": "iso8859_5",
+    "iso-8859-6": "iso8859_6",
     "iso-8859-7": "iso8859_7",
+    "iso-8859-8": "iso8859_8",
+    "iso-8859-8-i": "iso8859_8",
     "iso-8859-9": "cp1254",
+    "iso-8859-10": "iso8859_10",
+    "iso-8859-13": "iso8859_13",
+    "iso-8859-14": "iso8859_14",
     "iso-8859-15": "iso8859_15",
+    "iso-8859-16": "iso8859_16",
+    "ibm866": "cp866",
+    "cp866": "cp866",
+    "macintosh": "mac_roman",
+    "x-mac-cyrillic": "mac_cyrillic",
     "windows-1250": "cp1250",
     "windows-1251": "cp1251",
     "windows-1253": "cp1253",
@@ -62,17 +76,23 @@ _DECLARED = {
     "shift_jis": "cp932",
     "shift-jis": "cp932",
     "windows-31j": "cp932",
+    "x-sjis": "cp932",
     "euc-jp": "euc_jp",
+    "x-euc-jp": "euc_jp",
     "iso-2022-jp": "iso2022_jp",
     "gb2312": "gb18030",
     "gbk": "gb18030",
     "gb18030": "gb18030",
+    "hz-gb-2312": "hz",
     "big5": "big5hkscs",
+    "big5-hkscs": "big5hkscs",
     "euc-kr": "cp949",
+    "windows-949": "cp949",
     "ks_c_5601-1987": "cp949",
 }
-_META_CHARSET = re.compile(
-    rb"charset\s{0,10}=\s{0,10}[\"']?\s{0,10}([A-Za-z0-9_-]{2,20})", re.IGNORECASE
+_DECLARATION = re.compile(
+    rb"(?:charset|<\?xml\s[^<>]{0,200}?\sencoding)\s{0,10}=\s{0,10}[\"']?\s{0,10}([\w-]{2,20})",
+    re.IGNORECASE,
 )
 _BINARY_CONTROLS = bytes([*range(7), *range(14, 27), *range(28, 32), 127])
 _EAST_ASIAN = re.compile(r"[\s!-~\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff00-\uffef]{4,}")
@@ -91,8 +111,8 @@ def decode(data: bytes, format: str, max_characters: int) -> str:
     if text is None:
         raise InvalidDocument(
             FailureReason.CORRUPT,
-            f"the name says {format}, but the content is not text in any encoding we know; save it"
-            " again as UTF-8",
+            "this begins like text, but the rest is not text in any encoding we know;"
+            " if it is text, save it again as UTF-8",
         )
     if len(text) > max_characters:
         raise text_too_large(max_characters)
@@ -122,15 +142,35 @@ def to_text(data: bytes, declared: bool = False) -> str | None:
         return _utf16_without_bom(data)
     if b"\x1b$" in data[:_SAMPLE] and (text := _strict(data, "iso2022_jp")) is not None:
         return text
+    if (text := _ebcdic(data)) is not None:
+        return text
     if _is_binary(data):
         return _utf16_without_bom(data, east_asian=True)  # others have spaces, so NULs
-    if (text := _utf8(data)) is not None:
+    encoding = _declared_encoding(data) if declared else None
+    is_hz = encoding == "hz" and data.isascii()  # the one that is UTF-8 as well
+    if not is_hz and (text := _utf8(data)) is not None:
         return text
-    if declared and (meta := _META_CHARSET.search(data, 0, 4096)):
-        encoding = _DECLARED.get(meta[1].decode("ascii").lower())
-        if encoding is not None:
-            return data.decode(encoding, errors="replace")
+    if encoding is not None:
+        return data.decode(encoding, errors="replace")
     return _legacy(data)
+
+
+def _declared_encoding(data: bytes) -> str | None:
+    declaration = _DECLARATION.search(data, 0, 4096)
+    return _DECLARED.get(declaration[1].decode("ascii").lower()) if declaration else None
+
+
+def _ebcdic(data: bytes) -> str | None:
+    """Text of IBM mainframes, by its spaces: 0x40 and no 0x20, and letters when it is decoded."""
+    sample = data[:_SAMPLE]
+    spaced = sample.count(0x40) * 12 >= len(sample) and sample.count(0x20) * 100 <= len(sample)
+    if not spaced or sample.isascii():
+        return None
+    text = sample.decode("cp500")
+    plain = sum(c.isascii() and (c.isalnum() or c.isspace()) for c in text)
+    if plain * 5 < len(sample) * 4:
+        return None
+    return data.decode("cp500").replace("\x85", "\n")  # its own end of a line
 
 
 def _is_binary(data: bytes) -> bool:
@@ -189,21 +229,26 @@ def _utf16_without_bom(data: bytes, east_asian: bool = False) -> str | None:
 
 
 def _legacy(data: bytes) -> str | None:
-    from charset_normalizer import from_bytes  # 20 ms, and UTF-8 needs none of it
-
     sample = data[:_SAMPLE]
     if len(data) > _SAMPLE:  # do not cut a character in two
         sample = sample[: sample.rfind(b"\n") + 1] or sample
+    encoding = one_byte_encoding(sample) or _by_statistics(sample)
+    text = data.decode(encoding, errors="replace")
+    # Bytes that the best guess cannot place, all over: these are not characters.
+    return text if text.count("\ufffd") * 20 <= len(text) else None
+
+
+def _by_statistics(sample: bytes) -> str:
+    from charset_normalizer import from_bytes  # 20 ms, and most texts need none of it
+
     match = from_bytes(sample, cp_isolation=list(_LEGACY), enable_fallback=False).best()
     encoding = match.encoding if match else "cp1252"
     # What it gets wrong on short texts, each by a rule that does not depend on length.
     if encoding in ("cp1250", "cp1254", "cp1257") and _western(sample):
-        encoding = "cp1252"
+        return "cp1252"
     if encoding == "cp949" and not _korean(sample):
-        encoding = "gb18030"
-    text = data.decode(encoding, errors="replace")
-    # Bytes that the best guess cannot place, all over: these are not characters.
-    return text if text.count("\ufffd") * 20 <= len(text) else None
+        return "gb18030"
+    return encoding
 
 
 def _western(sample: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from pathlib import PurePosixPath
 
@@ -15,6 +16,8 @@ _DELIMITERS = ",;\t|"
 _SAMPLE_ROWS = 50
 _SAMPLE_CHARACTERS = 65_536
 _MAX_COLUMNS = 10_000
+# Excel writes its delimiter so, and reads it; it is no row.
+_NAMED_DELIMITER = re.compile(r"\"?sep=([^\w\"\r\n])\"?\r?(?:\n|$)", re.IGNORECASE)
 
 
 def read(data: bytes, name: str, limits: LimitSettings) -> Content:
@@ -24,7 +27,10 @@ def read(data: bytes, name: str, limits: LimitSettings) -> Content:
     # The default limit of 128 kB a field would fail what the limit on characters lets in.
     csv.field_size_limit(max(131_072, limits.document_characters))
     try:
-        delimiter = "\t" if tabs else _delimiter(text[:_SAMPLE_CHARACTERS])
+        if named := _NAMED_DELIMITER.match(text):
+            text, delimiter = text[named.end() :], named[1]
+        else:
+            delimiter = "\t" if tabs else _delimiter(text[:_SAMPLE_CHARACTERS])
         rows = [
             row
             for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)

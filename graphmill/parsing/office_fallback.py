@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from graphmill.errors import FailureReason, InvalidDocument, PermanentError
-from graphmill.parsing.tables import table
+from graphmill.parsing.tables import table, without_empty_columns
 from graphmill.parsing.text import Content, text_too_large
 from graphmill.settings import LimitSettings
 
@@ -101,7 +101,7 @@ def _sheet(sheet: Any, limits: LimitSettings) -> str:
             size += sum(map(len, row)) + 3 * len(row)
             if size > limits.document_characters:
                 raise text_too_large(limits.document_characters)
-    return f"## {sheet.title}\n\n{table(rows)}" if rows else ""
+    return f"## {sheet.title}\n\n{table(without_empty_columns(rows))}" if rows else ""
 
 
 def _bounded(blocks: Iterator[str], limits: LimitSettings) -> list[str]:

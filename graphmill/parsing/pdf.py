@@ -3,11 +3,13 @@
 import importlib
 import re
 import zlib
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from graphmill.errors import FailureReason, InvalidDocument, NoText
-from graphmill.parsing.markup import plain_inline, unescape
-from graphmill.parsing.sniffing import needs_password
+from graphmill.parsing.markup import plain_emphasis, unescape
+from graphmill.parsing.refusals import needs_password
 from graphmill.parsing.tables import repeat_headers
 from graphmill.parsing.text import Content, text_too_large
 from graphmill.settings import LimitSettings
@@ -22,6 +24,16 @@ _STREAM_BYTES = 100_000_000
 _STREAM = re.compile(rb"stream\r?\n(?=[\x08-\x78])")
 _FEED = 65_536
 
+# Markdown with less than this part of the letters on its page has lost some, mostly text that runs
+# upwards. Plain text with less than this part of the markdown's words misreads the page's fonts.
+_COMPLETE = 0.9
+# Of the lines at either end of a page so many may be running heads, in documents of so many pages.
+_HEAD_LINES = 2
+_HEADED_PAGES = 5
+# Annotations that hold words which no text layer has.
+_NOTES = frozenset(("freetext", "text"))
+
+_WORD = re.compile(r"\w+")
 _FENCED = re.compile(r"\s*```(?:text)?\n(.*?)\n?```\s*", re.DOTALL)
 # PDFium marks a hyphen at a line's end so; the word goes on in the next line.
 _BROKEN_WORD = re.compile("[\ufffe\x02]\r?\n?")
@@ -41,10 +53,9 @@ def read(data: bytes, limits: LimitSettings, careful: bool) -> Content:
     data = data[data.find(b"%PDF-") :]
     _refuse_bomb(data, limits)
     pages = None if careful else _markdown_pages(data, limits)
-    if pages is None:
+    if pages is None or not _has_text(pages):
         pages = _plain_pages(data, limits)
-    pages = [_mend(page) for page in pages]
-    if not any(map(str.isalnum, "".join(pages))):
+    if not _has_text(pages):
         raise _no_text(data)
     return Content(pages, paged=True, title=_title(data))
 
@@ -85,6 +96,8 @@ def _markdown_pages(data: bytes, limits: LimitSettings) -> list[str] | None:
         output_format="markdown",
         image_mode="off",
         extract_links=False,
+        extract_annotations=True,
+        keep_headers_footers=True,  # or it takes headings and first paragraphs for them
         num_workers=1,
         quiet=True,
     )
@@ -96,12 +109,91 @@ def _markdown_pages(data: bytes, limits: LimitSettings) -> list[str] | None:
         return None
     if not result.pages:
         return None
-    numbered: dict[int, str] = {page.page_num: page.markdown or "" for page in result.pages}
-    if sum(map(len, numbered.values())) > limits.document_characters:
+    if sum(len(page.markdown or "") for page in result.pages) > limits.document_characters:
         raise text_too_large(limits.document_characters)
     # A page that failed keeps its number, so that those behind it keep theirs.
-    pages = [numbered.get(number, "") for number in range(1, max(numbered) + 1)]
-    return [fence[1] if (fence := _FENCED.fullmatch(page)) else page for page in pages]
+    found: dict[int, Any] = {page.page_num - 1: page for page in result.pages}
+    pages = [""] * (max(found) + 1)
+    for index, page in found.items():
+        pages[index] = _plain_markdown(page.markdown or "")
+    _complete(pages, data, (index for index, page in found.items() if _is_incomplete(page)))
+    pages = _without_running_heads(pages)
+    for index, page in found.items():
+        pages[index] += _notes(page, pages[index])
+    return pages
+
+
+def _plain_markdown(markdown: str) -> str:
+    fence = _FENCED.fullmatch(markdown)
+    if fence and "```" not in fence[1]:  # one for the whole page
+        return _mend(fence[1])
+    return _mend(unescape(repeat_headers(plain_emphasis(markdown))))
+
+
+def _is_incomplete(page: Any) -> bool:
+    return _count_letters(page.markdown or "") < _COMPLETE * _count_letters(page.text)
+
+
+def _complete(pages: list[str], data: bytes, indexes: Iterable[int]) -> None:
+    """Put the plain text of the pages at these indexes in their place, where it has their words."""
+    document: Any = None
+    try:
+        for index in indexes:
+            document = document or _open(data)
+            text = _plain_page(document, index) or ""
+            words = set(_WORD.findall(pages[index]))
+            if len(words.intersection(_WORD.findall(text))) >= _COMPLETE * len(words):
+                pages[index] = text
+    except InvalidDocument:
+        return  # what liteparse opens and pypdfium2 does not stays as it is
+    finally:
+        if document:
+            document.close()
+
+
+def _without_running_heads(pages: list[str]) -> list[str]:
+    """Less the lines that end or begin most pages; the first of each stays.
+
+    Lines must be equal to the letter: one that counts may count invoices as well as pages.
+    """
+    if len(pages) < _HEADED_PAGES:
+        return pages
+    split = [page.split("\n") for page in pages]
+    count = Counter(line for lines in split for line in {lines[i] for i in _ends(lines)})
+    met: set[str] = set()
+    for lines in split:
+        for index in _ends(lines):
+            line = lines[index]
+            if line in met:
+                lines[index] = ""
+            elif count[line] > len(pages) / 2:
+                met.add(line)
+    return ["\n".join(lines) for lines in split]
+
+
+def _ends(lines: list[str]) -> set[int]:
+    """Where the first and the last lines with words are, but for rows of tables."""
+    worded = [i for i, line in enumerate(lines) if line[:1] != "|" and _has_text(line)]
+    return {*worded[:_HEAD_LINES], *worded[-_HEAD_LINES:]}
+
+
+def _notes(page: Any, text: str) -> str:
+    """What readers wrote on the page, as paragraphs to come after its text."""
+    known = _one_line(text)
+    notes = [note.contents or "" for note in page.annotations or () if note.subtype in _NOTES]
+    return "".join(f"\n\n{note}" for note in notes if note and _one_line(note) not in known)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _has_text(texts: Iterable[str]) -> bool:
+    return any(map(str.isalnum, "".join(texts)))
+
+
+def _count_letters(text: str) -> int:
+    return sum(map(str.isalnum, text))
 
 
 def _plain_pages(data: bytes, limits: LimitSettings) -> list[str]:
@@ -110,12 +202,11 @@ def _plain_pages(data: bytes, limits: LimitSettings) -> list[str]:
     failed = 0
     document = _open(data)
     try:
-        for number in range(len(document)):
-            text = ""
-            try:
-                text = str(document[number].get_textpage().get_text_range())
-            except _pdfium_error():
+        for index in range(len(document)):
+            text = _plain_page(document, index)
+            if text is None:
                 failed += 1
+                text = ""
             size += len(text)
             if size > limits.document_characters:
                 raise text_too_large(limits.document_characters)
@@ -125,6 +216,14 @@ def _plain_pages(data: bytes, limits: LimitSettings) -> list[str]:
     if failed == len(pages):  # zero pages too
         raise _corrupt()
     return pages
+
+
+def _plain_page(document: Any, index: int) -> str | None:
+    """None where PDFium fails."""
+    try:
+        return _mend(str(document[index].get_textpage().get_text_range()))
+    except _pdfium_error():
+        return None
 
 
 def _open(data: bytes) -> Any:
@@ -173,8 +272,7 @@ def _title(data: bytes) -> str:
 
 
 def _mend(page: str) -> str:
-    joined = _BROKEN_WORD.sub("", page).translate(_LIGATURES)
-    return unescape(repeat_headers(plain_inline(joined)))
+    return _BROKEN_WORD.sub("", page).translate(_LIGATURES)
 
 
 def _corrupt() -> InvalidDocument:

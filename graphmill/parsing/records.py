@@ -5,6 +5,7 @@ duplicate keys are all kept.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from graphmill.settings import LimitSettings
 _READABLE_DEPTH = 12
 # Python's own limit would depend on how deep the caller stands.
 _MAX_DEPTH = 100
+_SPACE = re.compile(r"[ \t\n\r]*")
 _TITLE_KEYS = ("title", "name", "headline")
 
 
@@ -32,7 +34,7 @@ def read(data: bytes, format: str, limits: LimitSettings) -> Content:
     if not text.strip():
         return Content(())
     try:
-        value = _records(text) if format == "jsonl" else _value_or_records(text)
+        value = _records(text) if format == "jsonl" else _value_or_values(text)
         blocks = list(_blocks(value, limits.document_characters))
     except RecursionError:
         raise InvalidDocument(
@@ -46,13 +48,23 @@ _decoder = json.JSONDecoder(
 )
 
 
-def _value_or_records(text: str) -> Any:
-    try:
-        return _decoder.decode(text)
-    except json.JSONDecodeError as error:
-        if error.msg == "Extra data":  # often JSON lines under the wrong name
-            return _records(text)
-        raise _corrupt(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
+def _value_or_values(text: str) -> Any:
+    """A list of them where one follows another: JSON lines by another name, or printed in turn."""
+    values: list[Any] = []
+    at = _end_of_space(text, 0)
+    while at < len(text):
+        try:
+            value, at = _decoder.raw_decode(text, at)
+        except json.JSONDecodeError as error:
+            raise _corrupt(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
+        values.append(value)
+        at = _end_of_space(text, at)
+    return values[0] if len(values) == 1 else values
+
+
+def _end_of_space(text: str, start: int) -> int:
+    space = _SPACE.match(text, start)
+    return space.end() if space else start
 
 
 def _records(text: str) -> list[Any]:

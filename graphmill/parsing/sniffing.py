@@ -5,11 +5,11 @@ import struct
 from pathlib import PurePosixPath
 
 from graphmill.errors import FailureReason, InvalidDocument, NoText
+from graphmill.parsing import ole
 from graphmill.parsing.decoding import to_text
+from graphmill.parsing.refusals import READ, needs_ocr, needs_password, packed, unsupported
 from graphmill.parsing.zips import check_office, open_zip, read_member
 from graphmill.settings import LimitSettings
-
-READ = "txt, md, html, pdf, docx, pptx, xlsx, csv, json and jsonl"
 
 _TEXT_ENDINGS = {
     "txt": "txt",
@@ -59,12 +59,22 @@ def _endings(words: str) -> frozenset[str]:
 
 
 _OFFICE_ENDINGS = _endings("docx docm dotx dotm pptx pptm potx ppsx ppsm xlsx xlsm xltx xltm")
-_OTHER_ZIP_ENDINGS = _endings("odt ods odp odg epub xlsb pages numbers key")
+_OTHER_ZIPS = {
+    "odt": "OpenDocument text",
+    "ods": "OpenDocument spreadsheet",
+    "odp": "OpenDocument presentation",
+    "odg": "OpenDocument graphics",
+    "epub": "EPUB",
+    "xlsb": "binary Excel workbook (xlsb)",
+    "pages": "Apple iWork",
+    "numbers": "Apple iWork",
+    "key": "Apple iWork",
+}
 _PICTURE_ENDINGS = _endings("png jpg jpeg gif tif tiff bmp webp heic heif avif jp2")
 _ARCHIVE_ENDINGS = _endings("zip gz tgz tar bz2 xz 7z rar zst lz4")
 _BINARY_ENDINGS = (
     _OFFICE_ENDINGS
-    | _OTHER_ZIP_ENDINGS
+    | frozenset(_OTHER_ZIPS)
     | _PICTURE_ENDINGS
     | _ARCHIVE_ENDINGS
     | _endings("pdf doc dot xls xlt ppt pps msg")
@@ -123,8 +133,12 @@ _HTML = re.compile(
 )
 _XML = re.compile(r"\s*<\?xml\b|\s*<!DOCTYPE\s+(?!html)\w", re.IGNORECASE)
 _XHTML = re.compile(r"<html\b[^<>]*>", re.IGNORECASE)
+# One of these may begin a letter or a note; two within a few lines are the head of an e-mail.
+_MAIL_FIELD = "(From|To|Cc|Date|Subject|Reply-To|Sender|Received|Return-Path|Message-ID): "
 _MAIL = re.compile(
-    r"(From |(Return-Path|Received|Delivered-To|MIME-Version|Message-ID|X-[\w-]+): )", re.IGNORECASE
+    r"(From |(Return-Path|Received|Delivered-To|MIME-Version|Message-ID|X-[\w-]+): )"
+    rf"|{_MAIL_FIELD}[^\n]*\n(([\w-]+:|[ \t])[^\n]*\n){{0,9}}{_MAIL_FIELD}",
+    re.IGNORECASE,
 )
 _ENCRYPTED_MAIL = re.compile(
     r"^Content-Type:\s{1,10}(multipart/encrypted|application/(x-)?pkcs7-mime)",
@@ -143,7 +157,7 @@ def recognise(data: bytes, name: str, limits: LimitSettings, careful: bool = Fal
     if data.startswith(_ZIP):
         return _zip_format(data, ending, limits)
     if data.startswith(_OLE):
-        raise _ole_refusal(data, careful)
+        raise ole.refusal(data, ending, careful)
     if b"%PDF-" in data[:1024] and (ending == "pdf" or data.lstrip()[:5] == b"%PDF-"):
         return "pdf"
     _refuse_by_magic(data)
@@ -153,67 +167,68 @@ def recognise(data: bytes, name: str, limits: LimitSettings, careful: bool = Fal
 def _refuse_by_magic(data: bytes) -> None:
     for magic, kind in _PICTURES:
         if data.startswith(magic):
-            raise _needs_ocr(kind)
+            raise needs_ocr(kind)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        raise _needs_ocr("WebP")
+        raise needs_ocr("WebP")
     if data[4:8] == b"ftyp":
         if data[8:12] in _HEIF_BRANDS:
-            raise _needs_ocr("HEIF")
-        raise _unsupported("video")
+            raise needs_ocr("HEIF")
+        raise unsupported("video")
     if data[:2] == b"BM" and len(data) > 26 and data[6:10] == b"\0\0\0\0":
-        raise _needs_ocr("BMP")
+        raise needs_ocr("BMP")
     for magic, kind in _ARCHIVES:
         if data.startswith(magic):
-            raise _archive(kind)
+            raise packed(kind)
     if data[257:262] == b"ustar":
-        raise _archive("tar")
+        raise packed("tar")
     for magic, kind in _OTHERS:
         if data.startswith(magic):
-            raise _unsupported(kind)
+            raise unsupported(kind)
 
 
 def _zip_format(data: bytes, ending: str, limits: LimitSettings) -> str:
     office = ending in _OFFICE_ENDINGS
-    if not office and ending not in _OTHER_ZIP_ENDINGS and b"[Content_Types].xml" not in data:
+    if not office and ending not in _OTHER_ZIPS and b"[Content_Types].xml" not in data:
         # Not opened any further than to tell whether it is a document of some kind.
         kind = _other_zip_kind(data)
         if kind is None:
             raise _encrypted_or_archive(data)
-        raise _unsupported(kind)
+        raise unsupported(kind)
     archive = open_zip(data, limits)
     names = [info.filename for info in archive.infolist()]
     if any(info.flag_bits & 1 for info in archive.infolist()):
         raise needs_password("file")
     if "[Content_Types].xml" in names:
         if "xl/workbook.bin" in names:
-            raise _unsupported("binary Excel workbook (xlsb)")
+            raise unsupported("binary Excel workbook (xlsb)")
         for folder, format in (("word/", "docx"), ("ppt/", "pptx"), ("xl/", "xlsx")):
             if any(entry.startswith(folder) and entry.endswith(".xml") for entry in names):
                 check_office(archive, limits)
                 return format
         if not office:
-            raise _unsupported("Open Packaging file that is no Word, PowerPoint or Excel file")
+            raise unsupported("Open Packaging file that is no Word, PowerPoint or Excel file")
     if office:
         raise InvalidDocument(
             FailureReason.CORRUPT,
             f"the name says {ending}, but the parts of such a file are missing; open it in Office"
             " and save it again",
         )
-    kind = _other_zip_kind(data)
+    # Not every writer puts first what would tell: then the name's ending has to.
+    kind = _other_zip_kind(data) or _OTHER_ZIPS.get(ending)
     if kind is None:
-        raise _archive("zip")
+        raise packed("zip")
     if kind.startswith("OpenDocument"):
         manifest = read_member(archive, "META-INF/manifest.xml", 1_000_000)
         if b"encryption-data" in manifest:
             raise needs_password("file")
-    raise _unsupported(kind)
+    raise unsupported(kind)
 
 
 def _encrypted_or_archive(data: bytes) -> InvalidDocument:
     # General purpose bit 0 of the first local header.
     if len(data) > 8 and data.startswith(_ZIP[0]) and struct.unpack_from("<H", data, 6)[0] & 1:
         return needs_password("archive")
-    return _archive("zip")
+    return packed("zip")
 
 
 def _other_zip_kind(data: bytes) -> str | None:
@@ -229,46 +244,6 @@ def _other_zip_kind(data: bytes) -> str | None:
     if b"META-INF/container.xml" in data and b"application/epub+zip" in data[:2000]:
         return "EPUB"
     return None
-
-
-def _ole_refusal(data: bytes, careful: bool) -> InvalidDocument:
-    def has(stream: str) -> bool:
-        return stream.encode("utf-16-le") in data
-
-    if has("EncryptedPackage") and has("EncryptionInfo"):
-        return needs_password("file")
-    if has("__substg1.0_"):
-        return _unsupported("Outlook message (msg)")
-    kinds = (
-        ("WordDocument", "doc", "Word 97-2003 (doc)", "docx"),
-        ("PowerPoint Document", "ppt", "PowerPoint 97-2003 (ppt)", "pptx"),
-        ("Workbook", "xls", "Excel 97-2003 (xls)", "xlsx"),
-        ("Book", "xls", "Excel 5.0/95 (xls)", "xlsx"),
-    )
-    for stream, format, kind, newer in kinds:
-        if has(stream):
-            if not careful and _is_locked(data, format):
-                return needs_password("file")
-            return _unsupported(kind, f"save it as {newer}")
-    if len(data) < 1536 or not has("Root Entry"):
-        return InvalidDocument(
-            FailureReason.CORRUPT,
-            "this begins like an old Office file, but the rest is missing or damaged; get a whole"
-            " copy",
-        )
-    return _unsupported("OLE compound file")
-
-
-def _is_locked(data: bytes, format: str) -> bool:
-    from office_oxide import Document, OfficeOxideError
-
-    try:
-        Document.from_bytes(data, format).close()  # pyright: ignore[reportArgumentType]
-    except OfficeOxideError as error:
-        return "password" in str(error).lower() or "encrypted" in str(error).lower()
-    except Exception:  # whatever else is wrong with it, it is not read anyway
-        return False
-    return False
 
 
 def _text_format(data: bytes, ending: str) -> str:
@@ -292,7 +267,7 @@ def _text_format(data: bytes, ending: str) -> str:
     if ending in _UNREAD_TEXT:
         if _HTML.match(start):
             return "html"
-        raise _unsupported(_UNREAD_TEXT[ending])
+        raise unsupported(_UNREAD_TEXT[ending])
     if known is not None:
         return known
     return _guess(start)
@@ -303,9 +278,9 @@ def _guess(start: str) -> str:
     if _HTML.match(start) or (_XML.match(start) and _XHTML.search(start[:2000])):
         return "html"
     if _XML.match(start):
-        raise _unsupported("XML")
+        raise unsupported("XML")
     if _MAIL.match(start):
-        raise _unsupported("e-mail (eml)")
+        raise unsupported("e-mail (eml)")
     return "txt"
 
 
@@ -319,6 +294,13 @@ def _whole_characters(data: bytes) -> bytes:
 
 
 def _not_text(ending: str) -> InvalidDocument:
+    if ending in _ARCHIVE_ENDINGS:
+        return InvalidDocument(
+            FailureReason.CORRUPT,
+            f"the name says {ending}, but the content is not; it may be damaged, or one part of an"
+            " archive that was split: unpack it together with the others and upload the files in"
+            " it",
+        )
     if ending in _TEXT_ENDINGS or ending in _UNREAD_TEXT or ending in _BINARY_ENDINGS:
         return InvalidDocument(
             FailureReason.CORRUPT,
@@ -328,32 +310,4 @@ def _not_text(ending: str) -> InvalidDocument:
     return InvalidDocument(
         FailureReason.UNSUPPORTED,
         f"this is binary and of no format that we know; read are {READ}",
-    )
-
-
-def needs_password(what: str) -> InvalidDocument:
-    return InvalidDocument(
-        FailureReason.NEEDS_PASSWORD,
-        f"the {what} is locked with a password; remove it and upload the {what} again",
-    )
-
-
-def _needs_ocr(kind: str) -> InvalidDocument:
-    return InvalidDocument(
-        FailureReason.NEEDS_OCR,
-        f"this is a picture ({kind}) and text in pictures is not recognised; upload a version with"
-        " text",
-    )
-
-
-def _archive(kind: str) -> InvalidDocument:
-    return InvalidDocument(
-        FailureReason.ARCHIVE,
-        f"this is an archive ({kind}), which is not opened; unpack it and upload the files in it",
-    )
-
-
-def _unsupported(kind: str, advice: str = "convert it") -> InvalidDocument:
-    return InvalidDocument(
-        FailureReason.UNSUPPORTED, f"{kind} is not read; {advice}: read are {READ}"
     )

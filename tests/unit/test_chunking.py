@@ -56,7 +56,7 @@ def test_no_overlap_loses_and_repeats_nothing() -> None:
 @pytest.mark.parametrize("overlap", [50, 51])
 def test_overlap_that_is_not_smaller_than_size_is_refused(overlap: int) -> None:
     with pytest.raises(SettingsError, match=r"chunk\.overlap"):
-        chunked("text", ChunkSettings(size=50, overlap=overlap))
+        chunked("text", ChunkSettings.model_construct(size=50, overlap=overlap))
 
 
 def test_text_unit_names_the_pages_it_lies_on() -> None:

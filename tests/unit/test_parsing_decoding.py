@@ -35,6 +35,51 @@ def test_an_encoding_is_recognised_in_short_and_long_texts(encoding: str, times:
     assert to_text(text.encode(encoding)) == text
 
 
+ONE_BYTE = {
+    "Первый абзац текста. Анна Каренина встретила Алексея Вронского в Москве.": (
+        "cp1251 koi8_r cp866 iso8859_5 mac_cyrillic"
+    ),
+    "Україна є суверенною державою. Київ — столиця і найбільше місто.": "cp1251 mac_cyrillic",
+    "Zażółć gęślą jaźń. Łódź i Kraków są miastami w Polsce.": "cp1250 iso8859_2",
+    "Příliš žluťoučký kůň úpěl ďábelské ódy.": "cp1250 iso8859_2",
+    "A cég székhelye Győrben van, és több mint ötven embert foglalkoztat.": "cp1250 iso8859_2",
+    "Größe Straße Über Müller": "cp1252 mac_roman cp437 cp850",
+    "Café René à la carte, “quotes” – naïve Größe": "cp1252 mac_roman",
+    "El niño comió en el jardín. ¿Dónde está la señora? ¡Qué año!": "cp1252 mac_roman cp850",
+    "It’s a “test” – really… it costs £5": "cp1252 mac_roman",
+    "Reykjavík er höfuðborg Íslands. Það er þægilegt.": "cp1252",
+    "İstanbul Türkiye'nin en büyük şehridir. Ağaç, çiçek, güneş ve ışık.": "cp1254",
+    "Vilnius yra Lietuvos sostinė ir didžiausias šalies miestas.": "cp1257",
+    "שלום עולם. ירושלים היא בירת ישראל.": "cp1255 iso8859_8",
+    "مرحبا بالعالم. القاهرة عاصمة مصر.": "cp1256 iso8859_6",
+    "กรุงเทพมหานครเป็นเมืองหลวงของประเทศไทย": "cp874",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [(text, name) for text, names in ONE_BYTE.items() for name in names.split()],
+)
+@pytest.mark.parametrize("times", [1, 40])
+def test_encodings_of_one_byte_are_told_apart_by_a_line_of_any_language(
+    text: str, encoding: str, times: int
+) -> None:
+    assert to_text((text + "\n").encode(encoding) * times) == (text + "\n") * times
+
+
+def test_a_few_letters_or_signs_among_english_are_western() -> None:
+    for text in ("Some letters: åäö", "capacity = P × A × T", "25 °C ± 2; § 5; 10 µm", "a\xa0b"):
+        assert to_text(text.encode("cp1252")) == text
+
+
+def test_text_of_mainframes_is_decoded_and_a_row_of_at_signs_is_not() -> None:
+    text = "Support and services\nof the usual kind, 24 hours a day\n"
+    assert to_text(text.encode("cp500")) == text
+    assert to_text(text.replace("\n", "\x85").encode("cp500")) == text
+    for plain in ("@@@@@@@@@@@@", "@me@you@them", "x@y.org"):
+        assert to_text(plain.encode()) == plain
+
+
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_utf16_without_a_mark_is_recognised_in_east_asian_text(encoding: str) -> None:
     text = "日本語のテキストです。佐藤太郎は東京に住んでいます。\n"
@@ -59,6 +104,28 @@ def test_an_html_declaration_is_heeded_only_for_known_names() -> None:
     for codec in ("unicode_escape", "zlib_codec", "rot13", "punycode", "idna"):
         hostile = f'<meta charset="{codec}"><p>Größe</p>'
         assert to_text(hostile.encode("cp1252"), declared=True) == hostile
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "word"),
+    [
+        ("iso-8859-6", "iso8859_6", "القاهرة"),
+        ("iso-8859-8-i", "iso8859_8", "שלום"),
+        ("ibm866", "cp866", "Москва"),
+        ("x-mac-cyrillic", "mac_cyrillic", "Москва"),
+        ("macintosh", "mac_roman", "Größe"),
+        ("x-sjis", "cp932", "東京"),
+        ("hz-gb-2312", "hz", "北京"),
+    ],
+)
+def test_names_of_encodings_are_those_that_browsers_know(name: str, codec: str, word: str) -> None:
+    page = f'<meta charset="{name}"><p>{word}</p>'
+    assert to_text(page.encode(codec), declared=True) == page
+
+
+def test_the_declaration_of_xml_is_heeded() -> None:
+    page = '<?xml version="1.0" encoding="iso-8859-2"?><html><p>ąę</p></html>'
+    assert to_text(page.encode("iso8859_2"), declared=True) == page
 
 
 def test_ascii_with_stray_nuls_is_not_taken_for_chinese() -> None:
