@@ -67,14 +67,19 @@ async def _compare(sizes: Sizes, shared: Path) -> None:
         console.print("  something else runs on this machine: the figures are too low")
     folder = Path(tempfile.mkdtemp(prefix="graphmill-bench-"))
     try:
-        settings = load_settings(
-            {"home": folder / "home", "temporal_address": None, "database_url": None}
-        )
-        results, shared_seconds = await _measure_stack(settings, sizes, small, long, cores)
-        empty = load_settings(
-            {"home": folder / "empty", "temporal_address": None, "database_url": None}
-        )
-        async with running_stack(empty, Parts.SERVERS) as addresses:
+        results = [
+            await _measure(_home(folder / workload.name), sizes, workload, cores)
+            for workload in (small, long)
+        ]
+        async with AsyncExitStack() as stack:
+            settings = _home(folder / "shared")
+            addresses = await stack.enter_async_context(running_stack(settings, Parts.RUN))
+            app = await stack.enter_async_context(open_application(settings, addresses))
+            say("many documents in one workflow")
+            shared_seconds = {
+                size: await measure_shared(app, addresses, small, size) for size in (1, 20)
+            }
+        async with running_stack(_home(folder / "empty"), Parts.SERVERS) as addresses:
             say("the same workflows over activities that do nothing")
             empty_seconds = await measure_empty(addresses, small.documents)
     finally:
@@ -83,37 +88,28 @@ async def _compare(sizes: Sizes, shared: Path) -> None:
     show_shared(results[0], shared_seconds, empty_seconds)
 
 
-async def _measure_stack(
-    settings: Settings, sizes: Sizes, small: Workload, long: Workload, cores: int
-) -> tuple[list[Result], dict[int, float]]:
-    results: list[Result] = []
+async def _measure(settings: Settings, sizes: Sizes, workload: Workload, cores: int) -> Result:
+    """On servers of its own: a Temporal server is slower the more workflows its file holds."""
+    runs: list[Measured] = []
+    bares: list[Bare] = []
     async with AsyncExitStack() as stack:
         addresses = await stack.enter_async_context(running_stack(settings, Parts.RUN))
         app = await stack.enter_async_context(open_application(settings, addresses))
-        say("warming up")
+        say(f"({workload.name}) {workload.documents} {workload.words}, and the bare functions")
         warm_up = passages_workload(read_passages(shared_folder())[:60])
         await measure_run(app, settings.home, warm_up, "warm-up")
-        for workload in (small, long):
-            say(f"({workload.name}) {workload.documents} {workload.words}, and the bare functions")
-            runs: list[Measured] = []
-            bares: list[Bare] = []
-            # In turns, so that a slow minute of the machine hits both.
-            for number in range(sizes.rounds):
-                runs.append(
-                    await measure_run(app, settings.home, workload, f"{workload.name}-{number}")
-                )
-                bares.append(
-                    await measure_bare_loop(
-                        addresses.database_url, workload, f"bare-{workload.name}-{number}", cores
-                    )
-                )
-            functions = await asyncio.to_thread(measure_functions, workload)
-            results.append(Result(workload, fastest(runs), fastest(bares), functions))
-        say("many documents in one workflow")
-        shared_seconds = {
-            size: await measure_shared(app, addresses, small, size) for size in (1, 20)
-        }
-    return results, shared_seconds
+        # In turns, so that a slow minute of the machine hits both.
+        for number in range(sizes.rounds):
+            runs.append(await measure_run(app, settings.home, workload, f"run-{number}"))
+            bares.append(
+                await measure_bare_loop(addresses.database_url, workload, f"bare-{number}", cores)
+            )
+    functions = await asyncio.to_thread(measure_functions, workload)
+    return Result(workload, fastest(runs), fastest(bares), functions)
+
+
+def _home(folder: Path) -> Settings:
+    return load_settings({"home": folder, "temporal_address": None, "database_url": None})
 
 
 def fastest(rounds: Sequence[T]) -> T:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+import uvloop
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -32,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         settings = load_settings()
-        asyncio.run(run_workers(settings, roles))
+        # A tenth less CPU in a worker than asyncio's own loop (docs/decisions/workflows.md).
+        uvloop.run(run_workers(settings, roles))
     except GraphmillError as error:
         print(f"graphmill worker: {error}", file=sys.stderr)
         return 2 if isinstance(error, SettingsError) else 1

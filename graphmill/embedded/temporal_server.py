@@ -1,5 +1,6 @@
 """The embedded Temporal server: `temporal server start-dev` over a file, with its Web UI."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,10 @@ DATABASE_FILE = "temporal.db"
 # Readers do not wait for the writer, and a commit costs no fsync: a kill loses nothing, a power cut
 # at most the last moments, after which runs resume from PostgreSQL.
 PRAGMAS: dict[str, str] = {"journal_mode": "WAL", "synchronous": "NORMAL"}
+
+# Its heap is small: collecting it a quarter as often saves 8 % of its CPU.
+# What the user has set counts.
+ENVIRONMENT: dict[str, str] = {"GOGC": "400"}
 
 DYNAMIC_CONFIG: dict[str, str] = {
     # Without these two, priority and fairness keys of tasks are taken and ignored (server 1.29).
@@ -64,6 +69,7 @@ class TemporalServer:
                 *("--log-level", "warn"),
                 *options,
             ),
+            environment={**ENVIRONMENT, **os.environ},
             folder=self.home.temporal,
             prepare=self.prepare,
             ready=self.is_ready,
