@@ -15,6 +15,17 @@ settings.register_profile("soak", max_examples=2000, deadline=None, print_blob=T
 settings.load_profile("test")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What runs at once (`make test`) is whole files, so that what a file's tests share is made
+    once; the chaos tests together, since all compare with one undisturbed run."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        folder = item.path.parent.name
+        group = folder if folder == "chaos" else str(item.path.relative_to(PROJECT_ROOT))
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def project_root() -> Path:
     """The checkout: the folder of pyproject.toml."""
