@@ -9,16 +9,15 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from functools import cache
-from typing import Protocol, cast
 from uuid import UUID
 
-from rs_bpe.bpe import openai  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from graphmill.errors import SettingsError
 from graphmill.ids import text_unit_id
 from graphmill.models import Page, ParsedDocument, TextUnit
 from graphmill.settings import ChunkSettings
+from graphmill.tokens import count_tokens
 
 # Part of what stored text units were made by: raise it when the same text may be cut otherwise.
 CHUNKER_VERSION = "1"
@@ -44,10 +43,6 @@ _MAX_MARKUP = 0.5
 _WORD = re.compile(r"\w")
 
 
-class _Tokenizer(Protocol):
-    def count(self, text: str, /) -> int: ...
-
-
 def chunk(
     document_id: UUID, parsed: ParsedDocument, settings: ChunkSettings
 ) -> tuple[TextUnit, ...]:
@@ -62,7 +57,6 @@ def chunk(
             f"chunk.overlap is {settings.overlap}; it must be smaller than chunk.size, which is"
             f" {settings.size}"
         )
-    tokenizer = _tokenizer()
     starts = [page.start for page in parsed.pages]
     units: list[TextUnit] = []
     for start, text in _split(parsed.text, settings):
@@ -76,7 +70,7 @@ def chunk(
                 document_id=document_id,
                 position=position,
                 text=text,
-                n_tokens=tokenizer.count(text),
+                n_tokens=count_tokens(text),
                 first_page=first_page,
                 last_page=last_page,
             )
@@ -88,7 +82,7 @@ def warm_up(settings: ChunkSettings) -> None:
     """Load the tokenizers (0.4 s), so that the first document of a process does not wait for
     them."""
     _markdown_splitter(settings.size, settings.overlap)
-    _tokenizer().count("warm")
+    count_tokens("warm")
 
 
 @cache
@@ -99,12 +93,6 @@ def _markdown_splitter(size: int, overlap: int) -> MarkdownSplitter:
 @cache
 def _text_splitter(size: int, overlap: int) -> TextSplitter:
     return TextSplitter.from_tiktoken_model(_MODEL, size, overlap)
-
-
-@cache
-def _tokenizer() -> _Tokenizer:
-    # The package says nothing of its types.
-    return cast(_Tokenizer, openai.o200k_base())  # pyright: ignore[reportUnknownMemberType]
 
 
 def _split(text: str, settings: ChunkSettings) -> Iterator[tuple[int, str]]:

@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from graphmill.errors import SettingsError
+from graphmill.model_settings import ProviderSettings
 
 
 class ChunkSettings(BaseModel):
@@ -65,6 +66,8 @@ _SECTIONS = {
     "prune": "GRAPHMILL_PRUNE_",
     "limits": "GRAPHMILL_LIMIT_",
 }
+# Tables that only graphmill.toml has.
+_TABLES = ("endpoints", "models")
 
 
 class _Environment(EnvSettingsSource):
@@ -76,7 +79,7 @@ class _Environment(EnvSettingsSource):
         self.config = self.config | SettingsConfigDict(populate_by_name=False)
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        if field_name in _SECTIONS:  # not from a variable of that name
+        if field_name in (*_SECTIONS, *_TABLES):  # not from a variable of that name
             return None, field_name, False
         return super().get_field_value(field, field_name)
 
@@ -93,7 +96,7 @@ class _Environment(EnvSettingsSource):
         return values
 
 
-class Settings(BaseSettings):
+class Settings(ProviderSettings, BaseSettings):
     """Settings of the whole service. Unset addresses mean the embedded part."""
 
     model_config = SettingsConfigDict(
@@ -129,6 +132,10 @@ class Settings(BaseSettings):
         default=500, ge=1, validation_alias="GRAPHMILL_CPU_TASKS_PER_PROCESS"
     )
     llm_concurrency: int = Field(default=200, ge=1, validation_alias="GRAPHMILL_LLM_CONCURRENCY")
+    # Answers of models count for so many hours; unset: for ever.
+    model_answer_hours: float | None = Field(
+        default=None, gt=0, validation_alias="GRAPHMILL_MODEL_ANSWER_HOURS"
+    )
     embedding_concurrency: int = Field(
         default=2, ge=1, validation_alias="GRAPHMILL_EMBEDDING_CONCURRENCY"
     )

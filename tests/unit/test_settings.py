@@ -79,7 +79,7 @@ def test_an_unknown_key_of_the_file_is_named(tmp_path: Path) -> None:
 
 
 def test_no_secret_is_told(tmp_path: Path) -> None:
-    (tmp_path / "graphmill.toml").write_text('OPENAI_API_KEY = "sk-1"\nDATABASE_URL = ["pg-2"]\n')
+    (tmp_path / "graphmill.toml").write_text('OPENAI_API_KEY = ["sk-1"]\nDATABASE_URL = ["pg-2"]\n')
     with pytest.raises(SettingsError) as told:
         load_settings()
     assert "OPENAI_API_KEY" in str(told.value)

@@ -1,0 +1,1 @@
+"""Asking models: endpoints, their limits, and answers that are paid for once."""

@@ -1,0 +1,158 @@
+"""Asking a model so that nothing is paid twice: stored answers, one call for equal questions."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from graphmill.errors import PermanentError
+from graphmill.llm.calls import Message, ModelAnswer, Payer, Question
+from graphmill.llm.pool import Asks
+
+T = TypeVar("T")
+
+# The same question so often, then once more with what was wrong.
+SAME_QUESTION_TRIES = 3
+_CLAIM_WAIT = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is known of a question: its good answer, how many bad ones were paid for before, and
+    whether another worker is asking it now."""
+
+    answer: str | None
+    bad_answers: int = 0
+    claimed: bool = False
+
+
+class CallStore(Protocol):
+    """Where answers are kept before they are used."""
+
+    async def claim(self, payer: Payer, key: bytes) -> Stored:
+        """A stored answer; or the right to ask, which nobody else then has while we live."""
+        ...
+
+    async def save(
+        self, payer: Payer, key: bytes, question: Question, answer: ModelAnswer, *, valid: bool
+    ) -> None:
+        """Keep a paid answer, good or bad; a good one ends the claim."""
+        ...
+
+    async def release(self, payer: Payer, key: bytes) -> None:
+        """Give back the right to ask."""
+        ...
+
+
+class InvalidAnswer(PermanentError):
+    """What a model answered is not what was asked for; the message says what is wrong with it,
+    without a word of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A good answer. `cached`: it was paid for before."""
+
+    text: str
+    cached: bool
+
+
+class ModelCaller:
+    def __init__(self, store: CallStore, endpoints: Asks) -> None:
+        self._store = store
+        self._endpoints = endpoints
+        self._asking: dict[tuple[str, bytes], asyncio.Future[Told]] = {}
+
+    async def ask(
+        self, payer: Payer, question: Question, read: Callable[[str], T]
+    ) -> tuple[T, Told]:
+        """Ask, or take the answer that is stored; `read` says what it means.
+
+        Args:
+            read: takes the text of a complete answer, raises InvalidAnswer where it is none. It
+                must give the same for the same text.
+
+        Raises:
+            InvalidAnswer: no answer was any good, so often as it is asked.
+            CallRefused, Unavailable: as EndpointPool.ask.
+        """
+        key = question.key
+        place = (payer.key.tenant, key)
+        while (asking := self._asking.get(place)) is not None:
+            # The same question in this process: its answer is ours, its failure is not.
+            await asyncio.wait([asking])
+            if not asking.cancelled() and asking.exception() is None:
+                told = asking.result()
+                return read(told.text), Told(told.text, cached=True)
+        future: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
+        self._asking[place] = future
+        try:
+            told = await self._ask(payer, key, question, read)
+        except BaseException as error:
+            if isinstance(error, Exception):
+                future.set_exception(error)
+                future.exception()  # nobody has to wait for it
+            else:
+                future.cancel()
+            raise
+        else:
+            future.set_result(told)
+            return read(told.text), told
+        finally:
+            del self._asking[place]
+
+    async def _ask(
+        self, payer: Payer, key: bytes, question: Question, read: Callable[[str], object]
+    ) -> Told:
+        while True:
+            stored = await self._store.claim(payer, key)
+            if stored.answer is not None:
+                return Told(stored.answer, cached=True)
+            if stored.claimed:
+                break
+            await asyncio.sleep(_CLAIM_WAIT)
+        try:
+            return await self._ask_until_good(payer, key, question, read, stored.bad_answers)
+        except BaseException:
+            await asyncio.shield(self._store.release(payer, key))
+            raise
+
+    async def _ask_until_good(
+        self,
+        payer: Payer,
+        key: bytes,
+        question: Question,
+        read: Callable[[str], object],
+        bad_answers: int,
+    ) -> Told:
+        wrong: InvalidAnswer | None = None
+        while True:
+            asked = question
+            if bad_answers >= SAME_QUESTION_TRIES and wrong is not None:
+                asked = _with_error(question, wrong)
+            answer = await self._endpoints.ask(asked)
+            try:
+                if not answer.complete:
+                    raise InvalidAnswer(f"the answer was cut off at {question.max_tokens} tokens")
+                read(answer.text)
+            except InvalidAnswer as error:
+                wrong = error
+                bad_answers += 1
+                await self._store.save(payer, key, question, answer, valid=False)
+                if bad_answers > SAME_QUESTION_TRIES:
+                    raise
+            else:
+                await self._store.save(payer, key, question, answer, valid=True)
+                return Told(answer.text, cached=False)
+
+
+def _with_error(question: Question, wrong: InvalidAnswer) -> Question:
+    words = f"An earlier answer to this could not be used: {wrong}. Answer again, and mend that."
+    return Question(
+        question.prompt,
+        question.model,
+        (*question.messages, Message("user", words)),
+        question.schema,
+        question.max_tokens,
+        question.temperature,
+    )

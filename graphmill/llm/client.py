@@ -1,0 +1,161 @@
+"""One call to one endpoint, through the openai library, which never retries here."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import httpx2
+import openai
+from openai.types.chat import ChatCompletionMessageParam
+from openai.types.chat.completion_create_params import ResponseFormat
+
+from graphmill.llm.calls import ModelAnswer, Question
+from graphmill.llm.client_errors import fault_of, timed_out
+from graphmill.llm.faults import BrokenAnswer, CallRefused
+
+_CONNECT_SECONDS = 10.0
+
+
+class AnswerForm(StrEnum):
+    """How an endpoint is made to answer in a schema, the strictest first."""
+
+    SCHEMA = "json_schema"
+    OBJECT = "json_object"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an endpoint is. `models`: its names for models that graphmill knows by others."""
+
+    name: str
+    base_url: str
+    api_key: str = field(repr=False)
+    models: dict[str, str] = field(default_factory=dict[str, str])
+
+
+class EndpointClient:
+    """`seconds` bounds a whole call, however slowly its answer trickles."""
+
+    def __init__(self, address: Address, most_calls: int, seconds: float) -> None:
+        self._address = address
+        self._seconds = seconds
+        self._form = AnswerForm.SCHEMA
+        self._http = httpx2.AsyncClient(
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=most_calls),
+            timeout=httpx2.Timeout(seconds, connect=_CONNECT_SECONDS),
+        )
+        self._openai = openai.AsyncOpenAI(
+            base_url=address.base_url,
+            api_key=address.api_key or "none",
+            max_retries=0,
+            http_client=self._http,
+        )
+
+    @property
+    def form(self) -> AnswerForm:
+        return self._form
+
+    def remember(self, form: AnswerForm) -> None:
+        """What was found out about this endpoint before."""
+        self._form = form
+
+    async def ask(self, question: Question) -> ModelAnswer:
+        """
+        Raises:
+            EndpointFault: not now, or not here.
+            CallRefused: never.
+        """
+        while True:
+            form = self._form
+            try:
+                async with asyncio.timeout(self._seconds):
+                    return await self._ask_in(question, form)
+            except TimeoutError as error:
+                raise timed_out(self._address.name) from error
+            except openai.BadRequestError as error:
+                weaker = _weaker(form)
+                if question.schema is None or weaker is None or not _is_about_form(error):
+                    raise fault_of(error, self._address.name) from None
+                if self._form is form:  # found out once; other calls in the air find it set
+                    self._form = weaker
+            except (openai.OpenAIError, httpx2.TransportError, ValueError) as error:
+                raise fault_of(error, self._address.name) from None
+
+    async def _ask_in(self, question: Question, form: AnswerForm) -> ModelAnswer:
+        completion = await self._openai.chat.completions.create(
+            model=self._address.models.get(question.model, question.model),
+            messages=_messages(question),
+            max_tokens=question.max_tokens,
+            temperature=question.temperature,
+            response_format=_response_format(question, form),
+        )
+        choice = completion.choices[0] if completion.choices else None
+        if choice is None or not isinstance(choice.message.content, str):
+            if choice is not None and choice.message.refusal:
+                raise CallRefused(f"endpoint {self._address.name!r}: the model refuses to answer")
+            raise BrokenAnswer(f"endpoint {self._address.name!r} sent what is no answer")
+        usage = completion.usage
+        return ModelAnswer(
+            text=choice.message.content,
+            complete=choice.finish_reason != "length",
+            prompt_tokens=usage.prompt_tokens if usage else 0,
+            completion_tokens=usage.completion_tokens if usage else 0,
+            endpoint=self._address.name,
+        )
+
+    async def close(self) -> None:
+        with contextlib.suppress(httpx2.TransportError):
+            await self._http.aclose()
+
+
+@contextlib.asynccontextmanager
+async def open_client(
+    address: Address, most_calls: int, seconds: float
+) -> AsyncGenerator[EndpointClient]:
+    client = EndpointClient(address, most_calls, seconds)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def _messages(question: Question) -> list[ChatCompletionMessageParam]:
+    messages: list[ChatCompletionMessageParam] = []
+    for message in question.messages:
+        match message.role:
+            case "system":
+                messages.append({"role": "system", "content": message.content})
+            case "user":
+                messages.append({"role": "user", "content": message.content})
+            case "assistant":
+                messages.append({"role": "assistant", "content": message.content})
+    return messages
+
+
+def _response_format(question: Question, form: AnswerForm) -> ResponseFormat | openai.Omit:
+    if question.schema is None or form is AnswerForm.TEXT:
+        return openai.omit
+    if form is AnswerForm.OBJECT:
+        return {"type": "json_object"}
+    return {
+        "type": "json_schema",
+        "json_schema": {
+            "name": question.schema.name,
+            "schema": question.schema.json_schema,
+            "strict": True,
+        },
+    }
+
+
+def _weaker(form: AnswerForm) -> AnswerForm | None:
+    forms = list(AnswerForm)
+    place = forms.index(form) + 1
+    return forms[place] if place < len(forms) else None
+
+
+def _is_about_form(error: openai.BadRequestError) -> bool:
+    said = f"{error.message} {error.param or ''}".lower()[:2000]
+    return any(word in said for word in ("response_format", "json_schema", "json_object", "schema"))

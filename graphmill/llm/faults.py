@@ -1,0 +1,31 @@
+"""Why an endpoint did not answer: what may pass here or elsewhere, and what never will."""
+
+from graphmill.errors import PermanentError, TransientError
+
+
+class EndpointFault(TransientError):
+    """A call that was not answered, and may be answered later or by another endpoint."""
+
+
+class Overloaded(EndpointFault):
+    """Too much at once (429, 503, 529, no answer in time). `retry_after`: seconds, 0 if untold."""
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Unreachable(EndpointFault):
+    """Nothing listens, or the connection was cut before an answer began."""
+
+
+class BrokenAnswer(EndpointFault):
+    """An error of the endpoint's own (500), or half an answer."""
+
+
+class CallRefused(PermanentError):
+    """The endpoint will never answer this: the message says what to do."""
+
+
+class ContextTooLong(CallRefused):
+    """The question is longer than the model takes."""

@@ -1,0 +1,274 @@
+"""The way of this process to one endpoint: callers wait here until the fleet's limit lets them.
+
+Places are granted to the process, not to each call: a call that ends hands its place to the next
+caller without a word to the database. What is granted is asked for anew twice a second, at once
+where callers wait and there is nothing to give them, and for every start where starts are paced.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from graphmill.errors import TransientError
+from graphmill.llm.limits import LEASE_SECONDS, Ask, Grant, Report
+
+_BEAT_SECONDS = 0.5
+# How soon it asks again for what it did not get; longer each time, up to a beat.
+_HASTE_SECONDS = 0.02
+# Without a word from the database for so long nothing starts: others may have the places by then.
+_STALE_SECONDS = LEASE_SECONDS - 2
+# An answer is slow if it takes so many times as long, by its tokens, as the quickest of late.
+_SLOW = 3.0
+
+
+class LimitStore(Protocol):
+    """Where the limits of an endpoint are kept, for all workers."""
+
+    async def exchange(self, endpoint: str, ask: Ask) -> Grant:
+        """Tell what this worker does and wants; what it may do from now on."""
+        ...
+
+
+class Closed(TransientError):
+    """The endpoint wants to be left alone for a while, or nothing is known of its limits."""
+
+    def __init__(self, endpoint: str, seconds: float) -> None:
+        super().__init__(f"endpoint {endpoint!r} takes no calls for {seconds:.1f} s")
+        self.seconds = seconds
+
+
+@dataclass(slots=True)
+class _Waiting:
+    tokens: int
+    entered: asyncio.Future[None]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a call ended, as far as limits go."""
+
+    answered: bool = False
+    overloaded: bool = False
+    unreachable: bool = False
+    retry_after: float = 0.0
+    used_tokens: int | None = None
+    seconds_per_token: float = 0.0
+
+
+class Gate:
+    """Callers `enter`, and `leave` however their call ended."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        store: LimitStore,
+        *,
+        paced: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.endpoint = endpoint
+        self._store = store
+        self._paced = paced
+        self._clock = clock
+        self._waiting: deque[_Waiting] = deque()
+        self._in_flight = 0
+        self._places = 0
+        self._closed_until = 0.0
+        self._known_at = -_STALE_SECONDS
+        self._refund = 0
+        self._answered: int = 0
+        self._overloaded: int = 0
+        self._unreachable: int = 0
+        self._retry_after_until = 0.0
+        self._quickest: float | None = None
+        self._recent: float | None = None
+        self._stir = asyncio.Event()
+        self._asking: asyncio.Task[None] | None = None
+
+    @property
+    def in_flight(self) -> int:
+        return self._in_flight
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def places(self) -> int:
+        return self._places
+
+    @property
+    def closed_for(self) -> float:
+        return max(0.0, self._closed_until - self._clock())
+
+    async def enter(self, tokens: int) -> None:
+        """Wait for a place, and for the time at which this call may start.
+
+        Raises:
+            Closed: the endpoint takes no calls now; another one may.
+        """
+        if self.closed_for:
+            raise Closed(self.endpoint, self.closed_for)
+        waiting = _Waiting(tokens, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._admit()
+        self._wake()
+        try:
+            await waiting.entered
+        except asyncio.CancelledError:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+            elif not waiting.entered.cancelled() and waiting.entered.exception() is None:
+                self.leave(tokens, Outcome(used_tokens=0))
+            raise
+
+    def leave(self, tokens: int, outcome: Outcome) -> None:
+        self._in_flight -= 1
+        if outcome.used_tokens is not None:
+            self._refund += tokens - outcome.used_tokens
+        self._answered += int(outcome.answered)
+        self._overloaded += int(outcome.overloaded)
+        self._unreachable += int(outcome.unreachable)
+        if outcome.retry_after > 0:
+            self._close(self._clock() + outcome.retry_after)
+            self._retry_after_until = max(self._retry_after_until, self._closed_until)
+        if outcome.seconds_per_token > 0:
+            self._note_speed(outcome.seconds_per_token)
+        self._admit()
+        if outcome.overloaded or outcome.unreachable or self._waiting:
+            self._wake()
+
+    async def close(self) -> None:
+        """Give back all places; nobody may wait any more."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
+        for waiting in self._waiting:
+            waiting.entered.cancel()
+        self._waiting.clear()
+        await self._store.exchange(self.endpoint, Ask(in_flight=0, waiting=0, refund=self._refund))
+
+    def _admit(self) -> None:
+        """Let in who may start now; where starts are paced, their times come from the database."""
+        if self._paced or self._clock() - self._known_at > _STALE_SECONDS:
+            return
+        while self._waiting and self._in_flight < self._places:
+            self._let_in(self._waiting.popleft())
+
+    def _let_in(self, waiting: _Waiting) -> None:
+        if waiting.entered.done():  # gave up meanwhile
+            return
+        self._in_flight += 1
+        waiting.entered.set_result(None)
+
+    def _close(self, until: float) -> None:
+        self._closed_until = max(self._closed_until, until)
+        self._fail_waiting(Closed(self.endpoint, self.closed_for))
+
+    def _fail_waiting(self, error: Exception) -> None:
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.entered.done():
+                waiting.entered.set_exception(error)
+
+    def _note_speed(self, seconds: float) -> None:
+        self._recent = seconds if self._recent is None else 0.9 * self._recent + 0.1 * seconds
+        if self._quickest is None or self._recent < self._quickest:
+            self._quickest = self._recent
+        else:  # forgets slowly: another time of day, another model behind the same name
+            self._quickest *= 1.0005
+
+    @property
+    def _slow(self) -> bool:
+        return (
+            self._recent is not None
+            and self._quickest is not None
+            and self._recent > _SLOW * self._quickest
+        )
+
+    def _wake(self) -> None:
+        self._stir.set()
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._keep_asking(), name=f"limit {self.endpoint}")
+
+    async def _keep_asking(self) -> None:
+        """While there is anything to ask or tell; the last word is that all is given back."""
+        try:
+            await self._ask_until_idle()
+        except Exception as error:  # a bug, but nobody may wait for ever for it
+            self._fail_waiting(error)
+            raise
+
+    async def _ask_until_idle(self) -> None:
+        haste = _HASTE_SECONDS
+        while True:
+            self._stir.clear()
+            before = self._places
+            idle = not (self._waiting or self._in_flight)
+            await self._exchange()
+            if idle and not (self._waiting or self._in_flight):
+                return
+            starved = bool(self._waiting) and (self._paced or self._in_flight >= self._places)
+            gained = self._places > before or not starved
+            haste = _HASTE_SECONDS if gained else min(2 * haste, _BEAT_SECONDS)
+            await self._rest(haste if starved else _BEAT_SECONDS, starved=starved)
+
+    async def _rest(self, seconds: float, *, starved: bool) -> None:
+        if starved:
+            await asyncio.sleep(seconds)
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stir.wait()
+        except TimeoutError:
+            return
+
+    async def _exchange(self) -> None:
+        retry_after = max(0.0, self._retry_after_until - self._clock())
+        report = Report(
+            self._answered, self._overloaded, self._unreachable, retry_after, self._slow
+        )
+        room = max(0, self._places - self._in_flight) if self._paced else 0
+        # Before the first grant a caller or two show what is wanted.
+        next_up = [waiting for waiting in self._waiting if not waiting.entered.done()]
+        starts = tuple(waiting.tokens for waiting in next_up[: max(room, 1)] if self._paced)
+        ask = Ask(self._in_flight, len(next_up), starts, self._refund, report)
+        self._answered = 0
+        self._overloaded = 0
+        self._unreachable = 0
+        self._refund = 0
+        asked_at = self._clock()
+        try:
+            grant = await self._store.exchange(self.endpoint, ask)
+        except TransientError:
+            await asyncio.sleep(_BEAT_SECONDS)
+            self._answered += report.answered
+            self._overloaded += report.overloaded
+            self._unreachable += report.unreachable
+            self._refund += ask.refund
+            return
+        self._known_at = asked_at
+        self._places = grant.places
+        if grant.closed:
+            self._close(asked_at + grant.closed)
+        for waiting, delay in zip(next_up, grant.delays, strict=False):
+            self._start_in(waiting, delay)
+        self._admit()
+
+    def _start_in(self, waiting: _Waiting, delay: float) -> None:
+        if waiting not in self._waiting:
+            self._refund += waiting.tokens
+            return
+        self._waiting.remove(waiting)
+        self._in_flight += 1
+
+        def start() -> None:
+            if not waiting.entered.done():
+                waiting.entered.set_result(None)
+            else:
+                self.leave(waiting.tokens, Outcome(used_tokens=0))
+
+        asyncio.get_running_loop().call_later(max(0.0, delay), start)

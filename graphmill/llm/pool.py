@@ -1,0 +1,166 @@
+"""Endpoints that may answer a question, and the one policy by which a call is tried again.
+
+A call waits for the limit of the endpoint that has the least to do for its weight. One that could
+not be answered (too much at once, unreachable, broken) is asked again, elsewhere where there is an
+elsewhere, for CALL_SECONDS in all: so a refusal of one call never ends the activity that it
+belongs to, whose other calls are paid for.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from graphmill.errors import Unavailable
+from graphmill.llm.calls import ModelAnswer, Question
+from graphmill.llm.faults import EndpointFault, Overloaded, Unreachable
+from graphmill.llm.gate import Closed, Gate, Outcome
+
+CALL_SECONDS = 600.0
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 20.0
+
+
+class Asks(Protocol):
+    async def ask(self, question: Question) -> ModelAnswer: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One endpoint as this process uses it. `models`: which it answers for; empty means all. Prices
+    are dollars for a million tokens."""
+
+    name: str
+    gate: Gate
+    client: Asks
+    models: frozenset[str] = frozenset()
+    weight: float = 1.0
+    prompt_price: float = 0.0
+    completion_price: float = 0.0
+
+    def serves(self, model: str) -> bool:
+        return not self.models or model in self.models
+
+    def nano_usd(self, prompt_tokens: int, completion_tokens: int) -> int:
+        micro_usd = prompt_tokens * self.prompt_price + completion_tokens * self.completion_price
+        return round(micro_usd * 1000)
+
+    @property
+    def load(self) -> float:
+        return (self.gate.in_flight + self.gate.waiting) / self.weight
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """Told to who watches: which try failed, where, and why."""
+
+    endpoint: str
+    tries: int
+    error: EndpointFault
+
+
+class EndpointPool:
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        count_tokens: Callable[[str], int],
+        on_retry: Callable[[Retried], None] = lambda _: None,
+    ) -> None:
+        self._endpoints = tuple(endpoints)
+        self._count_tokens = count_tokens
+        self._on_retry = on_retry
+
+    async def ask(self, question: Question) -> ModelAnswer:
+        """
+        Raises:
+            CallRefused: no endpoint will ever answer this; what to do.
+            Unavailable: none did for CALL_SECONDS.
+        """
+        serving = [found for found in self._endpoints if found.serves(question.model)]
+        if not serving:
+            raise Unavailable(
+                f"no endpoint serves model {question.model!r}; name it in [[endpoints]] models of"
+                " graphmill.toml, or set OPENAI_BASE_URL"
+            )
+        prompt_tokens = sum(self._count_tokens(said.content) for said in question.messages)
+        tokens = prompt_tokens + question.max_tokens
+        deadline = time.monotonic() + CALL_SECONDS
+        failed: dict[str, float] = {}
+        tries = 0
+        while True:
+            endpoint = self._choose(serving, failed)
+            try:
+                await self._pass(endpoint, tokens, deadline)
+            except Closed as closed:
+                # Another may be open; if none is, the soonest decides when to look again.
+                soonest = min(other.gate.closed_for for other in serving)
+                if time.monotonic() + closed.seconds > deadline and soonest > 0:
+                    raise Unavailable(f"{closed}; no other serves {question.model!r}") from None
+                await asyncio.sleep(min(soonest, closed.seconds))
+                continue
+            try:
+                return await self._ask(endpoint, question, tokens)
+            except EndpointFault as fault:
+                tries += 1
+                self._on_retry(Retried(endpoint.name, tries, fault))
+                pause = min(_FIRST_PAUSE * 2 ** (tries - 1), _LONGEST_PAUSE)
+                failed[endpoint.name] = time.monotonic() + pause
+                if time.monotonic() + pause > deadline:
+                    raise Unavailable(f"{fault}; given up after {tries} tries") from fault
+                await self._pause(serving, endpoint, fault, pause)
+
+    def _choose(self, serving: Sequence[Endpoint], failed: dict[str, float]) -> Endpoint:
+        now = time.monotonic()
+
+        def rank(endpoint: Endpoint) -> tuple[bool, bool, float]:
+            rests = failed.get(endpoint.name, 0.0) > now
+            return (endpoint.gate.closed_for > 0, rests, endpoint.load)
+
+        return min(serving, key=rank)
+
+    async def _pass(self, endpoint: Endpoint, tokens: int, deadline: float) -> None:
+        try:
+            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                await endpoint.gate.enter(tokens)
+        except TimeoutError:
+            raise Unavailable(
+                f"endpoint {endpoint.name!r} had no place for {CALL_SECONDS:g} s"
+            ) from None
+
+    async def _ask(self, endpoint: Endpoint, question: Question, tokens: int) -> ModelAnswer:
+        outcome = Outcome()
+        began = time.monotonic()
+        try:
+            answer = await endpoint.client.ask(question)
+        except Overloaded as fault:
+            outcome = Outcome(overloaded=True, retry_after=fault.retry_after, used_tokens=0)
+            raise
+        except Unreachable:
+            outcome = Outcome(unreachable=True, used_tokens=0)
+            raise
+        else:
+            outcome = Outcome(
+                answered=True,
+                used_tokens=answer.prompt_tokens + answer.completion_tokens,
+                seconds_per_token=(time.monotonic() - began) / max(answer.completion_tokens, 50),
+            )
+            cost = endpoint.nano_usd(answer.prompt_tokens, answer.completion_tokens)
+            return replace(answer, nano_usd=cost)
+        finally:
+            endpoint.gate.leave(tokens, outcome)
+
+    async def _pause(
+        self, serving: Sequence[Endpoint], endpoint: Endpoint, fault: EndpointFault, pause: float
+    ) -> None:
+        """Not at all where another endpoint can be asked; else what was asked for, or longer each
+        time. Spread out, so that what failed together does not come back together."""
+        if any(
+            other is not endpoint and not other.gate.closed_for and other.gate.places > 0
+            for other in serving
+        ):
+            return
+        if isinstance(fault, Overloaded) and fault.retry_after > 0:
+            return  # the gate is closed for that long, for all
+        await asyncio.sleep(pause * random.uniform(0.5, 1.0))

@@ -1,0 +1,165 @@
+"""Nothing is paid twice, and a bad answer is asked again as often as was decided."""
+
+import asyncio
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import pytest
+
+from graphmill.llm.caller import InvalidAnswer, ModelCaller, Stored
+from graphmill.llm.calls import Message, ModelAnswer, Payer, Question
+from graphmill.llm.faults import CallRefused
+from graphmill.models import CollectionKey
+
+PAYER = Payer(CollectionKey("default", "sample"), uuid4(), "extract_graph")
+QUESTION = Question("test.v1", "a-model", (Message("user", "a number?"),))
+
+
+@dataclass
+class Calls:
+    """CallStore in memory; `claimed` by somebody else from the start where a test says so."""
+
+    good: dict[bytes, str] = field(default_factory=dict[bytes, str])
+    bad: list[str] = field(default_factory=list[str])
+    claimed: set[bytes] = field(default_factory=set[bytes])
+
+    async def claim(self, payer: Payer, key: bytes) -> Stored:
+        await asyncio.sleep(0)
+        if key in self.good:
+            return Stored(self.good[key])
+        if key in self.claimed:
+            return Stored(None)
+        self.claimed.add(key)
+        return Stored(None, len(self.bad), claimed=True)
+
+    async def save(
+        self, payer: Payer, key: bytes, question: Question, answer: ModelAnswer, *, valid: bool
+    ) -> None:
+        await asyncio.sleep(0)
+        if valid:
+            self.good[key] = answer.text
+            self.claimed.discard(key)
+        else:
+            self.bad.append(answer.text)
+
+    async def release(self, payer: Payer, key: bytes) -> None:
+        self.claimed.discard(key)
+
+
+@dataclass
+class Model:
+    """Answers one after the other; an exception is raised."""
+
+    answers: list[ModelAnswer | Exception]
+    asked: list[Question] = field(default_factory=list[Question])
+
+    async def ask(self, question: Question) -> ModelAnswer:
+        self.asked.append(question)
+        await asyncio.sleep(0.01)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def said(text: str, *, complete: bool = True) -> ModelAnswer:
+    return ModelAnswer(text, complete, 10, 5, "here")
+
+
+def number(text: str) -> int:
+    if not text.isdecimal():
+        raise InvalidAnswer("it is no number")
+    return int(text)
+
+
+async def test_an_answer_is_stored_before_it_is_used_and_asked_once() -> None:
+    calls, model = Calls(), Model([said("7")])
+    caller = ModelCaller(calls, model)
+    value, told = await caller.ask(PAYER, QUESTION, number)
+    assert (value, told.cached) == (7, False)
+    value, told = await caller.ask(PAYER, QUESTION, number)
+    assert (value, told.cached) == (7, True)
+    assert len(model.asked) == 1
+    assert not calls.claimed
+
+
+async def test_equal_questions_at_once_are_one_call() -> None:
+    model = Model([said("7")])
+    caller = ModelCaller(Calls(), model)
+    found = await asyncio.gather(*(caller.ask(PAYER, QUESTION, number) for _ in range(20)))
+    assert [value for value, _ in found] == [7] * 20
+    assert sum(not told.cached for _, told in found) == 1
+    assert len(model.asked) == 1
+
+
+async def test_what_another_worker_asks_is_waited_for() -> None:
+    calls = Calls(claimed={QUESTION.key})
+    asking = asyncio.create_task(ModelCaller(calls, Model([])).ask(PAYER, QUESTION, number))
+    await asyncio.sleep(0.1)
+    calls.good[QUESTION.key] = "7"
+    value, told = await asking
+    assert (value, told.cached) == (7, True)
+
+
+async def test_the_failure_of_one_is_not_that_of_others_who_ask_the_same() -> None:
+    model = Model([CallRefused("no"), said("7")])
+    caller = ModelCaller(Calls(), model)
+    found = await asyncio.gather(
+        *(caller.ask(PAYER, QUESTION, number) for _ in range(2)), return_exceptions=True
+    )
+    assert isinstance(found[0], CallRefused)
+    assert not isinstance(found[1], BaseException)
+    assert found[1][0] == 7
+
+
+async def test_who_is_cancelled_gives_back_the_right_to_ask() -> None:
+    calls = Calls()
+    asking = asyncio.create_task(
+        ModelCaller(calls, Model([said("7")])).ask(PAYER, QUESTION, number)
+    )
+    await asyncio.sleep(0.005)
+    assert calls.claimed
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert not calls.claimed
+
+
+async def test_a_bad_answer_is_asked_again_as_it_was_three_times_then_with_the_error() -> None:
+    calls = Calls()
+    model = Model([said("x"), said("7", complete=False), said("y"), said("8")])
+    value, _ = await ModelCaller(calls, model).ask(PAYER, QUESTION, number)
+    assert value == 8
+    assert model.asked[:3] == [QUESTION] * 3
+    assert "it is no number" in model.asked[3].messages[-1].content
+    assert calls.bad == ["x", "7", "y"]
+    assert calls.good == {QUESTION.key: "8"}
+
+
+async def test_an_answer_that_is_never_good_fails_with_its_reason() -> None:
+    calls, model = Calls(), Model([said("x")] * 9)
+    with pytest.raises(InvalidAnswer, match="it is no number"):
+        await ModelCaller(calls, model).ask(PAYER, QUESTION, number)
+    assert len(model.asked) == 4
+    assert not calls.good
+    assert not calls.claimed
+
+
+async def test_bad_answers_of_a_worker_that_died_count() -> None:
+    calls, model = Calls(bad=["x", "y", "z"]), Model([said("x")] * 9)
+    with pytest.raises(InvalidAnswer):
+        await ModelCaller(calls, model).ask(PAYER, QUESTION, number)
+    assert len(model.asked) == 1
+
+
+def test_a_key_depends_on_all_that_the_answer_depends_on() -> None:
+    questions = [
+        QUESTION,
+        Question("test.v2", "a-model", QUESTION.messages),
+        Question("test.v1", "b-model", QUESTION.messages),
+        Question("test.v1", "a-model", (Message("system", "a number?"),)),
+        Question("test.v1", "a-model", QUESTION.messages, max_tokens=1),
+        Question("test.v1", "a-model", QUESTION.messages, temperature=1),
+    ]
+    assert len({question.key for question in questions}) == len(questions)
+    assert Question("test.v1", "a-model", (Message("user", "a number?"),)).key == QUESTION.key
+    assert len(Question("t", "m", (Message("user", "\ud800"),)).key) == 32

@@ -1,0 +1,155 @@
+"""Callers of one process wait at a gate; what lets them in is the limit of the whole fleet."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from graphmill.errors import Unavailable
+from graphmill.llm.gate import Closed, Gate, Outcome
+from graphmill.llm.limits import Limits, paced
+from tests.unit.llm.limits_in_memory import LimitsInMemory, Row
+
+
+@asynccontextmanager
+async def open_gate(row: Row, worker: int = 0) -> AsyncIterator[Gate]:
+    gate = Gate("here", LimitsInMemory(row, worker), paced=paced(row.limits))
+    try:
+        yield gate
+    finally:
+        await gate.close()
+
+
+async def call(gate: Gate, seconds: float, tokens: int = 100, used: int = 100) -> float:
+    """One call; gives back when it started."""
+    await gate.enter(tokens)
+    started = asyncio.get_running_loop().time()
+    await asyncio.sleep(seconds)
+    gate.leave(tokens, Outcome(answered=True, used_tokens=used))
+    return started
+
+
+async def test_callers_get_all_places_and_no_more() -> None:
+    row = Row(Limits(5))
+    async with open_gate(row) as gate:
+        most = 0
+
+        async def watched() -> None:
+            nonlocal most
+            await gate.enter(1)
+            most = max(most, gate.in_flight)
+            await asyncio.sleep(0.02)
+            gate.leave(1, Outcome(answered=True))
+
+        await asyncio.gather(*(watched() for _ in range(40)))
+        assert most == 5
+    assert row.shares[0].held == 0
+
+
+async def test_a_place_goes_to_the_next_caller_without_a_word_to_the_database() -> None:
+    row = Row(Limits(5))
+    async with open_gate(row) as gate:
+        await asyncio.gather(*(call(gate, 0.01) for _ in range(500)))
+    assert row.asked < 100  # and not two for each call
+
+
+async def test_two_workers_share_and_one_takes_over_what_the_other_leaves() -> None:
+    row = Row(Limits(8))
+    async with open_gate(row, 1) as one, open_gate(row, 2) as other:
+        short = asyncio.gather(*(call(one, 0.05) for _ in range(20)))
+        long = asyncio.gather(*(call(other, 0.05) for _ in range(200)))
+        await short
+        await asyncio.sleep(1.2)  # two beats
+        assert other.places == 8
+        await long
+    assert row.most_held <= 8
+
+
+async def test_starts_are_paced() -> None:
+    row = Row(Limits(100, requests_per_minute=1200))
+    async with open_gate(row) as gate:
+        starts = sorted(await asyncio.gather(*(call(gate, 0.01) for _ in range(41))))
+    seconds = starts[-1] - starts[0]
+    assert 1.9 <= seconds <= 3.0  # 40 times 50 ms
+
+
+async def test_tokens_that_are_not_used_let_others_start() -> None:
+    row = Row(Limits(100, tokens_per_minute=600_000))
+    async with open_gate(row) as gate:
+        began = asyncio.get_running_loop().time()
+        await asyncio.gather(*(call(gate, 0.01, tokens=10_000, used=100) for _ in range(30)))
+        assert asyncio.get_running_loop().time() - began < 20  # 30 s, were they not given back
+
+
+async def test_who_wants_to_be_left_alone_is() -> None:
+    row = Row(Limits(5))
+    async with open_gate(row) as gate:
+        await gate.enter(1)
+        waiting = [asyncio.create_task(gate.enter(1)) for _ in range(9)]
+        await asyncio.sleep(0.05)
+        gate.leave(1, Outcome(overloaded=True, retry_after=1.0))
+        turned_away = [task for task in waiting if not task.done()]
+        await asyncio.sleep(0)
+        assert len(turned_away) == 5
+        for task in turned_away:
+            with pytest.raises(Closed):
+                await task
+        with pytest.raises(Closed) as closed:
+            await gate.enter(1)
+        assert 0.8 < closed.value.seconds <= 1.0
+        for _ in range(4):
+            gate.leave(1, Outcome())
+        await asyncio.sleep(1.05)
+        await asyncio.wait_for(gate.enter(1), 2)
+        gate.leave(1, Outcome())
+
+
+async def test_who_gives_up_leaves_no_place_taken() -> None:
+    row = Row(Limits(1))
+    async with open_gate(row) as gate:
+        await gate.enter(1)
+        waiting = asyncio.create_task(gate.enter(1))
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        last = asyncio.create_task(gate.enter(1))
+        await asyncio.sleep(0.01)
+        gate.leave(1, Outcome(answered=True))
+        await asyncio.wait_for(last, 1)
+        assert gate.in_flight == 1
+        gate.leave(1, Outcome(answered=True))
+        assert gate.in_flight == 0
+
+
+async def test_giving_up_between_a_paced_start_and_its_time_leaves_no_place_taken() -> None:
+    row = Row(Limits(10, requests_per_minute=120))
+    async with open_gate(row) as gate:
+        await gate.enter(1)
+        waiting = asyncio.create_task(gate.enter(1))
+        await asyncio.sleep(0.2)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await asyncio.sleep(0.6)
+        assert gate.in_flight == 1
+        gate.leave(1, Outcome())
+
+
+async def test_a_database_that_is_away_is_waited_for() -> None:
+    row = Row(Limits(5), down=Unavailable("away"))
+    async with open_gate(row) as gate:
+        waiting = asyncio.create_task(gate.enter(1))
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        row.down = None
+        await asyncio.wait_for(waiting, 3)
+        gate.leave(1, Outcome())
+
+
+async def test_a_defect_fails_those_who_wait() -> None:
+    row = Row(Limits(5), down=RuntimeError("a defect"))
+    gate = Gate("here", LimitsInMemory(row), paced=False)
+    with pytest.raises(RuntimeError, match="a defect"):
+        await asyncio.wait_for(gate.enter(1), 3)
+    row.down = None
+    await gate.close()

@@ -1,0 +1,257 @@
+"""The decision that all workers' limits rest on, in a clock of the test's own."""
+
+import itertools
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphmill.llm.limits import (
+    Ask,
+    EndpointState,
+    Grant,
+    Limits,
+    Report,
+    Share,
+    decide,
+    fair_share,
+    first_state,
+)
+
+_NOTHING = Report()
+
+
+@dataclass
+class Worker:
+    in_flight: int = 0
+    waiting: int = 0
+    places: int = 0
+
+    @property
+    def held(self) -> int:
+        return max(self.places, self.in_flight)
+
+
+@dataclass
+class Fleet:
+    """Workers that speak in turn, as the database's row lock makes them."""
+
+    limits: Limits
+    workers: list[Worker]
+    now: float = 1000.0
+    state: EndpointState = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.state = first_state(self.limits)
+
+    def speak(self, number: int, report: Report = _NOTHING, starts: tuple[int, ...] = ()) -> Grant:
+        worker = self.workers[number]
+        others = [
+            Share(other.held, other.in_flight + other.waiting)
+            for place, other in enumerate(self.workers)
+            if place != number
+        ]
+        ask = Ask(worker.in_flight, worker.waiting, starts, report=report)
+        self.state, grant = decide(self.limits, self.state, ask, others, self.now)
+        worker.places = grant.places
+        return grant
+
+
+moves = st.lists(
+    st.tuples(
+        st.integers(0, 3),
+        st.sampled_from(["speak", "want", "start", "end"]),
+        st.integers(0, 40),
+    ),
+    max_size=80,
+)
+
+
+@given(moves, st.integers(1, 30))
+def test_places_of_a_fleet_never_exceed_what_is_allowed(
+    moves: list[tuple[int, str, int]], places: int
+) -> None:
+    fleet = Fleet(Limits(places), [Worker() for _ in range(4)])
+    for number, what, count in moves:
+        worker = fleet.workers[number]
+        match what:
+            case "want":
+                worker.waiting += count
+            case "start":
+                started = min(count, worker.waiting, max(0, worker.places - worker.in_flight))
+                worker.in_flight += started
+                worker.waiting -= started
+            case "end":
+                worker.in_flight -= min(count, worker.in_flight)
+            case _:
+                fleet.speak(number)
+        assert sum(other.held for other in fleet.workers) <= places
+
+
+def test_every_worker_comes_to_its_fair_part() -> None:
+    fleet = Fleet(Limits(100), [Worker(waiting=1000) for _ in range(3)])
+    for _ in range(3):
+        for number, worker in enumerate(fleet.workers):
+            fleet.speak(number)
+            worker.in_flight = worker.places  # each call that ends makes room for the next
+    assert sorted(worker.places for worker in fleet.workers) == [32, 34, 34]
+    fleet.workers[0] = Worker()  # has nothing to ask for any more
+    for _ in range(3):
+        for number, worker in enumerate(fleet.workers):
+            fleet.speak(number)
+            worker.in_flight = worker.places
+    assert sorted(worker.places for worker in fleet.workers) == [0, 50, 50]
+
+
+@given(st.integers(0, 50), st.integers(0, 50), st.lists(st.integers(0, 50), max_size=5))
+def test_fair_share_is_what_is_wanted_or_no_less_than_others_get(
+    allowed: int, mine: int, others: list[int]
+) -> None:
+    share = fair_share(allowed, mine, others)
+    assert 0 <= share <= min(allowed, mine)
+    if sum(others) + mine <= allowed:
+        assert share == mine
+    elif share < mine:
+        assert share >= allowed // (len(others) + 1)
+
+
+def _starts(limits: Limits, tokens: int, workers: int, seconds: float) -> list[float]:
+    """When calls start, where all workers want more than they get."""
+    fleet = Fleet(limits, [Worker(waiting=10**6) for _ in range(workers)])
+    times: list[float] = []
+    while fleet.now < 1000 + seconds:
+        for number in range(workers):
+            fleet.now += 0.5 / workers
+            grant = fleet.speak(number, starts=(tokens,) * 500)
+            times += [fleet.now + delay for delay in grant.delays]
+    return sorted(times)
+
+
+def _most_in_a_window(times: list[float], window: float) -> int:
+    most, first = 0, 0
+    for last, time in enumerate(times):
+        while time - times[first] >= window:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+@pytest.mark.parametrize("workers", [1, 3, 7])
+def test_requests_a_minute_hold_in_every_window_and_are_used(workers: int) -> None:
+    times = _starts(Limits(10_000, requests_per_minute=600), 10, workers, 180)
+    assert _most_in_a_window(times, 60) <= 600
+    assert len([time for time in times if 1060 <= time < 1120]) >= 0.95 * 600
+    between = [after - before for before, after in itertools.pairwise(times)]
+    assert min(between) > 0.09  # paced, not in bursts
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_tokens_a_minute_hold_in_every_window_and_are_used(workers: int) -> None:
+    times = _starts(Limits(10_000, tokens_per_minute=60_000), 500, workers, 180)
+    assert _most_in_a_window(times, 60) <= 120
+    assert len([time for time in times if 1060 <= time < 1120]) >= 0.95 * 120
+
+
+def test_tokens_that_were_not_used_are_given_back() -> None:
+    limits = Limits(100, tokens_per_minute=6000)
+    state, _ = decide(limits, first_state(limits), Ask(0, 9, starts=(50,)), (), 0.0)
+    wait, grant = decide(limits, state, Ask(0, 9, starts=(50,)), (), 0.0)
+    assert grant.delays[0] == pytest.approx(0.5, rel=0.05)
+    _, sooner = decide(limits, state, Ask(0, 9, starts=(50,), refund=50), (), 0.0)
+    assert sooner.delays == (0.0,)
+    assert wait.next_token > 0.9
+
+
+@given(st.integers(0, 10**9))
+@settings(max_examples=50)
+def test_giving_back_saves_nothing_up(refund: int) -> None:
+    limits = Limits(1000, tokens_per_minute=6000)
+    asked = Ask(0, 100, starts=(50,) * 100, refund=refund)
+    _, grant = decide(limits, first_state(limits), asked, (), 1000.0)
+    assert len(grant.delays) <= 3
+
+
+@dataclass
+class Endpoint:
+    """Has so many places, and refuses what is over them."""
+
+    places: int
+    refused: int = 0
+    answered: int = 0
+
+
+def _run(fleet: Fleet, endpoint: Endpoint, seconds: float) -> None:
+    """Calls of half a second by workers that want more than they get."""
+    end = fleet.now + seconds
+    while fleet.now < end:
+        wanted = sum(worker.places for worker in fleet.workers)
+        over = max(0, wanted - endpoint.places)
+        endpoint.refused += over
+        endpoint.answered += wanted - over
+        for number, worker in enumerate(fleet.workers):
+            fleet.now += 0.5 / len(fleet.workers)
+            worker.in_flight = worker.places
+            refused = over if number == 0 else 0
+            fleet.speak(
+                number,
+                Report(answered=worker.places - min(refused, worker.places), overloaded=refused),
+            )
+
+
+def test_places_follow_an_endpoint_down_and_up() -> None:
+    fleet = Fleet(Limits(200, adapts=True), [Worker(waiting=10**6) for _ in range(2)])
+    endpoint = Endpoint(100)
+    _run(fleet, endpoint, 15)
+    assert 85 <= fleet.state.allowed <= 120
+    endpoint.places = 20
+    _run(fleet, endpoint, 15)
+    assert 14 <= fleet.state.allowed <= 22
+    endpoint.refused = endpoint.answered = 0
+    _run(fleet, endpoint, 60)
+    assert endpoint.refused < 0.02 * endpoint.answered
+    assert endpoint.answered > 0.8 * 20 * 2 * 60
+    endpoint.places = 100
+    _run(fleet, endpoint, 15)
+    assert fleet.state.allowed >= 85
+
+
+def test_retry_after_closes_the_endpoint_for_all_to_the_second() -> None:
+    fleet = Fleet(Limits(10), [Worker(waiting=50), Worker(waiting=50)])
+    fleet.speak(0, Report(overloaded=1, retry_after=7.0))
+    assert fleet.speak(1).closed == pytest.approx(7.0)
+    fleet.now += 6.9
+    assert fleet.speak(1).places == 0
+    fleet.now += 0.2
+    assert fleet.speak(1).places > 0
+
+
+def test_a_dead_endpoint_is_left_probed_with_one_call_and_taken_back() -> None:
+    fleet = Fleet(Limits(40), [Worker(waiting=100)])
+    fleet.speak(0)
+    fleet.speak(0, Report(unreachable=40))
+    assert fleet.speak(0).closed > 0
+    fleet.now += 30
+    assert fleet.speak(0).places == 1
+    fleet.speak(0, Report(unreachable=1))
+    assert fleet.speak(0).closed > 0
+    fleet.now += 30
+    fleet.workers[0].in_flight = 0
+    fleet.speak(0, Report(answered=1))
+    assert 1 < fleet.speak(0).places <= 40
+
+
+def test_a_limit_that_is_lowered_holds_from_the_next_word_on() -> None:
+    fleet = Fleet(Limits(40), [Worker(waiting=100)])
+    assert fleet.speak(0).places == 40
+    fleet.limits = Limits(7)
+    assert fleet.speak(0).places == 7
+
+
+def test_slow_answers_stop_the_rise() -> None:
+    fleet = Fleet(Limits(400, adapts=True), [Worker(waiting=1000)])
+    for _ in range(20):
+        fleet.now += 1
+        fleet.workers[0].in_flight = fleet.speak(0).places
+        fleet.speak(0, Report(answered=10, slow=True))
+    assert fleet.state.allowed == first_state(fleet.limits).allowed

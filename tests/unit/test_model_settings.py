@@ -1,0 +1,103 @@
+"""Which endpoints there are, and which model does what."""
+
+from pathlib import Path
+
+import pytest
+
+from graphmill.errors import SettingsError
+from graphmill.model_settings import DEFAULT_MODEL, OPENAI_URL, ModelRole
+from graphmill.settings import load_settings
+
+TABLES = """
+[models]
+reports = "large"
+
+[[endpoints]]
+name = "near"
+base_url = "http://localhost:8080/v1/"
+requests_per_minute = 600
+places = 50
+
+[[endpoints]]
+name = "far"
+base_url = "https://models.example/v1"
+api_key_env = "FAR_KEY"
+models = {large = "large-2026"}
+prompt_price = 0.5
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("BASE_URL", "API_KEY", "MODEL", "EMBEDDING_MODEL", "MAX_RPM", "MAX_TPM"):
+        monkeypatch.delenv(f"OPENAI_{name}", raising=False)
+        monkeypatch.delenv(f"ANTHROPIC_{name}", raising=False)
+
+
+def test_without_an_address_or_a_model_nothing_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-another-program")
+    assert load_settings().model_endpoints == ()
+
+
+def test_a_model_alone_means_openai(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_MODEL", "some-model")
+    monkeypatch.setenv("OPENAI_MAX_RPM", "500")
+    settings = load_settings()
+    (endpoint,) = settings.model_endpoints
+    assert (endpoint.base_url, endpoint.requests_per_minute) == (OPENAI_URL, 500)
+    assert settings.model_for(ModelRole.REPORTS) == "some-model"
+    assert settings.model_for(ModelRole.EMBEDDINGS) == ""
+
+
+def test_an_address_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://localhost:11434/v1")
+    settings = load_settings()
+    assert [endpoint.name for endpoint in settings.model_endpoints] == ["openai"]
+    assert settings.model_for(ModelRole.EXTRACTION) == DEFAULT_MODEL
+
+
+def test_several_endpoints_stand_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "graphmill.toml").write_text(TABLES)
+    monkeypatch.setenv("ENDPOINTS", "of somebody else")
+    monkeypatch.setenv("MODELS", "of somebody else")
+    settings = load_settings()
+    near, far = settings.model_endpoints
+    assert (near.base_url, near.places, near.models) == ("http://localhost:8080/v1", 50, {})
+    assert (far.models, far.api_key_env) == ({"large": "large-2026"}, "FAR_KEY")
+    assert settings.model_for(ModelRole.REPORTS) == "large"
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ('name = "near"', "two endpoints have the name near"),
+        ('name = "Far Away"', "name"),
+        ('name = "far"\napi_key = 5', "api_key"),
+        ('name = "far"\nkey = "sk-123"', "key is not known"),
+    ],
+)
+def test_a_wrong_endpoint_is_named(tmp_path: Path, changed: str, told: str) -> None:
+    (tmp_path / "graphmill.toml").write_text(TABLES.replace('name = "far"', changed))
+    with pytest.raises(SettingsError, match=told):
+        load_settings()
+
+
+def test_a_key_in_an_address_is_refused_and_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://user:sk-secret@models.example/v1")
+    with pytest.raises(SettingsError, match="not into the address") as error:
+        load_settings()
+    assert "sk-secret" not in str(error.value)
+
+
+def test_keys_are_in_no_text_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_MODEL", "some-model")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    settings = load_settings()
+    (endpoint,) = settings.model_endpoints
+    assert endpoint.api_key is not None
+    assert endpoint.api_key.get_secret_value() == "sk-secret"
+    for text in (repr(settings), str(settings.model_dump()), repr(endpoint)):
+        assert "sk-secret" not in text
