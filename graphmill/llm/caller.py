@@ -5,8 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from graphmill.errors import PermanentError
-from graphmill.llm.calls import Message, ModelAnswer, Payer, Question
+from graphmill.llm.calls import InvalidAnswer, Message, ModelAnswer, Payer, Question
 from graphmill.llm.pool import Asks
 
 T = TypeVar("T")
@@ -42,11 +41,6 @@ class CallStore(Protocol):
     async def release(self, payer: Payer, key: bytes) -> None:
         """Give back the right to ask."""
         ...
-
-
-class InvalidAnswer(PermanentError):
-    """What a model answered is not what was asked for; the message says what is wrong with it,
-    without a word of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
+from graphmill.errors import PermanentError
 from graphmill.models import CollectionKey
 
 Role = Literal["system", "user", "assistant"]
@@ -73,3 +74,8 @@ class Payer:
     run_id: UUID | None
     step: str
     document_id: UUID | None = None
+
+
+class InvalidAnswer(PermanentError):
+    """What a model answered is not what was asked for; the message says what is wrong with it,
+    without a word of it."""

@@ -6,6 +6,7 @@ where callers wait and there is nothing to give them, and for every start where 
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -13,11 +14,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from graphmill.errors import TransientError
-from graphmill.llm.limits import LEASE_SECONDS, Ask, Grant, Report
+from graphmill.llm.limits import LEASE_SECONDS, Ask, Grant, Report, Settled
 
 _BEAT_SECONDS = 0.5
-# How soon it asks again for what it did not get; longer each time, up to a beat.
+# With callers waiting, so often, for what others have given back meanwhile.
+_STARVED_SECONDS = 0.25
+# With none of the places, soon, and less and less soon.
 _HASTE_SECONDS = 0.02
+# However much happens here, the database hears of it so often at most.
+_PAUSE_SECONDS = 0.1
 # Without a word from the database for so long nothing starts: others may have the places by then.
 _STALE_SECONDS = LEASE_SECONDS - 2
 # An answer is slow if it takes so many times as long, by its tokens, as the quickest of late.
@@ -40,10 +45,18 @@ class Closed(TransientError):
         self.seconds = seconds
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A place that a caller has. `started`: on the database's clock, where starts are paced."""
+
+    tokens: int
+    started: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
 class _Waiting:
     tokens: int
-    entered: asyncio.Future[None]
+    entered: asyncio.Future[Pass]
 
 
 @dataclass(slots=True)
@@ -78,7 +91,7 @@ class Gate:
         self._places = 0
         self._closed_until = 0.0
         self._known_at = -_STALE_SECONDS
-        self._refund = 0
+        self._settled: list[Settled] = []
         self._answered: int = 0
         self._overloaded: int = 0
         self._unreachable: int = 0
@@ -104,7 +117,7 @@ class Gate:
     def closed_for(self) -> float:
         return max(0.0, self._closed_until - self._clock())
 
-    async def enter(self, tokens: int) -> None:
+    async def enter(self, tokens: int) -> Pass:
         """Wait for a place, and for the time at which this call may start.
 
         Raises:
@@ -115,20 +128,21 @@ class Gate:
         waiting = _Waiting(tokens, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._admit()
-        self._wake()
+        if not waiting.entered.done() or self._asking is None or self._asking.done():
+            self._wake()
         try:
-            await waiting.entered
+            return await waiting.entered
         except asyncio.CancelledError:
             if waiting in self._waiting:
                 self._waiting.remove(waiting)
             elif not waiting.entered.cancelled() and waiting.entered.exception() is None:
-                self.leave(tokens, Outcome(used_tokens=0))
+                self.leave(waiting.entered.result(), Outcome(used_tokens=0))
             raise
 
-    def leave(self, tokens: int, outcome: Outcome) -> None:
+    def leave(self, passed: Pass, outcome: Outcome) -> None:
         self._in_flight -= 1
-        if outcome.used_tokens is not None:
-            self._refund += tokens - outcome.used_tokens
+        if self._paced and outcome.used_tokens is not None:
+            self._settled.append(Settled(passed.started, passed.tokens, outcome.used_tokens))
         self._answered += int(outcome.answered)
         self._overloaded += int(outcome.overloaded)
         self._unreachable += int(outcome.unreachable)
@@ -137,8 +151,10 @@ class Gate:
             self._retry_after_until = max(self._retry_after_until, self._closed_until)
         if outcome.seconds_per_token > 0:
             self._note_speed(outcome.seconds_per_token)
+        # Others wait for what is given back: a place over what is ours, or one that nobody wants.
+        given_back = self._in_flight >= self._places or not self._waiting
         self._admit()
-        if outcome.overloaded or outcome.unreachable or self._waiting:
+        if outcome.overloaded or outcome.unreachable or given_back:
             self._wake()
 
     async def close(self) -> None:
@@ -149,7 +165,8 @@ class Gate:
         for waiting in self._waiting:
             waiting.entered.cancel()
         self._waiting.clear()
-        await self._store.exchange(self.endpoint, Ask(in_flight=0, waiting=0, refund=self._refund))
+        last = Ask(in_flight=0, waiting=0, settled=tuple(self._settled))
+        await self._store.exchange(self.endpoint, last)
 
     def _admit(self) -> None:
         """Let in who may start now; where starts are paced, their times come from the database."""
@@ -162,7 +179,7 @@ class Gate:
         if waiting.entered.done():  # gave up meanwhile
             return
         self._in_flight += 1
-        waiting.entered.set_result(None)
+        waiting.entered.set_result(Pass(waiting.tokens))
 
     def _close(self, until: float) -> None:
         self._closed_until = max(self._closed_until, until)
@@ -206,25 +223,21 @@ class Gate:
         haste = _HASTE_SECONDS
         while True:
             self._stir.clear()
-            before = self._places
             idle = not (self._waiting or self._in_flight)
             await self._exchange()
             if idle and not (self._waiting or self._in_flight):
                 return
-            starved = bool(self._waiting) and (self._paced or self._in_flight >= self._places)
-            gained = self._places > before or not starved
-            haste = _HASTE_SECONDS if gained else min(2 * haste, _BEAT_SECONDS)
-            await self._rest(haste if starved else _BEAT_SECONDS, starved=starved)
-
-    async def _rest(self, seconds: float, *, starved: bool) -> None:
-        if starved:
-            await asyncio.sleep(seconds)
-            return
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stir.wait()
-        except TimeoutError:
-            return
+            if self._waiting and not self._places:
+                await asyncio.sleep(haste)
+                haste = min(2 * haste, _STARVED_SECONDS)
+                continue
+            haste = _HASTE_SECONDS
+            await asyncio.sleep(_PAUSE_SECONDS)
+            starved = self._waiting and (self._paced or self._in_flight >= self._places)
+            longest = _STARVED_SECONDS if starved else _BEAT_SECONDS
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(longest - _PAUSE_SECONDS):
+                    await self._stir.wait()
 
     async def _exchange(self) -> None:
         retry_after = max(0.0, self._retry_after_until - self._clock())
@@ -235,40 +248,44 @@ class Gate:
         # Before the first grant a caller or two show what is wanted.
         next_up = [waiting for waiting in self._waiting if not waiting.entered.done()]
         starts = tuple(waiting.tokens for waiting in next_up[: max(room, 1)] if self._paced)
-        ask = Ask(self._in_flight, len(next_up), starts, self._refund, report)
+        ask = Ask(self._in_flight, len(next_up), starts, tuple(self._settled), report)
         self._answered = 0
         self._overloaded = 0
         self._unreachable = 0
-        self._refund = 0
+        self._settled.clear()
         asked_at = self._clock()
         try:
             grant = await self._store.exchange(self.endpoint, ask)
-        except TransientError:
-            await asyncio.sleep(_BEAT_SECONDS)
+        except BaseException as error:
+            # Not told: it is said again with the next word, the last of which is close().
             self._answered += report.answered
             self._overloaded += report.overloaded
             self._unreachable += report.unreachable
-            self._refund += ask.refund
+            self._settled[:0] = ask.settled
+            if not isinstance(error, TransientError):
+                raise
+            await asyncio.sleep(_BEAT_SECONDS)
             return
         self._known_at = asked_at
         self._places = grant.places
         if grant.closed:
             self._close(asked_at + grant.closed)
-        for waiting, delay in zip(next_up, grant.delays, strict=False):
-            self._start_in(waiting, delay)
+        for waiting, start in zip(next_up, grant.starts, strict=False):
+            self._start_at(waiting, start, start - grant.now)
         self._admit()
 
-    def _start_in(self, waiting: _Waiting, delay: float) -> None:
-        if waiting not in self._waiting:
-            self._refund += waiting.tokens
+    def _start_at(self, waiting: _Waiting, start: float, delay: float) -> None:
+        passed = Pass(waiting.tokens, start)
+        if waiting not in self._waiting:  # gave up while the database was asked
+            self._settled.append(Settled(start, waiting.tokens, 0))
             return
         self._waiting.remove(waiting)
         self._in_flight += 1
 
-        def start() -> None:
+        def begin() -> None:
             if not waiting.entered.done():
-                waiting.entered.set_result(None)
+                waiting.entered.set_result(passed)
             else:
-                self.leave(waiting.tokens, Outcome(used_tokens=0))
+                self.leave(passed, Outcome(used_tokens=0))
 
-        asyncio.get_running_loop().call_later(max(0.0, delay), start)
+        asyncio.get_running_loop().call_later(max(0.0, delay), begin)

@@ -6,9 +6,11 @@ a worker that is silent for LEASE_SECONDS has no places any more.
 
 Three limits hold at once. Places (calls in the air) are shared out fairly among who wants them.
 Requests and tokens a minute are paced: each call gets a time at which it may start, evenly spaced
-(GCRA, ITU-T I.371, with no burst). And places adapt by what the endpoint shows: fewer by a factor
-when it is overloaded, more again in growing steps when it is not (AIMD, Chiu and Jain 1989; the
-steps near a known ceiling are few, as in CUBIC, RFC 9438).
+(GCRA, ITU-T I.371, with no burst). Tokens are known only when the answer is there: they are spaced
+by what calls of late took, and reserved whole (prompt plus the most that may be answered) in a
+window of a minute, which is never overdrawn and gets back what was not used. And places adapt by
+what the endpoint shows: fewer by a factor when it is overloaded, more again in growing steps when
+it is not (AIMD, Chiu and Jain 1989; the steps near a known ceiling are few, as in CUBIC, RFC 9438).
 """
 
 from collections.abc import Sequence
@@ -21,6 +23,12 @@ LEASE_SECONDS = 10.0
 # Starts are given out so far ahead at most: more than a worker's beat, so that none is missed; not
 # much more, since what a worker that dies takes with it is lost.
 _AHEAD_SECONDS = 1.0
+# Buckets of the window of tokens: one more than a minute, and those ahead.
+_BUCKET_SECONDS = 0.5
+_WINDOW_BUCKETS = 121
+_AHEAD_BUCKETS = 3
+# How much the last call counts in what calls take of what is reserved for them.
+_SMOOTHING = 0.05
 # Requests start at this share of the rate: what lies evenly when it leaves us may arrive a little
 # later or earlier, and the endpoint counts what arrives.
 _PACE = 0.98
@@ -64,6 +72,11 @@ class EndpointState:
     failures: int = 0
     next_request: float = 0.0
     next_token: float = 0.0
+    # Tokens by the bucket in which their call starts, the last at `window_end`; of what is
+    # reserved, the share that calls take.
+    token_window: tuple[float, ...] = ()
+    window_end: int = 0
+    used_share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +102,23 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """A call that ended: when it was to start (the database's clock), and its tokens."""
+
+    started: float
+    reserved: int
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """A worker's word: calls in the air, callers that wait, the tokens that the next of them may
-    take (prompt plus most that may be answered), and tokens that were reserved and not used."""
+    take (prompt plus most that may be answered), and calls that ended, where tokens are limited."""
 
     in_flight: int
     waiting: int
     starts: tuple[int, ...] = ()
-    refund: int = 0
+    settled: tuple[Settled, ...] = ()
     report: Report = Report()
 
     @property
@@ -106,11 +128,13 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """`places`: so many calls may be in the air. `delays`: in so many seconds the first callers may
-    start, where starts are paced (else empty). `closed`: for so many seconds nothing may start."""
+    """`places`: so many calls may be in the air. `starts`: when the first callers may start, where
+    starts are paced (else empty), on the clock that now says `now`. `closed`: for so many seconds
+    nothing may start."""
 
     places: int
-    delays: tuple[float, ...] = ()
+    now: float
+    starts: tuple[float, ...] = ()
     closed: float = 0.0
 
 
@@ -134,19 +158,21 @@ def decide(
     """
     in_air = ask.in_flight + sum(share.held for share in others)
     state = _adapt(limits, state, ask, in_air, now)
+    if limits.tokens_per_minute:
+        state = _settle(state, ask.settled, now)
     allowed = int(min(state.allowed, limits.places))
     if state.closed_until > now:
-        return state, Grant(0, closed=state.closed_until - now)
+        return state, Grant(0, now, closed=state.closed_until - now)
     if state.failures >= _DEAD_AFTER:  # one call goes ahead and looks
         allowed = 1
     free = allowed - sum(share.held for share in others)
     fair = fair_share(allowed, ask.wanted, [share.wanted for share in others])
     places = max(0, min(fair, free))
     if not paced(limits):
-        return state, Grant(places)
+        return state, Grant(places, now)
     room = max(0, places - ask.in_flight)
-    state, delays = _pace(limits, state, ask.starts[:room], ask.refund, now)
-    return state, Grant(places, delays)
+    state, starts = _pace(limits, state, ask.starts[:room], now)
+    return state, Grant(places, now, starts)
 
 
 def fair_share(allowed: int, mine: int, others: Sequence[int]) -> int:
@@ -216,19 +242,50 @@ def _raise(limits: Limits, state: EndpointState, now: float) -> EndpointState:
     )
 
 
+def _settle(state: EndpointState, settled: Sequence[Settled], now: float) -> EndpointState:
+    """The window as it is now, and with what calls took instead of what was reserved for them."""
+    end = _bucket(now) + _AHEAD_BUCKETS
+    buckets = _WINDOW_BUCKETS + _AHEAD_BUCKETS
+    moved = max(0, end - state.window_end)
+    window = [*state.token_window[moved:], *[0.0] * buckets][:buckets]
+    if not state.token_window:
+        window = [0.0] * buckets
+    share = state.used_share
+    for call in settled:
+        place = _bucket(call.started) - (end - buckets + 1)
+        if 0 <= place < buckets:
+            window[place] = max(0.0, window[place] - call.reserved + call.used)
+        if call.used:
+            taken = min(1.0, call.used / max(1, call.reserved))
+            share += _SMOOTHING * (taken - share)
+    return replace(state, token_window=tuple(window), window_end=end, used_share=share)
+
+
+def _bucket(time: float) -> int:
+    return int(time / _BUCKET_SECONDS)
+
+
 def _pace(
-    limits: Limits, state: EndpointState, starts: Sequence[int], refund: int, now: float
+    limits: Limits, state: EndpointState, starts: Sequence[int], now: float
 ) -> tuple[EndpointState, tuple[float, ...]]:
     between = 60 / (_PACE * limits.requests_per_minute) if limits.requests_per_minute else 0.0
     per_token = 60 / (_PACE * limits.tokens_per_minute) if limits.tokens_per_minute else 0.0
     request_at = max(now, state.next_request)
-    token_at = max(now, state.next_token - refund * per_token)
-    delays: list[float] = []
+    token_at = max(now, state.next_token)
+    window = list(state.token_window)
+    times: list[float] = []
     for tokens in starts:
         start = max(request_at, token_at)
         if start - now > _AHEAD_SECONDS:
             break
-        delays.append(start - now)
+        if limits.tokens_per_minute is not None:
+            spent = sum(window)
+            # One that is larger than the limit comes alone, or it would never come.
+            if spent and spent + tokens > limits.tokens_per_minute:
+                break
+            window[_bucket(start) - state.window_end - 1] += tokens
+        times.append(start)
         request_at = start + between
-        token_at = start + tokens * per_token
-    return replace(state, next_request=request_at, next_token=token_at), tuple(delays)
+        token_at = start + tokens * state.used_share * per_token
+    state = replace(state, next_request=request_at, next_token=token_at, token_window=tuple(window))
+    return state, tuple(times)

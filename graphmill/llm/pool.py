@@ -16,7 +16,7 @@ from typing import Protocol
 from graphmill.errors import Unavailable
 from graphmill.llm.calls import ModelAnswer, Question
 from graphmill.llm.faults import EndpointFault, Overloaded, Unreachable
-from graphmill.llm.gate import Closed, Gate, Outcome
+from graphmill.llm.gate import Closed, Gate, Outcome, Pass
 
 CALL_SECONDS = 600.0
 _FIRST_PAUSE = 0.5
@@ -92,7 +92,7 @@ class EndpointPool:
         while True:
             endpoint = self._choose(serving, failed)
             try:
-                await self._pass(endpoint, tokens, deadline)
+                passed = await self._pass(endpoint, tokens, deadline)
             except Closed as closed:
                 # Another may be open; if none is, the soonest decides when to look again.
                 soonest = min(other.gate.closed_for for other in serving)
@@ -101,7 +101,7 @@ class EndpointPool:
                 await asyncio.sleep(min(soonest, closed.seconds))
                 continue
             try:
-                return await self._ask(endpoint, question, tokens)
+                return await self._ask(endpoint, question, passed)
             except EndpointFault as fault:
                 tries += 1
                 self._on_retry(Retried(endpoint.name, tries, fault))
@@ -120,16 +120,16 @@ class EndpointPool:
 
         return min(serving, key=rank)
 
-    async def _pass(self, endpoint: Endpoint, tokens: int, deadline: float) -> None:
+    async def _pass(self, endpoint: Endpoint, tokens: int, deadline: float) -> Pass:
         try:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-                await endpoint.gate.enter(tokens)
+                return await endpoint.gate.enter(tokens)
         except TimeoutError:
             raise Unavailable(
                 f"endpoint {endpoint.name!r} had no place for {CALL_SECONDS:g} s"
             ) from None
 
-    async def _ask(self, endpoint: Endpoint, question: Question, tokens: int) -> ModelAnswer:
+    async def _ask(self, endpoint: Endpoint, question: Question, passed: Pass) -> ModelAnswer:
         outcome = Outcome()
         began = time.monotonic()
         try:
@@ -149,7 +149,7 @@ class EndpointPool:
             cost = endpoint.nano_usd(answer.prompt_tokens, answer.completion_tokens)
             return replace(answer, nano_usd=cost)
         finally:
-            endpoint.gate.leave(tokens, outcome)
+            endpoint.gate.leave(passed, outcome)
 
     async def _pause(
         self, serving: Sequence[Endpoint], endpoint: Endpoint, fault: EndpointFault, pause: float

@@ -81,7 +81,10 @@ class PostgresLimitStore:
             self._session,
             LEASE_SECONDS,
         )
-        before = EndpointState(**{name: row[name] for name in _STATE})
+        before = EndpointState(
+            **{name: row[name] for name in _STATE if name != "token_window"},
+            token_window=tuple(row["token_window"]),
+        )
         state, grant = decide(
             Limits(**{name: row[name] for name in _LIMITS}),
             before,

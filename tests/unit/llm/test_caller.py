@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from graphmill.llm.caller import InvalidAnswer, ModelCaller, Stored
-from graphmill.llm.calls import Message, ModelAnswer, Payer, Question
+from graphmill.llm.caller import ModelCaller, Stored
+from graphmill.llm.calls import InvalidAnswer, Message, ModelAnswer, Payer, Question
 from graphmill.llm.faults import CallRefused
 from graphmill.models import CollectionKey
 

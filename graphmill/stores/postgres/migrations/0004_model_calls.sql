@@ -55,7 +55,11 @@ CREATE TABLE model_endpoints (
     closed_until        double precision NOT NULL,
     failures            int NOT NULL,
     next_request        double precision NOT NULL,
-    next_token          double precision NOT NULL
+    next_token          double precision NOT NULL,
+    -- Tokens of the last minute by the half second in which their call started.
+    token_window        double precision[] NOT NULL,
+    window_end          bigint NOT NULL,
+    used_share          double precision NOT NULL
 );
 
 CREATE TABLE endpoint_shares (

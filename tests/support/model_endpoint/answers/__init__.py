@@ -1,0 +1,1 @@
+"""What the simulated model answers: a function of the request alone."""

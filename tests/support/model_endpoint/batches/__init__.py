@@ -1,0 +1,1 @@
+"""The Batch API: files of requests in, files of answers out, some time later."""

@@ -1,0 +1,212 @@
+"""A call over real HTTP: tried again, elsewhere, or given up with words, by one policy."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from graphmill.llm.calls import Message, Question, Schema
+from graphmill.llm.client import Address, AnswerForm, EndpointClient, open_client
+from graphmill.llm.faults import CallRefused, ContextTooLong
+from graphmill.llm.gate import Gate
+from graphmill.llm.limits import Limits
+from graphmill.llm.pool import Endpoint, EndpointPool, Retried
+from tests.support.model_endpoint import Behaviour, ModelEndpoint, running_endpoint
+from tests.unit.llm.limits_in_memory import LimitsInMemory, Row
+
+SCHEMA = Schema(
+    "summarize_description",
+    {
+        "type": "object",
+        "properties": {"description": {"type": "string"}},
+        "required": ["description"],
+        "additionalProperties": False,
+    },
+)
+
+
+def question(number: int = 0) -> Question:
+    said = Message("user", f"describe number {number}")
+    return Question("test.v1", "a-model", (said,), SCHEMA, max_tokens=500)
+
+
+@dataclass
+class Road:
+    """A pool over simulated endpoints, with what it did."""
+
+    pool: EndpointPool
+    rows: list[Row]
+    clients: list[EndpointClient]
+    retried: list[Retried] = field(default_factory=list[Retried])
+
+    async def ask(self, count: int, start: int = 0) -> None:
+        await asyncio.gather(*(self.pool.ask(question(start + n)) for n in range(count)))
+
+
+@asynccontextmanager
+async def open_road(
+    *endpoints: ModelEndpoint, limits: Limits, key: str = "", seconds: float = 20
+) -> AsyncGenerator[Road]:
+    async with AsyncExitStack() as stack:
+        made: list[Endpoint] = []
+        rows: list[Row] = []
+        clients: list[EndpointClient] = []
+        for number, endpoint in enumerate(endpoints):
+            name = f"endpoint-{number}"
+            address = Address(name, endpoint.base_url, key)
+            client = await stack.enter_async_context(open_client(address, 50, seconds))
+            row = Row(limits)
+            gate = Gate(name, LimitsInMemory(row), paced=False)
+            stack.push_async_callback(gate.close)
+            made.append(Endpoint(name, gate, client, prompt_price=0.5, completion_price=2))
+            rows.append(row)
+            clients.append(client)
+        retried: list[Retried] = []
+        pool = EndpointPool(made, lambda text: len(text) // 4, retried.append)
+        yield Road(pool, rows, clients, retried)
+
+
+async def test_an_answer_has_its_tokens_and_its_price() -> None:
+    async with running_endpoint() as endpoint, open_road(endpoint, limits=Limits(5)) as road:
+        answer = await road.pool.ask(question())
+        assert answer.complete
+        assert '"description"' in answer.text
+        assert answer.prompt_tokens > 0
+        assert answer.nano_usd == answer.prompt_tokens * 500 + answer.completion_tokens * 2000
+
+
+async def test_what_form_of_answer_an_endpoint_has_is_found_out_once() -> None:
+    async with (
+        running_endpoint(Behaviour(structured="none")) as endpoint,
+        open_road(endpoint, limits=Limits(5)) as road,
+    ):
+        await road.pool.ask(question())
+        assert road.clients[0].form is AnswerForm.TEXT
+        await road.ask(5, start=1)
+        stats = await endpoint.stats()
+        assert stats.refused["response_format"] == 2
+
+
+async def test_faults_are_tried_again_and_no_neighbour_is_lost() -> None:
+    behaviour = Behaviour(
+        places=20, seconds=0.05, rate_429=0.05, rate_500=0.03, rate_cut=0.03, rate_hang=0.01, seed=3
+    )
+    async with (
+        running_endpoint(behaviour) as endpoint,
+        open_road(endpoint, limits=Limits(20), seconds=3) as road,
+    ):
+        await road.ask(200)
+        stats = await endpoint.stats()
+        assert stats.answered == 200
+        assert stats.repeats_of_answered == 0
+        assert stats.repeats == len(road.retried) == sum(stats.faults.values())
+
+
+async def test_retry_after_is_obeyed_to_the_second() -> None:
+    async with (
+        running_endpoint(Behaviour(places=5, rate_429=1.0, retry_after=2)) as endpoint,
+        open_road(endpoint, limits=Limits(5)) as road,
+    ):
+        began = time.monotonic()
+        asking = asyncio.create_task(road.ask(1))
+        await asyncio.sleep(1)
+        await endpoint.change(rate_429=0.0)
+        await asking
+        assert 2.0 <= time.monotonic() - began < 3.5
+        assert (await endpoint.stats()).begun == 2
+
+
+async def test_what_is_over_an_endpoints_places_goes_elsewhere() -> None:
+    async with (
+        running_endpoint(Behaviour(places=2, seconds=0.1)) as one,
+        running_endpoint(Behaviour(places=2, seconds=0.1)) as other,
+        open_road(one, other, limits=Limits(2)) as road,
+    ):
+        await road.ask(20)
+        counts = [(await endpoint.stats()).answered for endpoint in (one, other)]
+        assert sum(counts) == 20
+        assert min(counts) >= 7
+
+
+async def test_a_dead_endpoint_is_left_and_taken_back() -> None:
+    async with (
+        running_endpoint(Behaviour(seconds=0.02)) as one,
+        running_endpoint(Behaviour(seconds=0.02)) as other,
+        open_road(one, other, limits=Limits(4)) as road,
+    ):
+        one.kill()
+        await road.ask(100)
+        assert (await other.stats()).answered == 100
+        failed = len(road.retried)
+        await road.ask(100, start=100)
+        assert len(road.retried) - failed <= 3  # only a call that looks whether it is back
+        await one.start_again()
+        for start in range(200, 2000, 50):
+            await road.ask(50, start=start)
+            if (await one.stats()).answered > 20:
+                return
+            await asyncio.sleep(0.5)
+        pytest.fail("it was never taken back")
+
+
+async def test_an_endpoint_that_comes_back_loses_nothing() -> None:
+    async with (
+        running_endpoint(Behaviour(places=4, seconds=0.2)) as endpoint,
+        open_road(endpoint, limits=Limits(4)) as road,
+    ):
+        asking = asyncio.create_task(road.ask(20))
+        await asyncio.sleep(0.5)
+        endpoint.kill()
+        await asyncio.sleep(0.5)
+        await endpoint.start()
+        await asyncio.wait_for(asking, 40)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words"),
+    [
+        (Behaviour(api_key="sk-right"), "OPENAI_API_KEY"),
+        (Behaviour(models=("another",)), "OPENAI_MODEL"),
+    ],
+)
+async def test_what_will_never_be_answered_stops_at_once(behaviour: Behaviour, words: str) -> None:
+    async with (
+        running_endpoint(behaviour) as endpoint,
+        open_road(endpoint, limits=Limits(4), key="sk-secret") as road,
+    ):
+        with pytest.raises(CallRefused, match=words) as refused:
+            await road.pool.ask(question())
+        assert "sk-" not in str(refused.value)
+        assert not road.retried
+
+
+async def test_a_question_that_is_too_long_says_what_to_do() -> None:
+    async with (
+        running_endpoint(Behaviour(context_tokens=1)) as endpoint,
+        open_road(endpoint, limits=Limits(4)) as road,
+    ):
+        with pytest.raises(ContextTooLong, match="smaller chunk size"):
+            await road.pool.ask(question())
+
+
+async def test_an_answer_that_trickles_is_bounded_in_time() -> None:
+    async with (
+        running_endpoint(Behaviour(rate_trickle=1.0, trickle_seconds=60)) as endpoint,
+        open_road(endpoint, limits=Limits(4), seconds=1) as road,
+    ):
+        asking = asyncio.create_task(road.pool.ask(question()))
+        await asyncio.sleep(1.5)
+        await endpoint.change(rate_trickle=0.0)
+        assert (await asyncio.wait_for(asking, 20)).complete
+
+
+async def test_an_answer_that_is_cut_off_says_so() -> None:
+    async with (
+        running_endpoint(Behaviour(rate_truncated=1.0, seed=1)) as endpoint,
+        open_road(endpoint, limits=Limits(4)) as road,
+    ):
+        complete = {(await road.pool.ask(question(number))).complete for number in range(12)}
+        assert complete == {True, False}  # it says so half of the time
