@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Stacks that start at the same moment would all find the default ports free.
+for _port in ("TEMPORAL_PORT", "TEMPORAL_UI_PORT", "API_PORT"):
+    os.environ.setdefault(f"GRAPHMILL_{_port}", "0")
+
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 # `make test` passes today what it passed yesterday: examples are the same in every run, and a busy

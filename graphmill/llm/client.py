@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import httpx2
 import openai
@@ -14,16 +13,9 @@ from openai.types.chat.completion_create_params import ResponseFormat
 from graphmill.llm.calls import ModelAnswer, Question
 from graphmill.llm.client_errors import fault_of, timed_out
 from graphmill.llm.faults import BrokenAnswer, CallRefused
+from graphmill.llm.manners import AnswerForm, Manners
 
 _CONNECT_SECONDS = 10.0
-
-
-class AnswerForm(StrEnum):
-    """How an endpoint is made to answer in a schema, the strictest first."""
-
-    SCHEMA = "json_schema"
-    OBJECT = "json_object"
-    TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +34,7 @@ class EndpointClient:
     def __init__(self, address: Address, most_calls: int, seconds: float) -> None:
         self._address = address
         self._seconds = seconds
-        self._form = AnswerForm.SCHEMA
+        self._manners = Manners()
         self._http = httpx2.AsyncClient(
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=most_calls),
             timeout=httpx2.Timeout(seconds, connect=_CONNECT_SECONDS),
@@ -55,12 +47,9 @@ class EndpointClient:
         )
 
     @property
-    def form(self) -> AnswerForm:
-        return self._form
-
-    def remember(self, form: AnswerForm) -> None:
-        """What was found out about this endpoint before."""
-        self._form = form
+    def manners(self) -> Manners:
+        """What was found out about the endpoint."""
+        return self._manners
 
     async def ask(self, question: Question) -> ModelAnswer:
         """
@@ -69,28 +58,29 @@ class EndpointClient:
             CallRefused: never.
         """
         while True:
-            form = self._form
+            manners = self._manners
             try:
                 async with asyncio.timeout(self._seconds):
-                    return await self._ask_in(question, form)
+                    return await self._ask_with(question, manners)
             except TimeoutError as error:
                 raise timed_out(self._address.name) from error
             except openai.BadRequestError as error:
-                weaker = _weaker(form)
-                if question.schema is None or weaker is None or not _is_about_form(error):
+                better = manners.after(f"{error.message[:2000]} {error.param or ''}")
+                if better is None:
                     raise fault_of(error, self._address.name) from None
-                if self._form is form:  # found out once; other calls in the air find it set
-                    self._form = weaker
+                if self._manners is manners:  # calls that were in the air find it set
+                    self._manners = better
             except (openai.OpenAIError, httpx2.TransportError, ValueError) as error:
                 raise fault_of(error, self._address.name) from None
 
-    async def _ask_in(self, question: Question, form: AnswerForm) -> ModelAnswer:
+    async def _ask_with(self, question: Question, manners: Manners) -> ModelAnswer:
         completion = await self._openai.chat.completions.create(
             model=self._address.models.get(question.model, question.model),
             messages=_messages(question),
-            max_tokens=question.max_tokens,
-            temperature=question.temperature,
-            response_format=_response_format(question, form),
+            max_tokens=openai.omit if manners.completion_bound else question.max_tokens,
+            max_completion_tokens=question.max_tokens if manners.completion_bound else openai.omit,
+            temperature=question.temperature if manners.temperature else openai.omit,
+            response_format=_response_format(question, manners.form),
         )
         choice = completion.choices[0] if completion.choices else None
         if choice is None or not isinstance(choice.message.content, str):
@@ -148,14 +138,3 @@ def _response_format(question: Question, form: AnswerForm) -> ResponseFormat | o
             "strict": True,
         },
     }
-
-
-def _weaker(form: AnswerForm) -> AnswerForm | None:
-    forms = list(AnswerForm)
-    place = forms.index(form) + 1
-    return forms[place] if place < len(forms) else None
-
-
-def _is_about_form(error: openai.BadRequestError) -> bool:
-    said = f"{error.message} {error.param or ''}".lower()[:2000]
-    return any(word in said for word in ("response_format", "json_schema", "json_object", "schema"))

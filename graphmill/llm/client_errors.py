@@ -16,6 +16,7 @@ from graphmill.llm.faults import (
     CallRefused,
     ContextTooLong,
     Overloaded,
+    TimedOut,
     Unreachable,
 )
 
@@ -46,8 +47,8 @@ def fault_of(error: Exception, endpoint: str) -> Exception:
     return error
 
 
-def timed_out(endpoint: str) -> Overloaded:
-    return Overloaded(f"endpoint {endpoint!r} did not answer in time")
+def timed_out(endpoint: str) -> TimedOut:
+    return TimedOut(f"endpoint {endpoint!r} did not answer in time")
 
 
 def _fault_of_status(error: openai.APIStatusError, endpoint: str) -> Exception:

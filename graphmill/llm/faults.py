@@ -15,6 +15,10 @@ class Overloaded(EndpointFault):
         self.retry_after = retry_after
 
 
+class TimedOut(Overloaded):
+    """No answer in time; whether one was made, and is paid for, nobody knows."""
+
+
 class Unreachable(EndpointFault):
     """Nothing listens, or the connection was cut before an answer began."""
 

@@ -166,7 +166,8 @@ class Gate:
             waiting.entered.cancel()
         self._waiting.clear()
         last = Ask(in_flight=0, waiting=0, settled=tuple(self._settled))
-        await self._store.exchange(self.endpoint, last)
+        with contextlib.suppress(TransientError):  # then the lease ends it
+            await self._store.exchange(self.endpoint, last)
 
     def _admit(self) -> None:
         """Let in who may start now; where starts are paced, their times come from the database."""
@@ -224,8 +225,8 @@ class Gate:
         while True:
             self._stir.clear()
             idle = not (self._waiting or self._in_flight)
-            await self._exchange()
-            if idle and not (self._waiting or self._in_flight):
+            told = await self._exchange()
+            if told and idle and not (self._waiting or self._in_flight):
                 return
             if self._waiting and not self._places:
                 await asyncio.sleep(haste)
@@ -239,7 +240,8 @@ class Gate:
                 async with asyncio.timeout(longest - _PAUSE_SECONDS):
                     await self._stir.wait()
 
-    async def _exchange(self) -> None:
+    async def _exchange(self) -> bool:
+        """Whether the database answered."""
         retry_after = max(0.0, self._retry_after_until - self._clock())
         report = Report(
             self._answered, self._overloaded, self._unreachable, retry_after, self._slow
@@ -265,7 +267,7 @@ class Gate:
             if not isinstance(error, TransientError):
                 raise
             await asyncio.sleep(_BEAT_SECONDS)
-            return
+            return False
         self._known_at = asked_at
         self._places = grant.places
         if grant.closed:
@@ -273,6 +275,7 @@ class Gate:
         for waiting, start in zip(next_up, grant.starts, strict=False):
             self._start_at(waiting, start, start - grant.now)
         self._admit()
+        return True
 
     def _start_at(self, waiting: _Waiting, start: float, delay: float) -> None:
         passed = Pass(waiting.tokens, start)

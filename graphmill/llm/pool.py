@@ -15,7 +15,7 @@ from typing import Protocol
 
 from graphmill.errors import Unavailable
 from graphmill.llm.calls import ModelAnswer, Question
-from graphmill.llm.faults import EndpointFault, Overloaded, Unreachable
+from graphmill.llm.faults import EndpointFault, Overloaded, TimedOut, Unreachable
 from graphmill.llm.gate import Closed, Gate, Outcome, Pass
 
 CALL_SECONDS = 600.0
@@ -134,6 +134,9 @@ class EndpointPool:
         began = time.monotonic()
         try:
             answer = await endpoint.client.ask(question)
+        except TimedOut:
+            outcome = Outcome(overloaded=True)  # its tokens stay reserved: they may be used
+            raise
         except Overloaded as fault:
             outcome = Outcome(overloaded=True, retry_after=fault.retry_after, used_tokens=0)
             raise

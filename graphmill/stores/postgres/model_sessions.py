@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from graphmill.llm.limits import LEASE_SECONDS
-from graphmill.stores.postgres.database import is_transient
 
 _BEAT_SECONDS = LEASE_SECONDS / 5
 
@@ -52,6 +51,5 @@ async def _keep_beating(pool: asyncpg.Pool, session: UUID) -> None:
         try:
             await _beat(pool, session)
         except Exception as error:
-            if not is_transient(error):
-                raise
-            _logger.warning("PostgreSQL does not answer (%s)", type(error).__name__)
+            # Whatever it is: without a beat others would ask what is being asked here.
+            _logger.warning("the model session could not be renewed (%s)", type(error).__name__)

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from graphmill.llm.calls import Message, Question, Schema
-from graphmill.llm.client import Address, AnswerForm, EndpointClient, open_client
+from graphmill.llm.client import Address, EndpointClient, open_client
 from graphmill.llm.faults import CallRefused, ContextTooLong
 from graphmill.llm.gate import Gate
 from graphmill.llm.limits import Limits
+from graphmill.llm.manners import AnswerForm
 from graphmill.llm.pool import Endpoint, EndpointPool, Retried
 from tests.support.model_endpoint import Behaviour, ModelEndpoint, running_endpoint
 from tests.unit.llm.limits_in_memory import LimitsInMemory, Row
@@ -84,7 +85,7 @@ async def test_what_form_of_answer_an_endpoint_has_is_found_out_once() -> None:
         open_road(endpoint, limits=Limits(5)) as road,
     ):
         await road.pool.ask(question())
-        assert road.clients[0].form is AnswerForm.TEXT
+        assert road.clients[0].manners.form is AnswerForm.TEXT
         await road.ask(5, start=1)
         stats = await endpoint.stats()
         assert stats.refused["response_format"] == 2

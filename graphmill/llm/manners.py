@@ -1,0 +1,36 @@
+"""How an endpoint wants to be asked: found out from what it refuses, and remembered."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+_ABOUT_FORM = ("response_format", "json_schema", "json_object", "structured output", "schema")
+
+
+class AnswerForm(StrEnum):
+    """How an endpoint is made to answer in a schema, the strictest first."""
+
+    SCHEMA = "json_schema"
+    OBJECT = "json_object"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """`completion_bound`: the bound on an answer is called max_completion_tokens, as OpenAI's newer
+    models want it. `temperature`: it may be set."""
+
+    form: AnswerForm = AnswerForm.SCHEMA
+    completion_bound: bool = False
+    temperature: bool = True
+
+    def after(self, refusal: str) -> "Manners | None":
+        """How to ask instead, after a refusal (400) in these words; None: it is not about manners."""
+        words = refusal.lower()
+        if "max_completion_tokens" in words and not self.completion_bound:
+            return replace(self, completion_bound=True)
+        if "temperature" in words and self.temperature:
+            return replace(self, temperature=False)
+        if any(word in words for word in _ABOUT_FORM) and self.form is not AnswerForm.TEXT:
+            forms = list(AnswerForm)
+            return replace(self, form=forms[forms.index(self.form) + 1])
+        return None
