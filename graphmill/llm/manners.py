@@ -24,7 +24,7 @@ class Manners:
     temperature: bool = True
 
     def after(self, refusal: str) -> "Manners | None":
-        """How to ask instead, after a refusal (400) in these words; None: it is not about manners."""
+        """How to ask instead, after a refusal (400) in these words; None: that was not it."""
         words = refusal.lower()
         if "max_completion_tokens" in words and not self.completion_bound:
             return replace(self, completion_bound=True)
