@@ -103,7 +103,8 @@ class Home:
         return path.open("ab")
 
     def write_addresses(self, addresses: Addresses) -> None:
-        _write_private(self.addresses, json.dumps(asdict(addresses), indent=1))
+        written = {**asdict(addresses), "pid": os.getpid()}
+        _write_private(self.addresses, json.dumps(written, indent=1))
 
     def read_addresses(self) -> Addresses | None:
         """What a running stack wrote down; None where nothing runs or it still starts."""
@@ -111,8 +112,10 @@ class Home:
             return None
         try:
             fields = cast(dict[str, Any], json.loads(self.addresses.read_text()))
+            # A killed stack's stay until the next one, which holds the lock by then, removes them.
+            os.kill(fields.pop("pid"), 0)
             return Addresses(**fields)
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
 

@@ -1,8 +1,14 @@
 """TCP ports on loopback: a free one, or a word on who holds the one that is wanted."""
 
+import asyncio
 import contextlib
+import fcntl
+import os
 import socket
-from contextlib import closing
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
 
 import psutil
 
@@ -16,6 +22,28 @@ def free_port(host: str = LOOPBACK) -> int:
     with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as listener:
         listener.bind((host, 0))
         return int(listener.getsockname()[1])
+
+
+@asynccontextmanager
+async def choosing_alone() -> AsyncGenerator[None]:
+    """No other stack of this user chooses its ports, and opens them, within the block: it would
+    find the same ones free, and one of the two would take the other's servers for its own."""
+    path = Path(tempfile.gettempdir()) / f"graphmill-ports-{os.getuid()}.lock"
+    try:
+        lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError:  # somebody else's file, a disk that is full: then by luck, as most times
+        yield
+        return
+    try:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(0.05)
+        yield
+    finally:
+        os.close(lock)
 
 
 def is_free(host: str, port: int) -> bool:

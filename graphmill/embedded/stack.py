@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Flag, auto
+from pathlib import Path
 from typing import Any, cast
 
 from temporalio.client import Client
@@ -15,7 +16,7 @@ from temporalio.client import Client
 from graphmill.embedded import temporal_binary
 from graphmill.embedded.home import Addresses, Home, HomeInUse, HomeLock
 from graphmill.embedded.leftovers import end_leftovers
-from graphmill.embedded.ports import LOOPBACK, choose_port
+from graphmill.embedded.ports import LOOPBACK, choose_port, choosing_alone
 from graphmill.embedded.postgres_server import PostgresServer
 from graphmill.embedded.supervisor import Part, PartFailed, Supervisor
 from graphmill.embedded.temporal_server import TemporalServer
@@ -188,9 +189,20 @@ class _Stack:
     async def _start(
         self, supervisor: Supervisor, parts: Parts, postgres: PostgresServer | None
     ) -> Addresses:
-        temporal = None
+        binary = None
         if Parts.TEMPORAL in parts and not self.settings.temporal_address:
-            temporal = await self._temporal()
+            binary = await temporal_binary.find_or_get(self.home, self.on_event)
+        async with choosing_alone():
+            return await self._start_on_ports(supervisor, parts, postgres, binary)
+
+    async def _start_on_ports(
+        self,
+        supervisor: Supervisor,
+        parts: Parts,
+        postgres: PostgresServer | None,
+        binary: Path | None,
+    ) -> Addresses:
+        temporal = None if binary is None else self._temporal(binary)
         api_port = None
         if Parts.API in parts:
             host = self.settings.api_host
@@ -215,8 +227,7 @@ class _Stack:
             await supervisor.start(_api(self.settings.api_host, api_port, environment))
         return addresses
 
-    async def _temporal(self) -> TemporalServer:
-        binary = await temporal_binary.find_or_get(self.home, self.on_event)
+    def _temporal(self, binary: Path) -> TemporalServer:
         port = self._port(LOOPBACK, self.settings.temporal_port, "GRAPHMILL_TEMPORAL_PORT")
         ui_port = self._port(LOOPBACK, self.settings.temporal_ui_port, "GRAPHMILL_TEMPORAL_UI_PORT")
         return TemporalServer(

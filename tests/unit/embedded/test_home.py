@@ -1,5 +1,6 @@
 """One process holds a home, says so, and lets go however it ends."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -104,3 +105,15 @@ def test_a_large_log_is_put_aside_when_it_is_opened(home: Home) -> None:
         log.write(b"new\n")
     assert home.log("part").read_bytes() == b"new\n"
     assert (home.logs / "part.log.1").stat().st_size == 12_000_000
+
+
+def test_addresses_of_a_killed_stack_are_not_those_of_the_next(tmp_path: Path) -> None:
+    home = Home.at(tmp_path)
+    home.create()
+    died = subprocess.Popen([sys.executable, "-c", ""])
+    died.wait()
+    with HomeLock(home):
+        home.write_addresses(_ADDRESSES)
+        written = json.loads(home.addresses.read_text())
+        home.addresses.write_text(json.dumps(written | {"pid": died.pid}))
+        assert home.read_addresses() is None

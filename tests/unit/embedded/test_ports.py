@@ -1,11 +1,12 @@
 """A port that is taken is named with its holder and the setting to change."""
 
+import asyncio
 import os
 import socket
 
 import pytest
 
-from graphmill.embedded.ports import LOOPBACK, choose_port, free_port, is_free
+from graphmill.embedded.ports import LOOPBACK, choose_port, choosing_alone, free_port, is_free
 from graphmill.errors import Unavailable
 
 
@@ -42,3 +43,20 @@ def test_a_port_counts_as_free_right_after_its_server_closed_connections() -> No
         accepted.close()  # the server's side closes first: it stays in TIME_WAIT
         client.close()
     assert is_free(LOOPBACK, port)
+
+
+async def test_two_stacks_that_start_at_once_do_not_choose_the_same_port() -> None:
+    port = free_port()
+    chosen: list[int] = []
+
+    async def start() -> socket.socket:
+        async with choosing_alone():
+            chosen.append(choose_port(LOOPBACK, port, "GRAPHMILL_API_PORT", or_any=True))
+            await asyncio.sleep(0.1)  # until its server listens
+            return socket.create_server((LOOPBACK, chosen[-1]))
+
+    servers = await asyncio.gather(*(start() for _ in range(3)))
+    for server in servers:
+        server.close()
+    assert len(set(chosen)) == 3
+    assert chosen[0] == port
