@@ -153,6 +153,9 @@ class Gate:
             self._note_speed(outcome.seconds_per_token)
         # Others wait for what is given back: a place over what is ours, or one that nobody wants.
         given_back = self._in_flight >= self._places or not self._waiting
+        if outcome.overloaded:
+            # It was one too many: nobody takes its place before the fleet has heard of it.
+            self._places = max(0, min(self._places, self._in_flight))
         self._admit()
         if outcome.overloaded or outcome.unreachable or given_back:
             self._wake()

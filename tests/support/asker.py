@@ -35,7 +35,7 @@ SCHEMA = Schema(
 async def ask(caller: ModelCaller, key: CollectionKey, number: int) -> bool:
     """Whether the answer was known."""
     said = Message("user", f"describe number {number}")
-    question = Question("test.v1", "a-model", (said,), SCHEMA, max_tokens=200)
+    question = Question("test.v1", "a-model", (said,), SCHEMA, max_tokens=40)
     _, told = await caller.ask(Payer(key, RUN, "summaries"), question, _read)
     return told.cached
 
