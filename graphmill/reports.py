@@ -109,6 +109,21 @@ def write_report(context: ReportContext) -> CommunityReport:
         cited |= now_cited
         quoted |= now_quoted
 
+    return content_addressed_report(
+        community, title, summary, report, rank, rating_explanation, tuple(findings)
+    )
+
+
+def content_addressed_report(
+    community: Community,
+    title: str,
+    summary: str,
+    full_content: str,
+    rank: float,
+    rating_explanation: str,
+    findings: tuple[Finding, ...],
+) -> CommunityReport:
+    """A community's report, whoever wrote it; its id is that of its content."""
     full_content_json = json.dumps(
         {
             "title": title,
@@ -128,10 +143,10 @@ def write_report(context: ReportContext) -> CommunityReport:
         children=community.children,
         title=title,
         summary=summary,
-        full_content=report,
+        full_content=full_content,
         rank=rank,
         rating_explanation=rating_explanation,
-        findings=tuple(findings),
+        findings=findings,
         full_content_json=full_content_json,
         period=community.period,
         size=community.size,

@@ -1,15 +1,13 @@
 """create_community_reports with a model: what it writes is bounded, and refers to what it was
 shown."""
 
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 
-from graphmill.ids import community_report_id
 from graphmill.llm.calls import Question
 from graphmill.models import Community, CommunityReport, Finding
 from graphmill.prompts.loading import Prompt, load_prompt
-from graphmill.reports import MAX_CHARACTERS
+from graphmill.reports import MAX_CHARACTERS, content_addressed_report
 from graphmill.standard.answers import InvalidAnswer, read_answer
 from graphmill.standard.cleaning import one_line, paragraphs
 from graphmill.standard.community_context import CommunityContext
@@ -109,32 +107,14 @@ def read_report(text: str, known: KnownIds) -> ModelReport:
 
 def to_community_report(community: Community, report: ModelReport) -> CommunityReport:
     """As it is stored and exported; its id is that of its content."""
-    full_content_json = json.dumps(
-        {
-            "title": report.title,
-            "summary": report.summary,
-            "findings": [asdict(finding) for finding in report.findings],
-            "rating": report.rank,
-            "rating_explanation": report.rating_explanation,
-        },
-        ensure_ascii=False,
-        indent=4,
-    )
-    return CommunityReport(
-        id=community_report_id(full_content_json),
-        community=community.community,
-        level=community.level,
-        parent=community.parent,
-        children=community.children,
-        title=report.title,
-        summary=report.summary,
-        full_content=_markdown(report.title, report.summary, report.findings),
-        rank=report.rank,
-        rating_explanation=report.rating_explanation,
-        findings=report.findings,
-        full_content_json=full_content_json,
-        period=community.period,
-        size=community.size,
+    return content_addressed_report(
+        community,
+        report.title,
+        report.summary,
+        _markdown(report.title, report.summary, report.findings),
+        report.rank,
+        report.rating_explanation,
+        report.findings,
     )
 
 
