@@ -7,10 +7,10 @@ from temporalio import activity
 from activities.heartbeats import heartbeating
 from graphmill.errors import FailureReason, InvalidDocument, NoText, TransientError
 from graphmill.messages import IndexDocumentInput, IndexDocumentResult
-from graphmill.models import DocumentState, ProcessedDocument
+from graphmill.models import DocumentState, Method, ProcessedDocument
 from graphmill.ports import DocumentRecipe, IndexingStore, ProcessRunner, StoredDocument
 from graphmill.process_pool import ProcessDied, TaskTimedOut, TaskTooLarge
-from graphmill.processing import ProcessSettings, process_document
+from graphmill.processing import ProcessSettings, process_document, reading
 from graphmill.settings import LimitSettings
 
 # Whether the careful parsers read, try by try. A process that dies was perhaps killed by somebody,
@@ -40,7 +40,8 @@ class DocumentActivities:
 
     @activity.defn
     async def process_document(self, input: IndexDocumentInput) -> IndexDocumentResult:
-        """Parse, chunk and (method fast) extract one document.
+        """Parse, chunk and (method fast) extract one document; by method standard it then waits
+        for extractions by a model.
 
         A document that cannot be read ends failed or skipped with its reason; that is a result, not
         an error. Done again after a crash, it finds what is stored.
@@ -51,10 +52,16 @@ class DocumentActivities:
         if document.state is not DocumentState.PENDING:
             return IndexDocumentResult(document.state, document.reason)
         recipe = self._document_recipe(input.recipe)
+        read_by = reading(input.recipe, document.version)
+        fast = input.recipe.method is Method.FAST
+        if not fast and document.read_by == read_by:  # a try before this one, or another method
+            return IndexDocumentResult(DocumentState.PENDING)
         try:
             async with heartbeating():
                 processed = await self._process(input, document)
-                stored = await self._store.save_processed(input.key, document, processed, recipe)
+                stored = await self._store.save_processed(
+                    input.key, document, processed, read_by, recipe if fast else None
+                )
         except InvalidDocument as error:
             state = DocumentState.SKIPPED if isinstance(error, NoText) else DocumentState.FAILED
             stored = await self._store.save_ended(
@@ -63,7 +70,7 @@ class DocumentActivities:
             result = IndexDocumentResult(state, str(error))
         else:
             result = IndexDocumentResult(
-                DocumentState.DONE,
+                DocumentState.DONE if fast else DocumentState.PENDING,
                 text_units=len(processed.text_units),
                 entities=sum(len(found.titles) for found in processed.extractions),
             )
@@ -90,6 +97,7 @@ class DocumentActivities:
             chunk_size=input.recipe.chunk_size,
             chunk_overlap=input.recipe.chunk_overlap,
             limits=limits,
+            extract=input.recipe.method is Method.FAST,
         )
         try:
             for careful in _TRIES:

@@ -24,6 +24,22 @@ class GraphActivities:
             )
 
     @activity.defn
+    async def open_graph(self, input: MergeGraph) -> int | None:
+        """A graph for extractions by a model; None where the published one is what it would be."""
+        async with heartbeating():
+            return await self._store.open_graph(
+                input.key,
+                f"{CLUSTERING_VERSION} {input.options}",
+                afresh=input.afresh,
+            )
+
+    @activity.defn
+    async def fold_graph(self, graph: GraphRef) -> MergedGraph:
+        """Fold all live extractions by a model into the opened graph."""
+        async with heartbeating():
+            return await self._store.fold_model_extractions(graph.key, graph.graph_id)
+
+    @activity.defn
     async def publish_graph(self, graph: GraphRef) -> None:
         """From now on queries see this graph."""
         async with heartbeating():

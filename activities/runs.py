@@ -1,8 +1,11 @@
 """Activities on the rows of runs, and on what waits for them."""
 
+from dataclasses import replace
+
 from temporalio import activity
 
 from activities.heartbeats import heartbeating
+from graphmill.errors import InvalidRequest
 from graphmill.messages import (
     DocumentPage,
     FailDocument,
@@ -11,27 +14,46 @@ from graphmill.messages import (
     Recipe,
     RunRecord,
 )
-from graphmill.models import DocumentState
-from graphmill.ports import DocumentRecipe, IndexingStore
+from graphmill.models import DocumentState, Method
+from graphmill.ports import DocumentRecipe, IndexingStore, OptionsStore
 from graphmill.settings import ChunkSettings
+from graphmill.standard.options import StandardOptions
 
 
 class RunActivities:
     """Queue: store."""
 
     def __init__(
-        self, store: IndexingStore, chunk: ChunkSettings, document_recipe: DocumentRecipe
+        self,
+        store: IndexingStore,
+        options: OptionsStore,
+        chunk: ChunkSettings,
+        standard_options: StandardOptions | None,
+        document_recipe: DocumentRecipe,
     ) -> None:
+        """`standard_options`: of method standard, None where there is no model."""
         self._store = store
+        self._options = options
         self._chunk = chunk
+        self._standard_options = standard_options
         self._document_recipe = document_recipe
 
     @activity.defn
     async def open_run(self, opening: OpenRun) -> Recipe:
         """Write the run's row; decide how this run reads documents."""
         recipe = Recipe(opening.request.method, self._chunk.size, self._chunk.overlap)
+        options = self._standard_options if recipe.method is Method.STANDARD else None
+        if options is not None:
+            recipe = replace(recipe, options=options.digest, extraction=options.extraction_digest)
+        elif recipe.method is Method.STANDARD:
+            raise InvalidRequest(
+                "method standard asks a model, and no endpoint is set; set OPENAI_BASE_URL and"
+                " OPENAI_MODEL, or index with method fast, which needs none"
+            )
         async with heartbeating():
             await self._store.open_run(opening, self._document_recipe(recipe))
+            if options is not None:
+                await self._options.save_options(opening.request.key, options)
         return recipe
 
     @activity.defn

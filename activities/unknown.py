@@ -14,10 +14,7 @@ class UnknownActivity(PermanentError):
 
 @activity.defn(dynamic=True)
 async def refuse_unknown(_: Sequence[RawValue]) -> None:
-    """Refuse at once: without this, an activity of another release would be retried for ever.
-
-    The llm role has no activities of its own before the standard method, and polls with this one.
-    """
+    """Refuse at once: without this, an activity of another release would be retried for ever."""
     info = activity.info()
     raise UnknownActivity(
         f"this worker does not know the activity {info.activity_type} on {info.task_queue}; deploy"

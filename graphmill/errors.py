@@ -45,6 +45,7 @@ class FailureReason(StrEnum):
     TOO_LARGE = "too-large"
     TIMED_OUT = "timed-out"
     CRASHED = "crashed"
+    MODEL = "model"
     TERMINATED = "terminated"
     NO_TEXT = "no text"
     SAME_AS = "same as"

@@ -95,11 +95,17 @@ class IndexRequest:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a run reads documents: decided once, when the run opens, by the worker that opens it."""
+    """How a run reads documents: decided once, when the run opens, by the worker that opens it.
+
+    Of method standard, `options` is the digest of its options, `extraction` of those among them
+    that extractions depend on.
+    """
 
     method: Method
     chunk_size: int
     chunk_overlap: int
+    options: str = ""
+    extraction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,18 +152,23 @@ class IndexPageInput:
     in_flight: int
     priority: int
     paused: bool = False
+    run_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class IndexDocumentInput:
+    """`run_id`: on whose account models are asked."""
+
     key: CollectionKey
     recipe: Recipe
     document_id: UUID
+    run_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class IndexDocumentResult:
-    """How a document ended. `reason` begins with a FailureReason where it failed or was skipped."""
+    """How a document ended. `reason` begins with a FailureReason where it failed, was skipped or
+    is partial. PENDING: its text units are there, and a model is to be asked about them."""
 
     state: DocumentState
     reason: str = ""
@@ -172,14 +183,18 @@ class DocumentCounts:
     done: int = 0
     failed: int = 0
     skipped: int = 0
+    partial: int = 0
 
     def __add__(self, other: "DocumentCounts") -> "DocumentCounts":
         return DocumentCounts(
-            self.done + other.done, self.failed + other.failed, self.skipped + other.skipped
+            self.done + other.done,
+            self.failed + other.failed,
+            self.skipped + other.skipped,
+            self.partial + other.partial,
         )
 
     def plus(self, state: DocumentState) -> "DocumentCounts":
-        """One more document that ended in this state; others than the three ends do not count."""
+        """One more document that ended in this state; what is no end does not count."""
         match state:
             case DocumentState.DONE:
                 return self + DocumentCounts(done=1)
@@ -187,6 +202,8 @@ class DocumentCounts:
                 return self + DocumentCounts(failed=1)
             case DocumentState.SKIPPED:
                 return self + DocumentCounts(skipped=1)
+            case DocumentState.PARTIAL:
+                return self + DocumentCounts(partial=1)
             case _:
                 return self
 
@@ -221,28 +238,46 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class MergeGraph:
-    """Fold the extractions of a collection into a graph. `afresh`: even if nothing changed."""
+    """Fold the extractions of a collection into a graph. `afresh`: even if nothing changed.
+    `options`: of method standard, as in Recipe."""
 
     key: CollectionKey
     afresh: bool
+    options: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class GraphRef:
-    """A graph under construction."""
+    """A graph under construction. Of method standard: on whose account models are asked, and by
+    which options (as in Recipe)."""
 
     key: CollectionKey
     graph_id: int
+    run_id: UUID | None = None
+    options: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphShard:
+    """One of `shards` parts of a graph's work, counted from 0."""
+
+    graph: GraphRef
+    shard: int
+    shards: int
 
 
 @dataclass(frozen=True, slots=True)
 class MergedGraph:
-    """`graph_id` is None where the published graph is already what a fold would give."""
+    """`graph_id` is None where the published graph is already what a fold would give.
+
+    `to_summarize`: entities and relationships whose descriptions wait to become one.
+    """
 
     graph_id: int | None
     text_units: int = 0
     entities: int = 0
     relationships: int = 0
+    to_summarize: int = 0
 
 
 @dataclass(frozen=True, slots=True)

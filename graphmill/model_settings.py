@@ -5,7 +5,18 @@ from enum import StrEnum
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
+
+from graphmill.errors import InvalidRequest
+from graphmill.standard.graph_schema import DEFAULT_ENTITY_TYPES, GraphSchema
 
 OPENAI_URL = "https://api.openai.com/v1"
 ANTHROPIC_URL = "https://api.anthropic.com/v1"
@@ -22,7 +33,15 @@ def _check_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _split_names(given: object) -> object:
+    """The environment has no lists: names there are parted by commas."""
+    if not isinstance(given, str):
+        return given
+    return [name.strip() for name in given.split(",") if name.strip()]
+
+
 Url = Annotated[str, AfterValidator(_check_url)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_split_names)]
 
 
 class EndpointSettings(BaseModel):
@@ -73,6 +92,35 @@ class ModelSettings(BaseModel):
     embeddings: str | None = None
 
 
+class ExtractionSettings(BaseModel):
+    """What models are asked to find (graphmill.standard.graph_schema.GraphSchema).
+
+    `gleanings`: how often a text unit is asked for what the answers before have missed;
+    `language`: of all descriptions, such as German; unset: the text's own.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    entity_types: Names = DEFAULT_ENTITY_TYPES
+    relationship_types: Names = ()
+    patterns: tuple[tuple[str, str, str], ...] = ()
+    strict: bool = False
+    gleanings: int = Field(default=1, ge=0, le=5)
+    language: str = Field(default="", max_length=60)
+
+    @model_validator(mode="after")
+    def _check_schema(self) -> Self:
+        try:
+            _ = self.graph_schema
+        except InvalidRequest as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    @property
+    def graph_schema(self) -> GraphSchema:
+        return GraphSchema(self.entity_types, self.relationship_types, self.patterns, self.strict)
+
+
 class ProviderSettings(BaseModel):
     """OPENAI_... and ANTHROPIC_..., from which one endpoint each is made.
 
@@ -96,6 +144,7 @@ class ProviderSettings(BaseModel):
     )
     endpoints: tuple[EndpointSettings, ...] = ()
     models: ModelSettings = Field(default_factory=ModelSettings)
+    extraction: ExtractionSettings = Field(default_factory=ExtractionSettings)
 
     @model_validator(mode="after")
     def _check_endpoints(self) -> Self:

@@ -10,14 +10,19 @@ class Method(StrEnum):
     """How a graph is extracted."""
 
     FAST = "fast"
+    STANDARD = "standard"
 
 
 class DocumentState(StrEnum):
-    """UPLOADED: bytes are here, not yet planned. PENDING: planned for a run. The rest are ends."""
+    """UPLOADED: bytes are here, not yet planned. PENDING: planned for a run. The rest are ends.
+
+    PARTIAL: done, but for text units that no model gave a good answer to.
+    """
 
     UPLOADED = "uploaded"
     PENDING = "pending"
     DONE = "done"
+    PARTIAL = "partial"
     FAILED = "failed"
     SKIPPED = "skipped"
 
@@ -37,6 +42,7 @@ class Phase(StrEnum):
     STARTING = "starting"
     DOCUMENTS = "documents"
     GRAPH = "graph"
+    DESCRIPTIONS = "descriptions"
     COMMUNITIES = "communities"
     EMBEDDINGS = "embeddings"
     PUBLISHING = "publishing"

@@ -1,11 +1,12 @@
 """What activities need from the world, as Protocols: stores, a pool of processes, an embedder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 from uuid import UUID
 
 from graphmill.clustering import ClusterEntity, ClusterRelationship
+from graphmill.errors import FailureReason
 from graphmill.messages import DocumentPage, MergedGraph, OpenRun, Recipe, RunRecord
 from graphmill.models import (
     CollectionKey,
@@ -15,13 +16,16 @@ from graphmill.models import (
     ProcessedDocument,
 )
 from graphmill.reports import ReportContext
+from graphmill.standard.extract_graph import ModelExtraction
+from graphmill.standard.options import StandardOptions
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """A document as it waits to be read. `version` is the SHA-256 of its bytes."""
+    """A document as it waits to be read. `version` is the SHA-256 of its bytes; `read_by` that of
+    what its text units were made by, None if there are none."""
 
     id: UUID
     name: str
@@ -29,6 +33,37 @@ class StoredDocument:
     size: int
     state: DocumentState
     reason: str
+    read_by: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnextractedUnit:
+    """A text unit that a model is still to be asked about."""
+
+    id: UUID
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractedDocument:
+    """How many text units and entities (counted once a text unit) there are; `failed` text units
+    have none, for reasons of which `failure` is the first text unit's."""
+
+    text_units: int
+    entities: int
+    failed: int = 0
+    failure: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Why the document is partial; "" where it is not."""
+        if not self.failed:
+            return ""
+        return (
+            f"{FailureReason.MODEL}: {self.failed:,} of {self.text_units:,} text units have no"
+            f" usable answer, the first of them because {self.failure}; `graphmill retry` asks for"
+            " these alone"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +104,13 @@ class IndexingStore(Protocol):
         key: CollectionKey,
         document: StoredDocument,
         processed: ProcessedDocument,
-        recipe: bytes,
+        read_by: bytes,
+        recipe: bytes | None,
     ) -> bool:
-        """Replace what the document held, in one transaction. False: it changed meanwhile."""
+        """Replace what the document held, in one transaction. False: it changed meanwhile.
+
+        It is done, by this recipe; `recipe` None: it goes on waiting, for extractions by a model.
+        """
         ...
 
     async def save_ended(
@@ -89,11 +128,58 @@ class IndexingStore(Protocol):
         ...
 
 
+class OptionsStore(Protocol):
+    """The options of runs of method standard, under their digests."""
+
+    async def save_options(self, key: CollectionKey, options: StandardOptions) -> None: ...
+
+    async def load_options(self, key: CollectionKey, digest: str) -> StandardOptions:
+        """Raises NotFound where the collection is gone."""
+        ...
+
+
+class ModelExtractionStore(Protocol):
+    """What models found in text units, text unit by text unit."""
+
+    async def load_document(
+        self, key: CollectionKey, document_id: UUID
+    ) -> StoredDocument | None: ...
+
+    async def unextracted(
+        self, key: CollectionKey, document_id: UUID, made_by: str
+    ) -> tuple[UnextractedUnit, ...]:
+        """The document's text units that have no extraction made by this, by position."""
+        ...
+
+    async def save_extractions(
+        self,
+        key: CollectionKey,
+        made_by: str,
+        extractions: Mapping[UUID, ModelExtraction | str],
+    ) -> None:
+        """By text unit; text says why there is none. Text units that are gone are left out."""
+        ...
+
+    async def end_extracted(
+        self, key: CollectionKey, document: StoredDocument, made_by: str, recipe: bytes
+    ) -> ExtractedDocument | None:
+        """End the pending document, done or partial. None: it changed meanwhile."""
+        ...
+
+
 class GraphStore(Protocol):
     """Graphs under construction, and their publishing."""
 
     async def merge_graph(self, key: CollectionKey, versions: str, *, afresh: bool) -> MergedGraph:
         """Fold all live extractions into a new graph; `versions` names later steps."""
+        ...
+
+    async def open_graph(self, key: CollectionKey, versions: str, *, afresh: bool) -> int | None:
+        """A new graph without rows; None where the published one is what a fold would give."""
+        ...
+
+    async def fold_model_extractions(self, key: CollectionKey, graph_id: int) -> MergedGraph:
+        """Fold all live extractions by a model into an opened graph, in place of what it holds."""
         ...
 
     async def load_for_clustering(self, graph_id: int) -> GraphToCluster: ...
@@ -116,6 +202,18 @@ class GraphStore(Protocol):
     async def publish_graph(self, key: CollectionKey, graph_id: int) -> None:
         """Queries see this graph from now on; the one before goes, and what only it needed."""
         ...
+
+
+class SummaryStore(Protocol):
+    """Descriptions that wait to become one."""
+
+
+class ResolutionStore(Protocol):
+    """Entities under several titles."""
+
+
+class ModelReportStore(Protocol):
+    """Communities, and the reports on them that a model writes."""
 
 
 class VectorStore(Protocol):

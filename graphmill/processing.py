@@ -8,7 +8,7 @@ from graphmill.errors import NoText
 from graphmill.extraction import EXTRACTOR_VERSION, extract
 from graphmill.ids import document_id
 from graphmill.messages import Recipe
-from graphmill.models import ProcessedDocument
+from graphmill.models import Method, ProcessedDocument
 from graphmill.parsing import PARSER_VERSION, parse
 from graphmill.settings import ChunkSettings, LimitSettings
 
@@ -52,12 +52,24 @@ def process_document(
 def recipe(recipe: Recipe) -> bytes:
     """SHA-256 of all that a document's text units and extractions are made by, its bytes aside:
     what was stored under another one is made again."""
-    made_by = (
+    return _digest(
         PARSER_VERSION,
         CHUNKER_VERSION,
-        EXTRACTOR_VERSION,
+        EXTRACTOR_VERSION if recipe.method is Method.FAST else recipe.extraction,
         recipe.method,
         recipe.chunk_size,
         recipe.chunk_overlap,
     )
+
+
+def reading(recipe: Recipe, version: bytes) -> bytes:
+    """SHA-256 of all that the text units of a document are made by, whoever extracts from them.
+
+    `version` is that of its bytes.
+    """
+    sizes = recipe.chunk_size, recipe.chunk_overlap
+    return _digest(PARSER_VERSION, CHUNKER_VERSION, *sizes, version.hex())
+
+
+def _digest(*made_by: object) -> bytes:
     return hashlib.sha256("\x1f".join(map(str, made_by)).encode()).digest()

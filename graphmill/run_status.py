@@ -13,12 +13,19 @@ END_STATES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class DocumentTotals:
-    """Documents of a collection; those that still wait are in `total` only."""
+    """Documents of a collection; those that still wait are in `total` only. Partial ones are done
+    but for some text units."""
 
     total: int = 0
     done: int = 0
     failed: int = 0
     skipped: int = 0
+    partial: int = 0
+
+    @property
+    def with_failures(self) -> int:
+        """What `retry` puts in line again."""
+        return self.failed + self.partial
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,7 @@ class RunStatus:
     @property
     def documents_left(self) -> int:
         counts = self.documents
-        return counts.total - counts.done - counts.failed - counts.skipped
+        return counts.total - counts.done - counts.failed - counts.skipped - counts.partial
 
     @property
     def documents_per_hour(self) -> float:
@@ -100,6 +107,7 @@ class RunStatus:
                 "done": self.documents.done,
                 "failed": self.documents.failed,
                 "skipped": self.documents.skipped,
+                "partial": self.documents.partial,
             },
             "failures": [
                 {"document": str(f.document), "path": f.path, "reason": f.reason}

@@ -65,6 +65,7 @@ _SECTIONS = {
     "chunk": "GRAPHMILL_CHUNK_",
     "prune": "GRAPHMILL_PRUNE_",
     "limits": "GRAPHMILL_LIMIT_",
+    "extraction": "GRAPHMILL_EXTRACTION_",
 }
 # Tables that only graphmill.toml has.
 _TABLES = ("endpoints", "models")

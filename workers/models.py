@@ -13,8 +13,9 @@ from graphmill.llm.client import Address, open_client
 from graphmill.llm.gate import Gate
 from graphmill.llm.limits import Limits, paced
 from graphmill.llm.pool import Endpoint, EndpointPool, Retried
-from graphmill.model_settings import EndpointSettings
+from graphmill.model_settings import EndpointSettings, ModelRole
 from graphmill.settings import Settings
+from graphmill.standard.options import StandardOptions
 from graphmill.stores.postgres.model_calls import PostgresCallStore
 from graphmill.stores.postgres.model_limits import PostgresLimitStore
 from graphmill.stores.postgres.model_sessions import open_session
@@ -55,6 +56,20 @@ async def open_model_caller(
         hours = settings.model_answer_hours
         calls = PostgresCallStore(pool, session, timedelta(hours=hours) if hours else None)
         yield ModelCaller(calls, EndpointPool(endpoints, count_tokens, on_retry))
+
+
+def standard_options(settings: Settings) -> StandardOptions | None:
+    """What runs of method standard ask by these settings; None where there is no model."""
+    if not settings.model_endpoints:
+        return None
+    return StandardOptions(
+        settings.model_for(ModelRole.EXTRACTION),
+        settings.model_for(ModelRole.SUMMARIES),
+        settings.model_for(ModelRole.REPORTS),
+        settings.extraction.graph_schema,
+        settings.extraction.gleanings,
+        settings.extraction.language,
+    )
 
 
 def _limits(given: EndpointSettings, settings: Settings) -> Limits:

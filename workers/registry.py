@@ -1,5 +1,6 @@
 """Which workflows and activities a role runs, and how many at a time."""
 
+import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,18 +16,26 @@ from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunn
 from activities.communities import CommunityActivities
 from activities.documents import DocumentActivities
 from activities.embeddings import EmbeddingActivities
+from activities.extraction import ExtractionActivities
 from activities.failures import FailureInterceptor
 from activities.graph import GraphActivities
+from activities.model_reports import ModelReportActivities
+from activities.resolution import ResolutionActivities
 from activities.runs import RunActivities
+from activities.summaries import SummaryActivities
 from activities.unknown import refuse_unknown
 from graphmill.embedding import LocalEmbedder
+from graphmill.llm.pool import Retried
 from graphmill.process_pool import ProcessPool
 from graphmill.processing import recipe
 from graphmill.settings import Settings
 from graphmill.stores.postgres.database import is_transient
 from graphmill.stores.postgres.graph import PostgresGraphStore
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
+from graphmill.stores.postgres.model_extractions import PostgresModelExtractionStore
+from graphmill.stores.postgres.options import PostgresOptionsStore
 from graphmill.stores.postgres.vectors import PostgresVectorStore
+from workers.models import open_model_caller, standard_options
 from workflows.build_communities import BuildCommunities
 from workflows.index_collection import IndexCollection
 from workflows.index_document import IndexDocument
@@ -139,11 +148,30 @@ async def _cpu(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
 
 @asynccontextmanager
 async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
-    yield Served(
-        LLM_QUEUE,
-        activities=(refuse_unknown,),
-        concurrent_activities=settings.llm_concurrency,
-    )
+    options = PostgresOptionsStore(pool)
+    graphs = PostgresGraphStore(pool, settings.prune)
+    async with open_model_caller(pool, settings, _log_retry) as caller:
+        extraction = ExtractionActivities(
+            PostgresModelExtractionStore(pool), options, caller, recipe
+        )
+        resolution = ResolutionActivities(graphs, options, caller)
+        summaries = SummaryActivities(graphs, options, caller)
+        reports = ModelReportActivities(graphs, options, caller)
+        yield Served(
+            LLM_QUEUE,
+            activities=(
+                extraction.extract_document,
+                resolution.resolve_entities,
+                summaries.summarize_descriptions,
+                reports.write_model_reports,
+                refuse_unknown,
+            ),
+            concurrent_activities=settings.llm_concurrency,
+        )
+
+
+def _log_retry(retried: Retried) -> None:
+    logging.getLogger(__name__).info("try %d: %s", retried.tries, retried.error)
 
 
 @asynccontextmanager
@@ -158,7 +186,13 @@ async def _embedding(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[S
 
 @asynccontextmanager
 async def _store(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
-    runs = RunActivities(PostgresIndexingStore(pool), settings.chunk, recipe)
+    runs = RunActivities(
+        PostgresIndexingStore(pool),
+        PostgresOptionsStore(pool),
+        settings.chunk,
+        standard_options(settings),
+        recipe,
+    )
     graph = GraphActivities(PostgresGraphStore(pool, settings.prune))
     yield Served(
         STORE_QUEUE,
@@ -168,6 +202,8 @@ async def _store(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Serve
             runs.next_page,
             runs.fail_document,
             graph.merge_graph,
+            graph.open_graph,
+            graph.fold_graph,
             graph.publish_graph,
         ),
         concurrent_activities=settings.store_concurrency,

@@ -4,8 +4,10 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.communities import CommunityActivities
+    from activities.model_reports import ModelReportActivities
     from graphmill.messages import BUILD_COMMUNITIES, BuildCommunitiesResult, GraphRef
-    from workflows.policies import CLUSTER_GRAPH, WRITE_REPORTS
+    from workflows.policies import CLUSTER_GRAPH, WRITE_MODEL_REPORTS, WRITE_REPORTS
+    from workflows.shards import in_shards
 
 
 @workflow.defn(name=BUILD_COMMUNITIES)
@@ -16,11 +18,20 @@ class BuildCommunities:
             CommunityActivities.cluster_graph, graph, summary="hierarchical Leiden", **CLUSTER_GRAPH
         )
         workflow.set_current_details(f"{communities} communities; writing their reports")
-        reports = await workflow.execute_activity_method(
-            CommunityActivities.write_reports,
-            graph,
-            summary=f"{communities} community reports",
-            **WRITE_REPORTS,
-        )
+        if graph.options:
+            reports = await in_shards(
+                ModelReportActivities.write_model_reports,
+                graph,
+                communities,
+                "community reports",
+                WRITE_MODEL_REPORTS,
+            )
+        else:
+            reports = await workflow.execute_activity_method(
+                CommunityActivities.write_reports,
+                graph,
+                summary=f"{communities} community reports",
+                **WRITE_REPORTS,
+            )
         workflow.set_current_details(f"{communities} communities, {reports} reports")
         return BuildCommunitiesResult(communities, reports)

@@ -25,7 +25,9 @@ from temporalio.workflow import ChildWorkflowHandle
 with workflow.unsafe.imports_passed_through():
     from activities.embeddings import EmbeddingActivities
     from activities.graph import GraphActivities
+    from activities.resolution import ResolutionActivities
     from activities.runs import RunActivities
+    from activities.summaries import SummaryActivities
     from graphmill.errors import InvalidRequest
     from graphmill.messages import (
         ADD_DOCUMENTS,
@@ -41,6 +43,7 @@ with workflow.unsafe.imports_passed_through():
         GraphRef,
         IndexPageInput,
         IndexRequest,
+        MergedGraph,
         MergeGraph,
         OpenRun,
         PageRequest,
@@ -50,7 +53,7 @@ with workflow.unsafe.imports_passed_through():
         WaitingDocument,
         index_workflow_id,
     )
-    from graphmill.models import Phase, RunState
+    from graphmill.models import Method, Phase, RunState
     from graphmill.search_attributes import collection_attributes
     from workflows.build_communities import BuildCommunities
     from workflows.children import when_free
@@ -58,16 +61,23 @@ with workflow.unsafe.imports_passed_through():
     from workflows.index_page import IndexPage
     from workflows.policies import (
         EMBED,
+        FOLD_GRAPH,
         IN_FLIGHT_PER_PAGE,
+        IN_FLIGHT_PER_PAGE_STANDARD,
         MERGE_GRAPH,
         NEXT_PAGE,
+        OPEN_GRAPH,
         OPEN_PAGES,
+        OPEN_PAGES_STANDARD,
         OPEN_RUN,
         PAGE_DOCUMENTS,
         PAGES_PER_RUN,
         PUBLISH_GRAPH,
         RECORD_RUN,
+        RESOLVE_ENTITIES,
+        SUMMARIZE_DESCRIPTIONS,
     )
+    from workflows.shards import in_shards
     from workflows.visibility import show_collection, show_state
 
 
@@ -129,7 +139,7 @@ class IndexCollection:
             while True:
                 seen = self._arrivals
                 await self._index_documents(self._recipe)
-                await self._build_graph()
+                await self._build_graph(self._recipe)
                 if self._arrivals == seen:
                     await self._record(RunState.COMPLETED, Phase.DONE)
                     await workflow.wait_condition(workflow.all_handlers_finished)
@@ -154,6 +164,7 @@ class IndexCollection:
     async def _index_documents(self, recipe: Recipe) -> None:
         """Page after page until nothing waits any more."""
         await self._record(self._running, Phase.DOCUMENTS)
+        open_pages = OPEN_PAGES_STANDARD if recipe.method is Method.STANDARD else OPEN_PAGES
         while True:
             await workflow.wait_condition(lambda: not self._paused)
             if (
@@ -171,7 +182,7 @@ class IndexCollection:
             if page.documents:
                 self._cursor = page.last
                 await self._open_page(recipe, page.documents)
-                if len(self._open) >= OPEN_PAGES:
+                if len(self._open) >= open_pages:
                     await self._wait_for_a_page()
             elif self._open:
                 await self._wait_for_a_page()
@@ -186,13 +197,22 @@ class IndexCollection:
         self._pages += 1
         key, priority = self._request.key, self._request.priority
         told = self._paused
+        standard = recipe.method is Method.STANDARD
 
         async def start() -> ChildWorkflowHandle[IndexPage, DocumentCounts]:
             nonlocal told
             told = self._paused  # as it is at this try: an earlier one may have been long ago
             return await workflow.start_child_workflow(
                 IndexPage.run,
-                IndexPageInput(key, recipe, documents, IN_FLIGHT_PER_PAGE, priority, told),
+                IndexPageInput(
+                    key,
+                    recipe,
+                    documents,
+                    IN_FLIGHT_PER_PAGE_STANDARD if standard else IN_FLIGHT_PER_PAGE,
+                    priority,
+                    told,
+                    self._run_id if standard else None,
+                ),
                 id=f"page/{key.tenant}/{key.name}/{self._pages}",
                 static_summary=f"{len(documents)} documents of {key.name}",
                 priority=Priority(priority_key=priority, fairness_key=key.tenant),
@@ -235,17 +255,20 @@ class IndexCollection:
             ]
         )
 
-    async def _build_graph(self) -> None:
+    async def _build_graph(self, recipe: Recipe) -> None:
         """Fold, cluster, report, embed, publish; nothing where the published graph stands."""
         key = self._request.key
         await self._record(self._running, Phase.GRAPH)
-        merged = await workflow.execute_activity_method(
-            GraphActivities.merge_graph, MergeGraph(key, self._afresh), **MERGE_GRAPH
-        )
+        if recipe.method is Method.STANDARD:
+            merged = await self._merge_with_model(recipe)
+        else:
+            merged = await workflow.execute_activity_method(
+                GraphActivities.merge_graph, MergeGraph(key, self._afresh), **MERGE_GRAPH
+            )
         self._afresh = False
         if merged.graph_id is None:
             return
-        graph = GraphRef(key, merged.graph_id)
+        graph = self._graph(recipe, merged.graph_id)
         await self._pausable()
         await self._record(self._running, Phase.COMMUNITIES)
         # What needs no reports is embedded beside them: other workers, other cores.
@@ -271,6 +294,38 @@ class IndexCollection:
         await workflow.execute_activity_method(
             GraphActivities.publish_graph, graph, **PUBLISH_GRAPH
         )
+
+    async def _merge_with_model(self, recipe: Recipe) -> MergedGraph:
+        """Resolve entities, fold, summarise descriptions."""
+        merge = MergeGraph(self._request.key, self._afresh, recipe.options)
+        graph_id = await workflow.execute_activity_method(
+            GraphActivities.open_graph, merge, **OPEN_GRAPH
+        )
+        if graph_id is None:
+            return MergedGraph(None)
+        graph = self._graph(recipe, graph_id)
+        await workflow.execute_activity_method(
+            ResolutionActivities.resolve_entities, graph, **RESOLVE_ENTITIES
+        )
+        merged = await workflow.execute_activity_method(
+            GraphActivities.fold_graph, graph, **FOLD_GRAPH
+        )
+        if merged.to_summarize:
+            await self._pausable()
+            await self._record(self._running, Phase.DESCRIPTIONS)
+            await in_shards(
+                SummaryActivities.summarize_descriptions,
+                graph,
+                merged.to_summarize,
+                "descriptions",
+                SUMMARIZE_DESCRIPTIONS,
+            )
+        return merged
+
+    def _graph(self, recipe: Recipe, graph_id: int) -> GraphRef:
+        if recipe.method is Method.STANDARD:
+            return GraphRef(self._request.key, graph_id, self._run_id, recipe.options)
+        return GraphRef(self._request.key, graph_id)
 
     async def _embed(self, graph: GraphRef, vector_index: str) -> None:
         await workflow.execute_activity_method(
@@ -335,7 +390,9 @@ class IndexCollection:
         ended = self._ended
         workflow.set_current_details(
             f"{self._state}, {self._phase}: {ended.done} documents done, {ended.failed} failed,"
-            f" {ended.skipped} skipped in this run"
+            f" {ended.skipped} skipped"
+            + (f", {ended.partial} partial" if ended.partial else "")
+            + " in this run"
         )
 
     @workflow.signal(name=PAUSE)

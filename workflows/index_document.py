@@ -5,6 +5,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.documents import DocumentActivities
+    from activities.extraction import ExtractionActivities
     from activities.runs import RunActivities
     from graphmill.errors import FailureReason
     from graphmill.messages import (
@@ -14,8 +15,8 @@ with workflow.unsafe.imports_passed_through():
         IndexDocumentResult,
     )
     from graphmill.models import DocumentState
-    from workflows.failures import words_of
-    from workflows.policies import FAIL_DOCUMENT, PROCESS_DOCUMENT
+    from workflows.failures import ends_run, words_of
+    from workflows.policies import EXTRACT_DOCUMENT, FAIL_DOCUMENT, PROCESS_DOCUMENT
     from workflows.visibility import show_state
 
 
@@ -29,8 +30,12 @@ class IndexDocument:
             result = await workflow.execute_activity_method(
                 DocumentActivities.process_document, input, **PROCESS_DOCUMENT
             )
+            if result.state is DocumentState.PENDING:
+                result = await workflow.execute_activity_method(
+                    ExtractionActivities.extract_document, input, **EXTRACT_DOCUMENT
+                )
         except ActivityError as error:
-            if is_cancelled_exception(error):
+            if is_cancelled_exception(error) or ends_run(error):
                 raise
             reason = f"{FailureReason.CRASHED}: {words_of(error)}"
             await workflow.execute_activity_method(

@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from graphmill.models import DocumentState
     from graphmill.search_attributes import collection_attributes
     from workflows.children import when_free
-    from workflows.failures import words_of
+    from workflows.failures import ends_run, words_of
     from workflows.index_document import IndexDocument
     from workflows.policies import FAIL_DOCUMENT
 
@@ -41,6 +41,7 @@ class IndexPage:
         self._paused = input.paused
         self._counts = DocumentCounts()
         self._in_flight = 0
+        self._run_ends = False
 
     @workflow.run
     async def run(self, input: IndexPageInput) -> DocumentCounts:
@@ -51,8 +52,13 @@ class IndexPage:
                 # In groups: what starts together costs the server and us one workflow task, not
                 # one each; half the window is still enough to keep the workers' queue filled.
                 await workflow.wait_condition(
-                    lambda: not self._paused and self._in_flight <= input.in_flight // 2
+                    lambda: (
+                        self._run_ends
+                        or (not self._paused and self._in_flight <= input.in_flight // 2)
+                    )
                 )
+                if self._run_ends:
+                    break
                 while waiting and self._in_flight < input.in_flight:
                     self._in_flight += 1
                     tasks.append(asyncio.create_task(self._index(waiting.popleft())))
@@ -85,7 +91,7 @@ class IndexPage:
             return await when_free(
                 lambda: workflow.execute_child_workflow(
                     IndexDocument.run,
-                    IndexDocumentInput(key, self._input.recipe, document.id),
+                    IndexDocumentInput(key, self._input.recipe, document.id, self._input.run_id),
                     id=f"document/{key.tenant}/{key.name}/{document.id}",
                     static_summary=document.label,
                     priority=Priority(
@@ -96,6 +102,9 @@ class IndexPage:
             )
         except ChildWorkflowError as error:
             if is_cancelled_exception(error):
+                raise
+            if ends_run(error):
+                self._run_ends = True
                 raise
             # Terminated by somebody, or failed in its own code: it cannot say so itself.
             reason = f"{FailureReason.TERMINATED}: its workflow ended early ({words_of(error)})"

@@ -50,9 +50,15 @@ RECORD_RUN = _policy(                 STORE_QUEUE,     timedelta(seconds=10), No
 NEXT_PAGE = _policy(                  STORE_QUEUE,     timedelta(minutes=10), _BEAT)  # fmt: skip
 FAIL_DOCUMENT = _policy(              STORE_QUEUE,     timedelta(seconds=10), None)  # fmt: skip
 PROCESS_DOCUMENT = _policy(           CPU_QUEUE,       timedelta(minutes=10), _BEAT)  # fmt: skip
+EXTRACT_DOCUMENT = _policy(           LLM_QUEUE,       timedelta(hours=24),   _BEAT)  # fmt: skip
 MERGE_GRAPH = _policy(                STORE_QUEUE,     timedelta(hours=6),    _BEAT)  # fmt: skip
+OPEN_GRAPH = _policy(                 STORE_QUEUE,     timedelta(hours=6),    _BEAT)  # fmt: skip
+FOLD_GRAPH = _policy(                 STORE_QUEUE,     timedelta(hours=6),    _BEAT)  # fmt: skip
+RESOLVE_ENTITIES = _policy(           LLM_QUEUE,       timedelta(hours=24),   _BEAT)  # fmt: skip
+SUMMARIZE_DESCRIPTIONS = _policy(     LLM_QUEUE,       timedelta(hours=24),   _BEAT)  # fmt: skip
 CLUSTER_GRAPH = _policy(              CPU_QUEUE,       timedelta(hours=2),    _BEAT)  # fmt: skip
 WRITE_REPORTS = _policy(              CPU_QUEUE,       timedelta(hours=6),    _BEAT)  # fmt: skip
+WRITE_MODEL_REPORTS = _policy(        LLM_QUEUE,       timedelta(hours=24),   _BEAT)  # fmt: skip
 EMBED = _policy(                      EMBEDDING_QUEUE, timedelta(hours=6),    _BEAT)  # fmt: skip
 PUBLISH_GRAPH = _policy(              STORE_QUEUE,     timedelta(hours=1),    _BEAT)  # fmt: skip
 
@@ -64,5 +70,14 @@ PUBLISH_GRAPH = _policy(              STORE_QUEUE,     timedelta(hours=1),    _B
 PAGE_DOCUMENTS = 100
 OPEN_PAGES = 2
 IN_FLIGHT_PER_PAGE = 16
+# Of method standard a document in flight mostly waits for a model, and an endpoint may have some
+# hundred places to be kept full by documents of a page each.
+IN_FLIGHT_PER_PAGE_STANDARD = PAGE_DOCUMENTS
+OPEN_PAGES_STANDARD = 4
 # Pages after which IndexCollection goes on as new: up to 20 events each.
 PAGES_PER_RUN = 100
+
+# What a model has to summarise or to report on in a graph goes to so many activities at most, each
+# with about so many items: workers share it, and each keeps many calls in the air.
+ITEMS_PER_SHARD = 1_000
+MOST_SHARDS = 64

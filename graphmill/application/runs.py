@@ -295,7 +295,11 @@ class Runs:
             phase=Phase.STARTING,
             reason="",
             documents=DocumentTotals(
-                documents["total"], documents["done"], documents["failed"], documents["skipped"]
+                documents["total"],
+                documents["done"],
+                documents["failed"],
+                documents["skipped"],
+                documents["partial"],
             ),
             failures=(),
             text_units=summary.text_units,

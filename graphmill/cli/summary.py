@@ -15,7 +15,7 @@ def exit_code_of(status: RunStatus) -> int:
     """0 done or under way, 1 failed or cancelled, 3 ended while documents stand failed."""
     if status.state in (RunState.FAILED, RunState.CANCELLED):
         return ERROR
-    return DOCUMENTS_FAILED if status.ended and status.documents.failed else 0
+    return DOCUMENTS_FAILED if status.ended and status.documents.with_failures else 0
 
 
 def show_summary(status: RunStatus) -> None:

@@ -253,14 +253,14 @@ class PostgresCatalog:
         )
 
     async def retry_failed(self, key: CollectionKey) -> int:
-        """Queue every failed document again; returns how many they are."""
+        """Queue every document again that failed or is partial; returns how many they are."""
         async with self._pool.acquire() as connection, connection.transaction():
             await _lock(connection, key)
             rows = await connection.fetch(
                 """
                 UPDATE documents SET state = 'pending', reason = '', ended_at = NULL,
                     queue_position = nextval('queue_positions')
-                WHERE tenant = $1 AND collection = $2 AND state = 'failed'
+                WHERE tenant = $1 AND collection = $2 AND state IN ('failed', 'partial')
                 RETURNING id
                 """,
                 key.tenant,

@@ -68,7 +68,8 @@ class PostgresIndexingStore:
             await connection.execute(
                 "UPDATE documents"
                 " SET state = 'uploaded', queue_position = nextval('queue_positions')"
-                " WHERE tenant = $1 AND collection = $2 AND state IN ('done', 'failed', 'skipped')"
+                " WHERE tenant = $1 AND collection = $2"
+                " AND state IN ('done', 'partial', 'failed', 'skipped')"
                 f" AND NOT starts_with(reason, '{_SAME_AS}')"
                 " AND ($3 OR recipe IS DISTINCT FROM $4)",
                 key.tenant,
@@ -84,7 +85,7 @@ class PostgresIndexingStore:
             UPDATE runs r SET
                 state = CASE WHEN $2 = 'completed' AND EXISTS (
                     SELECT FROM documents d WHERE d.tenant = r.tenant
-                    AND d.collection = r.collection AND d.state = 'failed'
+                    AND d.collection = r.collection AND d.state IN ('failed', 'partial')
                 ) THEN 'completed_with_failures' ELSE $2 END,
                 phase = $3,
                 reason = $4,
@@ -123,7 +124,7 @@ class PostgresIndexingStore:
 
     async def load_document(self, key: CollectionKey, document_id: UUID) -> StoredDocument | None:
         row = await self._pool.fetchrow(
-            "SELECT id, name, version, size, state, reason FROM documents"
+            "SELECT id, name, version, size, state, reason, read_by FROM documents"
             " WHERE tenant = $1 AND collection = $2 AND id = $3",
             key.tenant,
             key.name,
@@ -138,6 +139,7 @@ class PostgresIndexingStore:
             row["size"],
             DocumentState(row["state"]),
             row["reason"],
+            row["read_by"],
         )
 
     async def load_content(self, key: CollectionKey, version: bytes) -> bytes:
@@ -155,13 +157,16 @@ class PostgresIndexingStore:
         key: CollectionKey,
         document: StoredDocument,
         processed: ProcessedDocument,
-        recipe: bytes,
+        read_by: bytes,
+        recipe: bytes | None,
     ) -> bool:
         async with self._pool.acquire() as connection, connection.transaction():
             # The row is locked first: who changes or deletes the document waits, or was before us.
             current = await connection.fetchval(
-                "UPDATE documents SET state = 'done', reason = '', recipe = $5, format = $6,"
-                " title = $7, text = $8, pages = $9, ended_at = now()"
+                "UPDATE documents SET reason = '', recipe = $5, format = $6, title = $7, text = $8,"
+                " pages = $9, read_by = $10,"
+                " state = CASE WHEN $5::bytea IS NULL THEN 'pending' ELSE 'done' END,"
+                " ended_at = CASE WHEN $5::bytea IS NOT NULL THEN now() END"
                 " WHERE tenant = $1 AND collection = $2 AND id = $3 AND version = $4"
                 " AND state = 'pending' RETURNING true",
                 key.tenant,
@@ -173,12 +178,16 @@ class PostgresIndexingStore:
                 processed.parsed.title,
                 processed.parsed.text,
                 len(processed.parsed.pages),
+                read_by,
             )
             if not current:
                 return False
             await _retire_text_units(connection, key, document.id)
             await _insert_text_units(connection, key, processed.text_units)
-            await _insert_extractions(connection, key, processed.text_units, processed.extractions)
+            if recipe is not None:
+                await _insert_extractions(
+                    connection, key, processed.text_units, processed.extractions
+                )
         return True
 
     async def save_ended(
@@ -192,8 +201,8 @@ class PostgresIndexingStore:
     ) -> bool:
         async with self._pool.acquire() as connection, connection.transaction():
             current = await connection.fetchval(
-                "UPDATE documents SET state = $5, reason = $6, recipe = $7, format = '',"
-                " title = '', text = '', pages = 0, ended_at = now()"
+                "UPDATE documents SET state = $5, reason = $6, recipe = $7, read_by = NULL,"
+                " format = '', title = '', text = '', pages = 0, ended_at = now()"
                 " WHERE tenant = $1 AND collection = $2 AND id = $3"
                 " AND ($4::bytea IS NULL OR version = $4)"
                 " AND state = 'pending' RETURNING true",
@@ -239,8 +248,8 @@ async def _plan(
             GROUP BY version
         ), others AS (
             UPDATE documents d
-            SET state = 'skipped', reason = '{_SAME_AS}' || c.name, recipe = NULL, format = '',
-                title = '', text = '', pages = 0, ended_at = now()
+            SET state = 'skipped', reason = '{_SAME_AS}' || c.name, recipe = NULL, read_by = NULL,
+                format = '', title = '', text = '', pages = 0, ended_at = now()
             FROM chosen c
             WHERE d.tenant = $1 AND d.collection = $2 AND d.version = c.version
             AND d.name <> c.name

@@ -89,6 +89,7 @@ class PostgresRunStatus:
                    count(*) FILTER (WHERE state = 'done') AS done,
                    count(*) FILTER (WHERE state = 'failed') AS failed,
                    count(*) FILTER (WHERE state = 'skipped') AS skipped,
+                   count(*) FILTER (WHERE state = 'partial') AS partial,
                    count(*) FILTER (WHERE ended_at >= $3
                                     AND ($4::timestamptz IS NULL OR ended_at <= $4)) AS processed
             FROM documents WHERE tenant = $1 AND collection = $2
@@ -100,7 +101,7 @@ class PostgresRunStatus:
         )
         assert counts is not None  # an aggregate always has its row
         failures: tuple[DocumentFailure, ...] = ()
-        if with_failures and counts["failed"]:
+        if with_failures and (counts["failed"] or counts["partial"]):
             failures = await self._failures(row["tenant"], row["collection"])
         figures = await self._graph_figures(row["graph_id"])
         return RunStatus(
@@ -112,7 +113,11 @@ class PostgresRunStatus:
             phase=Phase(row["phase"]),
             reason=row["reason"],
             documents=DocumentTotals(
-                counts["total"], counts["done"], counts["failed"], counts["skipped"]
+                counts["total"],
+                counts["done"],
+                counts["failed"],
+                counts["skipped"],
+                counts["partial"],
             ),
             failures=failures,
             processed=counts["processed"],
@@ -137,7 +142,8 @@ class PostgresRunStatus:
     async def _failures(self, tenant: str, collection: str) -> tuple[DocumentFailure, ...]:
         rows = await self._pool.fetch(
             "SELECT id, name, reason FROM documents"
-            " WHERE tenant = $1 AND collection = $2 AND state = 'failed' ORDER BY name LIMIT $3",
+            " WHERE tenant = $1 AND collection = $2 AND state IN ('failed', 'partial')"
+            " ORDER BY name LIMIT $3",
             tenant,
             collection,
             MAX_FAILURES,

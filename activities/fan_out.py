@@ -1,0 +1,43 @@
+"""Many calls at once, of which one that fails ends none of the others."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def for_each(
+    items: AsyncIterator[T], work: Callable[[T], Awaitable[None]], at_once: int
+) -> None:
+    """Work on all items, so many at once.
+
+    Raises:
+        Exception: the first that `work` or `items` raised. After it no further item is begun, and
+            what was begun (and may be paid for) has come to its end.
+    """
+    taking = asyncio.Lock()
+    stopped = False
+
+    async def work_on_items() -> None:
+        nonlocal stopped
+        while not stopped:
+            try:
+                async with taking:
+                    item = await anext(items)
+                await work(item)
+            except StopAsyncIteration:
+                return
+            except BaseException:
+                stopped = True
+                raise
+
+    ends = await asyncio.gather(*(work_on_items() for _ in range(at_once)), return_exceptions=True)
+    for end in ends:
+        if isinstance(end, BaseException):
+            raise end
+
+
+async def each_of(items: Iterable[T]) -> AsyncIterator[T]:
+    for item in items:
+        yield item

@@ -1,0 +1,126 @@
+"""What models found in text units, in PostgreSQL (ports.ModelExtractionStore)."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from uuid import UUID
+
+import asyncpg
+
+from graphmill.models import CollectionKey, DocumentState
+from graphmill.ports import ExtractedDocument, StoredDocument, UnextractedUnit
+from graphmill.standard.extract_graph import ModelExtraction, Statement
+from graphmill.stores.postgres.indexing import PostgresIndexingStore
+
+# Strengths are whole eighths (graphmill.standard.extract_graph), which integers add up exactly.
+_STRENGTH_STEPS = 8
+
+
+class PostgresModelExtractionStore:
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def load_document(self, key: CollectionKey, document_id: UUID) -> StoredDocument | None:
+        return await PostgresIndexingStore(self._pool).load_document(key, document_id)
+
+    async def unextracted(
+        self, key: CollectionKey, document_id: UUID, made_by: str
+    ) -> tuple[UnextractedUnit, ...]:
+        rows = await self._pool.fetch(
+            "SELECT id, text FROM text_units t"
+            " WHERE tenant = $1 AND collection = $2 AND document_id = $3 AND live AND NOT EXISTS ("
+            "   SELECT FROM model_extractions e WHERE e.tenant = $1 AND e.collection = $2"
+            "   AND e.text_unit_id = t.id AND e.made_by = $4 AND e.failure = '')"
+            " ORDER BY position",
+            key.tenant,
+            key.name,
+            document_id,
+            made_by,
+        )
+        return tuple(UnextractedUnit(row["id"], row["text"]) for row in rows)
+
+    async def save_extractions(
+        self,
+        key: CollectionKey,
+        made_by: str,
+        extractions: Mapping[UUID, ModelExtraction | str],
+    ) -> None:
+        await self._pool.executemany(
+            _SAVE,
+            [(key.tenant, key.name, id, made_by, *_row(of)) for id, of in extractions.items()],
+        )
+
+    async def end_extracted(
+        self, key: CollectionKey, document: StoredDocument, made_by: str, recipe: bytes
+    ) -> ExtractedDocument | None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            found = await connection.fetchrow(_COUNT, key.tenant, key.name, document.id, made_by)
+            assert found is not None  # an aggregate always has its row
+            extracted = ExtractedDocument(
+                found["text_units"], found["entities"], found["failed"], found["failure"] or ""
+            )
+            current = await connection.fetchval(
+                "UPDATE documents SET state = $6, reason = $7, recipe = $8, ended_at = now()"
+                " WHERE tenant = $1 AND collection = $2 AND id = $3 AND version = $4"
+                " AND read_by = $5 AND state = 'pending' RETURNING true",
+                key.tenant,
+                key.name,
+                document.id,
+                document.version,
+                document.read_by,
+                DocumentState.PARTIAL if extracted.failed else DocumentState.DONE,
+                extracted.reason,
+                recipe,
+            )
+        return extracted if current else None
+
+
+def _row(extraction: ModelExtraction | str) -> tuple[object, ...]:
+    failure = extraction if isinstance(extraction, str) else ""
+    found = ModelExtraction() if isinstance(extraction, str) else extraction
+    places = {entity.title: place for place, entity in enumerate(found.entities)}
+    described = [
+        (place, text) for place, entity in enumerate(found.entities) for text in entity.descriptions
+    ]
+    statements: list[tuple[int, int, Statement]] = [
+        (places[one.source], places[one.target], statement)
+        for one in found.relationships
+        for statement in one.statements
+    ]
+    return (
+        failure,
+        [entity.title for entity in found.entities],
+        [entity.type for entity in found.entities],
+        [place for place, _ in described],
+        [text for _, text in described],
+        [source for source, _, _ in statements],
+        [target for _, target, _ in statements],
+        [statement.type for _, _, statement in statements],
+        [statement.description for _, _, statement in statements],
+        [round(statement.strength * _STRENGTH_STEPS) for _, _, statement in statements],
+        json.dumps(asdict(found.pruned)),
+        found.added_ends,
+    )
+
+
+_SAVE = """
+INSERT INTO model_extractions
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::jsonb, $16
+WHERE EXISTS (SELECT FROM text_units WHERE tenant = $1 AND collection = $2 AND id = $3)
+ON CONFLICT (tenant, collection, text_unit_id) DO UPDATE SET
+    made_by = excluded.made_by, failure = excluded.failure, titles = excluded.titles,
+    types = excluded.types, described = excluded.described, descriptions = excluded.descriptions,
+    sources = excluded.sources, targets = excluded.targets,
+    statement_types = excluded.statement_types, statements = excluded.statements,
+    strengths = excluded.strengths, pruned = excluded.pruned, added_ends = excluded.added_ends
+"""
+
+_COUNT = """
+SELECT count(*) AS text_units,
+       coalesce(sum(cardinality(e.titles)), 0) AS entities,
+       count(*) FILTER (WHERE e.failure <> '') AS failed,
+       (array_agg(e.failure ORDER BY t.position) FILTER (WHERE e.failure <> ''))[1] AS failure
+FROM text_units t JOIN model_extractions e
+    ON e.tenant = $1 AND e.collection = $2 AND e.text_unit_id = t.id AND e.made_by = $4
+WHERE t.tenant = $1 AND t.collection = $2 AND t.document_id = $3 AND t.live
+"""
