@@ -20,6 +20,7 @@ from graphmill.ports import (
     StoredDocument,
     UnextractedUnit,
 )
+from graphmill.processing import reading
 from graphmill.standard.extract_graph import (
     ModelExtraction,
     extract_question,
@@ -32,6 +33,7 @@ from graphmill.standard.options import StandardOptions
 EXTRACT_GRAPH = "extract_graph"
 """The step under which its calls are accounted."""
 
+_CHANGED = IndexDocumentResult(DocumentState.UPLOADED, "changed meanwhile")
 # Text units of one document that are asked about at once: more than any endpoint has places.
 _AT_ONCE = 500
 # Extractions that are written together; their answers are stored already.
@@ -65,6 +67,9 @@ class ExtractionActivities:
             return IndexDocumentResult(DocumentState.SKIPPED, "deleted meanwhile")
         if document.state is not DocumentState.PENDING:
             return IndexDocumentResult(document.state, document.reason)
+        if document.read_by != reading(input.recipe, document.version):
+            # Its text units are of other bytes: the run meets its newer version later in line.
+            return _CHANGED
         async with heartbeating():
             return await self._extract(input, document)
 
@@ -91,8 +96,8 @@ class ExtractionActivities:
         ended = await self._store.end_extracted(
             key, document, made_by, self._document_recipe(input.recipe)
         )
-        if ended is None:  # the run meets its newer version later in line
-            return IndexDocumentResult(DocumentState.UPLOADED, "changed meanwhile")
+        if ended is None:
+            return _CHANGED
         return IndexDocumentResult(
             DocumentState.PARTIAL if ended.failed else DocumentState.DONE,
             ended.reason,

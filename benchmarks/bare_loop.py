@@ -18,7 +18,7 @@ from graphmill.ids import document_id
 from graphmill.messages import VECTOR_INDEXES, Recipe
 from graphmill.models import CollectionKey, Method
 from graphmill.parsing import parse
-from graphmill.processing import ProcessSettings, process_document, recipe
+from graphmill.processing import ProcessSettings, process_document, reading, recipe
 from graphmill.reports import REPORTS_VERSION, write_report
 from graphmill.settings import ChunkSettings, LimitSettings, PruneSettings
 from graphmill.stores.postgres.catalog import PostgresCatalog
@@ -29,7 +29,8 @@ from graphmill.stores.postgres.vectors import PostgresVectorStore
 
 _CHUNK = ChunkSettings()
 _LIMITS = LimitSettings()
-_RECIPE = recipe(Recipe(Method.FAST, _CHUNK.size, _CHUNK.overlap))
+_READ = Recipe(Method.FAST, _CHUNK.size, _CHUNK.overlap)
+_RECIPE = recipe(_READ)
 _SETTINGS = ProcessSettings(_CHUNK.size, _CHUNK.overlap, _LIMITS)
 _WARM_UP = b"Ada Lovelace met Charles Babbage in London. Charles Babbage lived in London."
 
@@ -109,7 +110,8 @@ async def _read_all(url: str, key: CollectionKey, ids: Sequence[UUID]) -> None:
         assert document is not None
         data = await store.load_content(key, document.version)
         processed = process_document(data, document.name, _SETTINGS)
-        assert await store.save_processed(key, document, processed, _RECIPE)
+        read_by = reading(_READ, document.version)
+        assert await store.save_processed(key, document, processed, read_by, _RECIPE)
     await pool.close()
 
 

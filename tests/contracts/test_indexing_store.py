@@ -10,7 +10,16 @@ from graphmill.ids import document_id
 from graphmill.messages import IndexRequest, OpenRun, RunRecord
 from graphmill.models import DocumentState, Phase, RunState
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
-from tests.contracts.collections import KEY, RECIPE, index, open_run, processed, states, upload
+from tests.contracts.collections import (
+    KEY,
+    READ,
+    RECIPE,
+    index,
+    open_run,
+    processed,
+    states,
+    upload,
+)
 
 pytestmark = pytest.mark.asyncio
 
@@ -87,7 +96,8 @@ async def test_a_document_that_changed_while_it_was_read_keeps_its_newer_version
     old = await store.load_document(KEY, document_id("a.txt"))
     assert old is not None
     await upload(pool, {"a.txt": b"new"})
-    assert not await store.save_processed(KEY, old, processed("a.txt", [{("A", "B"): 1}]), RECIPE)
+    document = processed("a.txt", [{("A", "B"): 1}])
+    assert not await store.save_processed(KEY, old, document, READ, RECIPE)
     assert not await store.save_ended(
         KEY, old.id, old.version, DocumentState.FAILED, "corrupt: x", RECIPE
     )
