@@ -16,19 +16,18 @@ from graphmill.models import DocumentState
 from graphmill.ports import (
     DocumentRecipe,
     ModelExtractionStore,
-    OptionsStore,
     StoredDocument,
     UnextractedUnit,
 )
 from graphmill.processing import reading
 from graphmill.standard.extract_graph import (
-    ModelExtraction,
     extract_question,
     glean_question,
     merge_extractions,
     read_extraction,
 )
-from graphmill.standard.options import StandardOptions
+from graphmill.standard.extracted import ModelExtraction
+from graphmill.standard.options import OptionsStore, StandardOptions
 
 EXTRACT_GRAPH = "extract_graph"
 """The step under which its calls are accounted."""

@@ -4,7 +4,8 @@ from temporalio import activity
 
 from graphmill.llm.caller import ModelCaller
 from graphmill.messages import GraphShard
-from graphmill.ports import ModelReportStore, OptionsStore
+from graphmill.ports import ModelReportStore
+from graphmill.standard.options import OptionsStore
 
 
 class ModelReportActivities:

@@ -4,7 +4,8 @@ from temporalio import activity
 
 from graphmill.llm.caller import ModelCaller
 from graphmill.messages import GraphRef
-from graphmill.ports import OptionsStore, ResolutionStore
+from graphmill.ports import ResolutionStore
+from graphmill.standard.options import OptionsStore
 
 
 class ResolutionActivities:

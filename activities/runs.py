@@ -15,9 +15,9 @@ from graphmill.messages import (
     RunRecord,
 )
 from graphmill.models import DocumentState, Method
-from graphmill.ports import DocumentRecipe, IndexingStore, OptionsStore
+from graphmill.ports import DocumentRecipe, IndexingStore
 from graphmill.settings import ChunkSettings
-from graphmill.standard.options import StandardOptions
+from graphmill.standard.options import OptionsStore, StandardOptions
 
 
 class RunActivities:

@@ -4,7 +4,8 @@ from temporalio import activity
 
 from graphmill.llm.caller import ModelCaller
 from graphmill.messages import GraphShard
-from graphmill.ports import OptionsStore, SummaryStore
+from graphmill.ports import SummaryStore
+from graphmill.standard.options import OptionsStore
 
 
 class SummaryActivities:

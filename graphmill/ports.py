@@ -16,8 +16,7 @@ from graphmill.models import (
     ProcessedDocument,
 )
 from graphmill.reports import ReportContext
-from graphmill.standard.extract_graph import ModelExtraction
-from graphmill.standard.options import StandardOptions
+from graphmill.standard.extracted import ModelExtraction
 
 T = TypeVar("T")
 
@@ -125,16 +124,6 @@ class IndexingStore(Protocol):
         """End a pending document failed or skipped; its text units go. False: it has changed.
 
         `version` None means whatever version it has."""
-        ...
-
-
-class OptionsStore(Protocol):
-    """The options of runs of method standard, under their digests."""
-
-    async def save_options(self, key: CollectionKey, options: StandardOptions) -> None: ...
-
-    async def load_options(self, key: CollectionKey, digest: str) -> StandardOptions:
-        """Raises NotFound where the collection is gone."""
         ...
 
 

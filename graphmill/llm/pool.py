@@ -15,7 +15,7 @@ from typing import Protocol
 
 from graphmill.errors import Unavailable
 from graphmill.llm.calls import ModelAnswer, Question
-from graphmill.llm.faults import EndpointFault, Overloaded, TimedOut, Unreachable
+from graphmill.llm.faults import CallRefused, EndpointFault, Overloaded, TimedOut, Unreachable
 from graphmill.llm.gate import Closed, Gate, Outcome, Pass
 
 CALL_SECONDS = 600.0
@@ -80,7 +80,7 @@ class EndpointPool:
         """
         serving = [found for found in self._endpoints if found.serves(question.model)]
         if not serving:
-            raise Unavailable(
+            raise CallRefused(
                 f"no endpoint serves model {question.model!r}; name it in [[endpoints]] models of"
                 " graphmill.toml, or set OPENAI_BASE_URL"
             )

@@ -3,12 +3,19 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
-from math import fsum
 
 from graphmill.llm.calls import Message, Question
 from graphmill.prompts.loading import Prompt, load_prompt
 from graphmill.standard.answers import find_object, read_answer
 from graphmill.standard.cleaning import one_line, to_title
+from graphmill.standard.extracted import (
+    STRENGTH_STEPS,
+    ExtractedEntity,
+    ExtractedRelationship,
+    ModelExtraction,
+    Pruned,
+    Statement,
+)
 from graphmill.standard.graph_schema import GraphSchema
 from graphmill.standard.questions import ask
 from graphmill.standard.schemas import (
@@ -27,8 +34,6 @@ MAX_RELATIONSHIPS = 1_000
 MAX_DESCRIPTION = 4_000
 
 MIN_STRENGTH, MAX_STRENGTH = 1.0, 10.0
-# Eighths have exact sums, whatever their order.
-_STRENGTH_STEPS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,84 +45,6 @@ class ExtractOptions:
     prompt: Prompt = field(default_factory=partial(load_prompt, "extract_graph"))
     glean_prompt: Prompt = field(default_factory=partial(load_prompt, "glean_graph"))
     max_tokens: int = 8192
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractedEntity:
-    """`title` in upper case; descriptions are distinct and ascend."""
-
-    title: str
-    type: str
-    descriptions: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Statement:
-    """One thing said of two entities; `strength` is 1 to 10, in eighths."""
-
-    type: str
-    description: str
-    strength: float
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractedRelationship:
-    """Between titles source < target, whichever acts; statements are distinct by type and
-    description, and ascend."""
-
-    source: str
-    target: str
-    statements: tuple[Statement, ...]
-
-    @property
-    def types(self) -> tuple[str, ...]:
-        return tuple(sorted({one.type for one in self.statements if one.type}))
-
-    @property
-    def descriptions(self) -> tuple[str, ...]:
-        return tuple(sorted({one.description for one in self.statements if one.description}))
-
-    @property
-    def strength(self) -> float:
-        """The sum over all statements."""
-        return fsum(one.strength for one in self.statements)
-
-
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """How many records were left out of a model's answers, by reason; `cut_descriptions` were
-    kept, shortened.
-
-    Types and patterns prune under a strict schema only. An end is missing where a relationship
-    names what is no entity and may not become one. "Too many" is over 500 entities or 1,000
-    relationships.
-    """
-
-    entities_without_title: int = 0
-    entities_of_other_types: int = 0
-    entities_too_many: int = 0
-    relationships_of_other_types: int = 0
-    relationships_outside_patterns: int = 0
-    relationships_with_missing_end: int = 0
-    relationships_to_itself: int = 0
-    relationships_too_many: int = 0
-    cut_descriptions: int = 0
-
-    def __add__(self, other: "Pruned") -> "Pruned":
-        names = [one.name for one in fields(self)]
-        return Pruned(**{name: getattr(self, name) + getattr(other, name) for name in names})
-
-
-@dataclass(frozen=True, slots=True)
-class ModelExtraction:
-    """What a model found in one text unit: titles ascend and are unique, so do pairs. Every end is
-    an entity here or, of a gleaning, in what was found before it. `added_ends` counts entities
-    that only a relationship named."""
-
-    entities: tuple[ExtractedEntity, ...] = ()
-    relationships: tuple[ExtractedRelationship, ...] = ()
-    pruned: Pruned = Pruned()
-    added_ends: int = 0
 
 
 def extract_question(text: str, model: str, options: ExtractOptions) -> Question:
@@ -304,7 +231,7 @@ class _Found:
 
 def _strength(given: float) -> float:
     bounded = min(max(given, MIN_STRENGTH), MAX_STRENGTH)
-    return round(bounded * _STRENGTH_STEPS) / _STRENGTH_STEPS
+    return round(bounded * STRENGTH_STEPS) / STRENGTH_STEPS
 
 
 def _extraction(

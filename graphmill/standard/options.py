@@ -3,8 +3,9 @@
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
+from graphmill.models import CollectionKey
 from graphmill.standard import descriptions, extract_graph, reports, resolution
 from graphmill.standard.descriptions import SummaryOptions
 from graphmill.standard.extract_graph import ExtractOptions
@@ -107,6 +108,16 @@ class StandardOptions:
             value["gleanings"],
             value["language"],
         )
+
+
+class OptionsStore(Protocol):
+    """The options of runs of method standard, under their digests."""
+
+    async def save_options(self, key: CollectionKey, options: StandardOptions) -> None: ...
+
+    async def load_options(self, key: CollectionKey, digest: str) -> StandardOptions:
+        """Raises NotFound where the collection is gone."""
+        ...
 
 
 def _digest(*parts: object) -> str:

@@ -1,6 +1,6 @@
 """Text units are read by a model: the activity, PostgreSQL and an endpoint over HTTP."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
@@ -85,7 +85,7 @@ class Collection:
         )
 
     @asynccontextmanager
-    async def _activities(self) -> AsyncIterator[ExtractionActivities]:
+    async def _activities(self) -> AsyncGenerator[ExtractionActivities]:
         settings = load_settings(
             {
                 "database_url": self._database_url,

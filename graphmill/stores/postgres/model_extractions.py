@@ -9,11 +9,8 @@ import asyncpg
 
 from graphmill.models import CollectionKey, DocumentState
 from graphmill.ports import ExtractedDocument, StoredDocument, UnextractedUnit
-from graphmill.standard.extract_graph import ModelExtraction, Statement
+from graphmill.standard.extracted import STRENGTH_STEPS, ModelExtraction, Statement
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
-
-# Strengths are whole eighths (graphmill.standard.extract_graph), which integers add up exactly.
-_STRENGTH_STEPS = 8
 
 
 class PostgresModelExtractionStore:
@@ -97,7 +94,7 @@ def _row(extraction: ModelExtraction | str) -> tuple[object, ...]:
         [target for _, target, _ in statements],
         [statement.type for _, _, statement in statements],
         [statement.description for _, _, statement in statements],
-        [round(statement.strength * _STRENGTH_STEPS) for _, _, statement in statements],
+        [round(statement.strength * STRENGTH_STEPS) for _, _, statement in statements],
         json.dumps(asdict(found.pruned)),
         found.added_ends,
     )

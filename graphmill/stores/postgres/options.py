@@ -1,4 +1,4 @@
-"""Options of method standard in PostgreSQL (ports.OptionsStore)."""
+"""Options of method standard in PostgreSQL (graphmill.standard.options.OptionsStore)."""
 
 import json
 

@@ -15,16 +15,13 @@ from graphmill.standard.extract_graph import (
     MAX_DESCRIPTION,
     MAX_ENTITIES,
     MAX_RELATIONSHIPS,
-    ExtractedEntity,
     ExtractOptions,
-    ModelExtraction,
-    Pruned,
-    Statement,
     extract_question,
     glean_question,
     merge_extractions,
     read_extraction,
 )
+from graphmill.standard.extracted import ExtractedEntity, ModelExtraction, Pruned, Statement
 from graphmill.standard.graph_schema import GraphSchema
 
 DEFAULTS = ExtractOptions()
