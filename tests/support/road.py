@@ -25,6 +25,7 @@ from graphmill.messages import (
     EmbedRequest,
     FailDocument,
     GraphRef,
+    GraphShard,
     IndexDocumentInput,
     IndexDocumentResult,
     MergedGraph,
@@ -40,9 +41,17 @@ from workflows.build_communities import BuildCommunities
 from workflows.index_collection import IndexCollection
 from workflows.index_document import IndexDocument
 from workflows.index_page import IndexPage
-from workflows.policies import CPU_QUEUE, EMBEDDING_QUEUE, STORE_QUEUE, WORKFLOW_QUEUE
+from workflows.policies import (
+    CPU_QUEUE,
+    EMBEDDING_QUEUE,
+    LLM_QUEUE,
+    STORE_QUEUE,
+    WORKFLOW_QUEUE,
+)
 
 RECIPE = Recipe(Method.FAST, 1200, 100)
+STANDARD_RECIPE = Recipe(Method.STANDARD, 1200, 100, "options", "extraction")
+_WITH_FAILURES = (DocumentState.FAILED, DocumentState.PARTIAL)
 COMMUNITIES = BuildCommunitiesResult(communities=4, reports=3)
 
 
@@ -73,7 +82,8 @@ class Gate:
 class Road:
     """One collection in memory, and the activities on it.
 
-    `process` may raise, or say how a document (by its name) ends; None is done.
+    `process` and, of method standard, `extract` may raise, or say how a document (by its name)
+    ends; None is done. `to_summarize`: descriptions, of method standard.
     """
 
     def __init__(self) -> None:
@@ -89,6 +99,10 @@ class Road:
         self.in_process = 0
         self.most_in_process = 0
         self.process: Callable[[str], IndexDocumentResult | None] = lambda _: None
+        self.extract: Callable[[str], IndexDocumentResult | None] = lambda _: None
+        self.extracted: list[IndexDocumentInput] = []
+        self.to_summarize = 0
+        self.asked: list[str] = []
         self.fails: dict[str, Exception] = {}
         self._gates: dict[str, Gate] = {}
         self._positions = 0
@@ -133,12 +147,12 @@ class Road:
     async def open_run(self, opening: OpenRun) -> Recipe:
         await self._come_to("open_run")
         self.opened.append(opening)
-        return RECIPE
+        return STANDARD_RECIPE if opening.request.method is Method.STANDARD else RECIPE
 
     @activity.defn
     async def record_run(self, record: RunRecord) -> RunRecord:
         await self._come_to("record_run", f"record_run {record.state}")
-        failed = any(state is DocumentState.FAILED for state, _ in self.ended.values())
+        failed = any(state in _WITH_FAILURES for state, _ in self.ended.values())
         if record.state is RunState.COMPLETED and failed:
             record = RunRecord(
                 record.run_id, RunState.COMPLETED_WITH_FAILURES, record.phase, record.reason
@@ -171,6 +185,8 @@ class Road:
         self.most_in_process = max(self.most_in_process, self.in_process)
         try:
             await self._come_to("process_document", name)
+            if input.recipe.method is Method.STANDARD:
+                return IndexDocumentResult(DocumentState.PENDING)
             result = self.process(name) or IndexDocumentResult(
                 DocumentState.DONE, text_units=2, entities=5
             )
@@ -178,6 +194,45 @@ class Road:
             self.in_process -= 1
         self._end(input.document_id, result.state, result.reason)
         return result
+
+    @activity.defn
+    async def extract_document(self, input: IndexDocumentInput) -> IndexDocumentResult:
+        name = self.names[input.document_id]
+        await self._come_to("extract_document", f"extract {name}")
+        self.extracted.append(input)
+        result = self.extract(name) or IndexDocumentResult(DocumentState.DONE, text_units=2)
+        self._end(input.document_id, result.state, result.reason)
+        return result
+
+    @activity.defn
+    async def open_graph(self, input: MergeGraph) -> int | None:
+        await self._come_to("open_graph")
+        self.merges.append(input)
+        return len(self.merges)
+
+    @activity.defn
+    async def resolve_entities(self, graph: GraphRef) -> int:
+        await self._come_to("resolve_entities")
+        self.asked.append("resolve_entities")
+        return 1
+
+    @activity.defn
+    async def fold_graph(self, graph: GraphRef) -> MergedGraph:
+        await self._come_to("fold_graph")
+        self.asked.append("fold_graph")
+        return MergedGraph(graph.graph_id, 2, 7, 9, self.to_summarize)
+
+    @activity.defn
+    async def summarize_descriptions(self, part: GraphShard) -> int:
+        await self._come_to("summarize_descriptions")
+        self.asked.append(f"summarize_descriptions {part.shard} of {part.shards}")
+        return 1
+
+    @activity.defn
+    async def write_model_reports(self, part: GraphShard) -> int:
+        await self._come_to("write_model_reports")
+        self.asked.append("write_model_reports")
+        return COMMUNITIES.reports
 
     @activity.defn
     async def merge_graph(self, input: MergeGraph) -> MergedGraph:
@@ -228,10 +283,20 @@ async def working(client: Client, road: Road, cached_workflows: int = 200) -> As
                 road.next_page,
                 road.fail_document,
                 road.merge_graph,
+                road.open_graph,
+                road.fold_graph,
                 road.publish_graph,
             ]
         },
         CPU_QUEUE: {"activities": [road.process_document, road.cluster_graph, road.write_reports]},
+        LLM_QUEUE: {
+            "activities": [
+                road.extract_document,
+                road.resolve_entities,
+                road.summarize_descriptions,
+                road.write_model_reports,
+            ]
+        },
         EMBEDDING_QUEUE: {"activities": [road.embed]},
     }
     async with AsyncExitStack() as stack:

@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -7,11 +8,12 @@ from graphmill.errors import NoText, SettingsError
 from graphmill.ids import document_id, text_unit_id
 from graphmill.messages import Recipe
 from graphmill.models import Method
-from graphmill.processing import ProcessSettings, process_document, recipe
+from graphmill.processing import ProcessSettings, process_document, reading, recipe
 from graphmill.settings import LimitSettings
 
 SETTINGS = ProcessSettings(1200, 100, LimitSettings())
 FAST = Recipe(Method.FAST, 1200, 100)
+_LARGER = Recipe(Method.STANDARD, 2400, 100)
 
 
 def test_document_becomes_text_units_with_their_extractions() -> None:
@@ -67,3 +69,20 @@ def test_recipe_changes_with_the_chunks() -> None:
     assert recipe(FAST) == recipe(Recipe(Method.FAST, 1200, 100))
     others = [Recipe(Method.FAST, 1201, 100), Recipe(Method.FAST, 1200, 0)]
     assert len({recipe(FAST), *map(recipe, others)}) == 3
+
+
+def test_what_a_model_finds_changes_the_recipe_and_not_the_text_units() -> None:
+    one = Recipe(Method.STANDARD, 1200, 100, "options", "extraction")
+    other = replace(one, options="others", extraction="another")
+    assert recipe(one) != recipe(other)
+    assert recipe(one) == recipe(replace(one, options="others"))
+    assert reading(one, b"1") == reading(other, b"1") == reading(FAST, b"1")
+    assert len({reading(one, b"1"), reading(one, b"2"), reading(_LARGER, b"1")}) == 3
+
+
+def test_method_standard_leaves_extraction_to_a_model() -> None:
+    without = replace(SETTINGS, extract=False)
+    with_fast = process_document(b"Ada Lovelace met Charles Babbage.", "a.txt", SETTINGS)
+    found = process_document(b"Ada Lovelace met Charles Babbage.", "a.txt", without)
+    assert found.text_units == with_fast.text_units
+    assert found.extractions == ()
