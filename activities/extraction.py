@@ -10,7 +10,7 @@ from activities.fan_out import each_of, for_each
 from activities.heartbeats import heartbeating
 from graphmill.llm.caller import ModelCaller
 from graphmill.llm.calls import InvalidAnswer, Payer
-from graphmill.llm.faults import ContextTooLong
+from graphmill.llm.faults import QuestionRefused
 from graphmill.messages import IndexDocumentInput, IndexDocumentResult
 from graphmill.models import DocumentState
 from graphmill.ports import (
@@ -58,7 +58,8 @@ class ExtractionActivities:
     async def extract_document(self, input: IndexDocumentInput) -> IndexDocumentResult:
         """Ask about each text unit of one document that has no extraction yet.
 
-        A text unit without a good answer leaves the document partial. Done again after a crash, it
+        A text unit without a good answer leaves the document partial, or failed where there is no
+        other. Done again after a crash, it
         finds what is stored, and pays again only for calls that were in the air.
         """
         document = await self._store.load_document(input.key, input.document_id)
@@ -98,7 +99,7 @@ class ExtractionActivities:
         if ended is None:
             return _CHANGED
         return IndexDocumentResult(
-            DocumentState.PARTIAL if ended.failed else DocumentState.DONE,
+            ended.state,
             ended.reason,
             ended.text_units,
             ended.entities,
@@ -121,6 +122,6 @@ class ExtractionActivities:
                 )
                 gleaned, told = await self._caller.ask(payer, question, read)
                 found = merge_extractions(found, gleaned)
-        except (InvalidAnswer, ContextTooLong) as error:
+        except (InvalidAnswer, QuestionRefused) as error:
             return str(error)
         return found

@@ -54,8 +54,14 @@ class ExtractedDocument:
     failure: str = ""
 
     @property
+    def state(self) -> DocumentState:
+        if not self.failed:
+            return DocumentState.DONE
+        return DocumentState.PARTIAL if self.failed < self.text_units else DocumentState.FAILED
+
+    @property
     def reason(self) -> str:
-        """Why the document is partial; "" where it is not."""
+        """Why the document is partial or failed; "" where it is done."""
         if not self.failed:
             return ""
         return (
@@ -152,7 +158,7 @@ class ModelExtractionStore(Protocol):
     async def end_extracted(
         self, key: CollectionKey, document: StoredDocument, made_by: str, recipe: bytes
     ) -> ExtractedDocument | None:
-        """End the pending document, done or partial. None: it changed meanwhile."""
+        """End the pending document: done, partial or failed. None: it changed meanwhile."""
         ...
 
 

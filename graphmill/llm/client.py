@@ -12,7 +12,7 @@ from openai.types.chat.completion_create_params import ResponseFormat
 
 from graphmill.llm.calls import ModelAnswer, Question
 from graphmill.llm.client_errors import fault_of, timed_out
-from graphmill.llm.faults import BrokenAnswer, CallRefused
+from graphmill.llm.faults import BrokenAnswer, QuestionRefused
 from graphmill.llm.manners import AnswerForm, Manners
 
 _CONNECT_SECONDS = 10.0
@@ -55,7 +55,7 @@ class EndpointClient:
         """
         Raises:
             EndpointFault: not now, or not here.
-            CallRefused: never.
+            CallRefused: never; QuestionRefused: not this.
         """
         while True:
             manners = self._manners
@@ -85,7 +85,9 @@ class EndpointClient:
         choice = completion.choices[0] if completion.choices else None
         if choice is None or not isinstance(choice.message.content, str):
             if choice is not None and choice.message.refusal:
-                raise CallRefused(f"endpoint {self._address.name!r}: the model refuses to answer")
+                raise QuestionRefused(
+                    f"endpoint {self._address.name!r} says that its model refuses to answer"
+                )
             raise BrokenAnswer(f"endpoint {self._address.name!r} sent what is no answer")
         usage = completion.usage
         return ModelAnswer(

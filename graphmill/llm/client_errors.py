@@ -16,6 +16,7 @@ from graphmill.llm.faults import (
     CallRefused,
     ContextTooLong,
     Overloaded,
+    QuestionRefused,
     TimedOut,
     Unreachable,
 )
@@ -82,7 +83,10 @@ def _fault_of_status(error: openai.APIStatusError, endpoint: str) -> Exception:
             f"endpoint {endpoint!r} does not know the model, or its address is wrong ({status});"
             " check OPENAI_MODEL and OPENAI_BASE_URL"
         )
-    return CallRefused(f"endpoint {endpoint!r} refuses the call ({status}, {code or 'no code'})")
+    # 400, 413, 422 and the like: about what was asked, which may be a document's own peculiarity.
+    return QuestionRefused(
+        f"endpoint {endpoint!r} refuses the call ({status}, {code or 'no code'})"
+    )
 
 
 def retry_after(headers: Mapping[str, str]) -> float:

@@ -28,8 +28,12 @@ class BrokenAnswer(EndpointFault):
 
 
 class CallRefused(PermanentError):
-    """The endpoint will never answer this: the message says what to do."""
+    """The endpoint will never answer, whatever is asked: the message says what to do."""
 
 
-class ContextTooLong(CallRefused):
+class QuestionRefused(CallRefused):
+    """It answers others, and never this one: for its length, or for what it says."""
+
+
+class ContextTooLong(QuestionRefused):
     """The question is longer than the model takes."""

@@ -183,6 +183,17 @@ async def test_a_text_unit_without_a_good_answer_leaves_the_document_partial_unt
     assert (await model.stats()).answered == asked + 2
 
 
+async def test_a_document_without_a_single_good_answer_is_failed(
+    collection: Collection, model: ModelEndpoint
+) -> None:
+    await model.change(context_tokens=50)
+    await collection.wait_with(TEXTS[:1])
+    result = await collection.extract()
+    assert result.state is DocumentState.FAILED
+    assert "smaller chunk size" in result.reason
+    assert (await states(collection.pool, collection.key))[NAME].startswith("failed model: 1 of 1")
+
+
 async def test_a_refused_key_is_told_with_what_to_do_and_the_document_waits(
     collection: Collection, model: ModelEndpoint
 ) -> None:

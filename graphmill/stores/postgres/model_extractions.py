@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from graphmill.models import CollectionKey, DocumentState
+from graphmill.models import CollectionKey
 from graphmill.ports import ExtractedDocument, StoredDocument, UnextractedUnit
 from graphmill.standard.extracted import STRENGTH_STEPS, ModelExtraction, Statement
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
@@ -65,7 +65,7 @@ class PostgresModelExtractionStore:
                 document.id,
                 document.version,
                 document.read_by,
-                DocumentState.PARTIAL if extracted.failed else DocumentState.DONE,
+                extracted.state,
                 extracted.reason,
                 recipe,
             )
