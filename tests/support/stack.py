@@ -22,7 +22,7 @@ from graphmill.settings import load_settings
 
 _START_SECONDS = 60
 # What a user's shell may have set, and a test must not take over.
-FOREIGN = ("GRAPHMILL_", "TEMPORAL_", "DATABASE_URL")
+FOREIGN = ("GRAPHMILL_", "TEMPORAL_", "DATABASE_URL", "OPENAI_", "ANTHROPIC_")
 
 
 class Target(StrEnum):
