@@ -13,7 +13,7 @@ from graphmill.application.exports import Exports
 from graphmill.application.graphmill import Graphmill
 from graphmill.application.health import Health
 from graphmill.application.runs import Runs
-from graphmill.application.search import Search, SearchFunction
+from graphmill.application.search import Search, SearchMode
 from graphmill.embedded.home import Addresses
 from graphmill.models import CollectionKey
 from graphmill.settings import Settings
@@ -51,16 +51,20 @@ async def open_application(settings: Settings, addresses: Addresses) -> AsyncGen
         pool.terminate()
 
 
-def _load_search(pool: asyncpg.Pool) -> dict[str, SearchFunction]:
+def _load_search(pool: asyncpg.Pool) -> dict[str, SearchMode]:
     # Imported at the first question: most commands would only wait for numpy and the embedder.
     from graphmill.embedding import LocalEmbedder
-    from graphmill.search import basic_search, local_search
+    from graphmill.search import basic_search, local_search, rank_basically, rank_locally
     from graphmill.stores.postgres.search import PostgresSearchStore
 
     store, embedder = PostgresSearchStore(pool), LocalEmbedder()
     return {
-        "local": partial(local_search, store, embedder),
-        "basic": partial(basic_search, store, embedder),
+        "local": SearchMode(
+            partial(local_search, store, embedder), partial(rank_locally, store, embedder)
+        ),
+        "basic": SearchMode(
+            partial(basic_search, store, embedder), partial(rank_basically, store, embedder)
+        ),
     }
 
 

@@ -1,17 +1,27 @@
 """Questions to a collection."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphmill.application.outages import tells_outages
 from graphmill.errors import InvalidRequest
 from graphmill.models import Answer, CollectionKey
 
+if TYPE_CHECKING:  # not to be loaded by every command: numpy
+    from graphmill.search.ports import Passage
+
 MODES = ("local", "basic")
 _LATER_MODES = ("global", "drift")
 
-SearchFunction = Callable[[CollectionKey, str], Awaitable[Answer]]
+
+@dataclass(frozen=True, slots=True)
+class SearchMode:
+    """How a mode answers a question, and which passages it answers from, best first."""
+
+    answer: Callable[[CollectionKey, str], Awaitable[Answer]]
+    rank: Callable[[CollectionKey, str], Awaitable["tuple[Passage, ...]"]]
 
 
 class LaterRelease(InvalidRequest):
@@ -19,9 +29,9 @@ class LaterRelease(InvalidRequest):
 
 
 class Search:
-    """`load` gives a function for each of MODES; it is called once, at the first question."""
+    """`load` gives what is in MODES; it is called once, at the first question."""
 
-    def __init__(self, load: Callable[[], Mapping[str, SearchFunction]]) -> None:
+    def __init__(self, load: Callable[[], Mapping[str, SearchMode]]) -> None:
         self._load = cache(load)
 
     @tells_outages
@@ -33,13 +43,21 @@ class Search:
             LaterRelease: this release lacks the mode.
             NotFound: there is no such collection.
         """
+        return await self._mode(mode).answer(key, question)
+
+    @tells_outages
+    async def rank(self, key: CollectionKey, question: str, mode: str) -> "tuple[Passage, ...]":
+        """The passages that an answer would be made from, best first. Raises as `query` does."""
+        return await self._mode(mode).rank(key, question)
+
+    def _mode(self, mode: str) -> SearchMode:
         if mode in _LATER_MODES:
             raise LaterRelease(
                 f"{mode} search comes with a later release; this one has {' and '.join(MODES)}"
             )
         if mode not in MODES:
             raise InvalidRequest(f"mode is {mode!r}; expected is {' or '.join(MODES)}")
-        return await self._load()[mode](key, question)
+        return self._load()[mode]
 
 
 def answer_to_json(answer: Answer) -> dict[str, Any]:

@@ -181,6 +181,22 @@ def export(
     run(lambda: export(collection, format, output, tenant, as_json=as_json))
 
 
+@app.command("eval")
+def evaluation(
+    collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="Collection.")],
+    questions: Annotated[
+        Path, typer.Argument(metavar="QUESTIONS.jsonl", help="question, gold_ids, answers a line.")
+    ],
+    mode: Annotated[str, typer.Option(help="local (entities and passages) or basic.")] = "local",
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Ask questions whose answers are known: recall@2/5/10, exact match, F1."""
+    from graphmill.cli.evaluation import evaluation
+
+    run(lambda: evaluation(collection, questions, mode, tenant, as_json=as_json))
+
+
 @documents.command("list")
 def list_documents(
     collection: Collection,

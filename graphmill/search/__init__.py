@@ -1,7 +1,14 @@
 """Search without a model: ranked passages and an extractive answer with citations."""
 
-from graphmill.search.basic import basic_search
-from graphmill.search.local import local_search
+from graphmill.search.basic import basic_search, rank_basically
+from graphmill.search.local import local_search, rank_locally
 from graphmill.search.ports import GraphSnapshot, SearchStore
 
-__all__ = ["GraphSnapshot", "SearchStore", "basic_search", "local_search"]
+__all__ = [
+    "GraphSnapshot",
+    "SearchStore",
+    "basic_search",
+    "local_search",
+    "rank_basically",
+    "rank_locally",
+]

@@ -5,7 +5,7 @@ import time
 
 from graphmill.models import Answer, CollectionKey
 from graphmill.search.answers import compose_answer
-from graphmill.search.ports import QuestionEmbedder, SearchStore
+from graphmill.search.ports import Passage, QuestionEmbedder, SearchStore
 from graphmill.search.question import parse_question
 from graphmill.search.ranking import rank_passages
 
@@ -41,3 +41,20 @@ async def basic_search(
         compose_answer, asked, best, ranking.weights, ranking.similarities, embedder
     )
     return Answer(answer, MODE, citations, seconds=round(time.monotonic() - started, 3))
+
+
+async def rank_basically(
+    store: SearchStore, embedder: QuestionEmbedder, key: CollectionKey, question: str
+) -> tuple[Passage, ...]:
+    """The passages that basic search answers from, best first; none without a published graph.
+
+    Raises:
+        InvalidRequest: the question is empty or too long.
+        NotFound: there is no such collection.
+    """
+    asked = parse_question(question)
+    async with store.snapshot(key) as graph:
+        if graph is None:
+            return ()
+        ranking = await rank_passages(graph, embedder, asked)
+    return tuple(ranking.passages[id] for id in ranking.scores())

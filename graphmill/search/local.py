@@ -44,9 +44,7 @@ async def local_search(
     async with store.snapshot(key) as graph:
         if graph is None:
             return Answer(NOT_INDEXED.format(name=key.name), MODE, ())
-        ranking = await rank_passages(graph, embedder, asked)
-        named = await graph.entities_by_title(asked.titles)
-        chains = await follow_chains(graph, ranking, frozenset(entity.id for entity in named))
+        ranking, named, chains = await _find(graph, embedder, asked)
         entities = await _score_entities(graph, embedder, asked, ranking, named, chains)
     answer, citations = await asyncio.to_thread(
         compose_answer,
@@ -64,6 +62,33 @@ async def local_search(
         entities[:top_entities] if citations else (),
         seconds=round(time.monotonic() - started, 3),
     )
+
+
+async def rank_locally(
+    store: SearchStore, embedder: QuestionEmbedder, key: CollectionKey, question: str
+) -> tuple[Passage, ...]:
+    """The passages that local search answers from, best first; none without a published graph.
+
+    Raises:
+        InvalidRequest: the question is empty or too long.
+        NotFound: there is no such collection.
+    """
+    asked = parse_question(question)
+    async with store.snapshot(key) as graph:
+        if graph is None:
+            return ()
+        ranking, _, chains = await _find(graph, embedder, asked)
+    return tuple(ranking.passages[id] for id in chains.scores)
+
+
+async def _find(
+    graph: GraphSnapshot, embedder: QuestionEmbedder, question: Question
+) -> tuple[Ranking, tuple[EntityNode, ...], Chains]:
+    """Candidates, the entities that the question names, and what chains from there lead to."""
+    ranking = await rank_passages(graph, embedder, question)
+    named = await graph.entities_by_title(question.titles)
+    chains = await follow_chains(graph, ranking, frozenset(entity.id for entity in named))
+    return ranking, named, chains
 
 
 async def _score_entities(

@@ -170,6 +170,23 @@ def test_questions_are_answered_with_citations(stack: Stack, indexed: str) -> No
     assert (done.returncode, done.stdout) == (1, "")
 
 
+def test_questions_with_known_answers_are_evaluated(
+    stack: Stack, indexed: str, tmp_path: Path
+) -> None:
+    questions = tmp_path / "questions.jsonl"
+    asked = {"question": "Where did Charles Babbage meet Ada Lovelace?", "answers": ["London"]}
+    lines = [asked | {"gold_ids": ["ada", "babbage"]}, asked | {"gold_ids": ["nothing of this"]}]
+    questions.write_text("\n".join(map(json.dumps, lines)))
+    code, found = run_json(stack, "eval", indexed, str(questions))
+    assert code == 0
+    assert found["recall"] == {"2": 0.5, "5": 0.5, "10": 0.5}
+    assert found["all_gold_at_5"] == 0.5
+    assert 0 < found["f1"] < 1
+    shown = run(stack, "eval", indexed, str(questions))
+    assert "recall@5" in shown.stdout
+    assert run(stack, "eval", indexed, str(tmp_path / "none.jsonl")).returncode == 1
+
+
 def test_documents_and_collections_are_listed_shown_and_deleted(
     stack: Stack, folder: Path, request: pytest.FixtureRequest
 ) -> None:
