@@ -184,7 +184,7 @@ def test_questions_with_known_answers_are_evaluated(
     assert 0 < found["f1"] < 1
     shown = run(stack, "eval", indexed, str(questions))
     assert "recall@5" in shown.stdout
-    assert run(stack, "eval", indexed, str(tmp_path / "none.jsonl")).returncode == 1
+    assert run(stack, "eval", indexed, str(tmp_path / "none.jsonl")).returncode == 2
 
 
 def test_documents_and_collections_are_listed_shown_and_deleted(

@@ -1,0 +1,90 @@
+"""A collection whose text units wait for a model, and a worker that asks an endpoint over HTTP."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import asyncpg
+from temporalio.testing import ActivityEnvironment
+
+from activities.extraction import ExtractionActivities
+from graphmill.ids import document_id, text_unit_id
+from graphmill.messages import IndexDocumentInput, IndexDocumentResult, Recipe
+from graphmill.models import (
+    CollectionKey,
+    Method,
+    ParsedDocument,
+    ProcessedDocument,
+    TextUnit,
+)
+from graphmill.processing import reading, recipe
+from graphmill.settings import load_settings
+from graphmill.standard.options import StandardOptions
+from graphmill.stores.postgres.indexing import PostgresIndexingStore
+from graphmill.stores.postgres.model_extractions import PostgresModelExtractionStore
+from graphmill.stores.postgres.options import PostgresOptionsStore
+from tests.contracts.collections import upload
+from tests.support.model_endpoint import ModelEndpoint
+from workers.models import open_model_caller
+
+OPTIONS = StandardOptions("a-model", "a-model", "a-model")
+RECIPE = Recipe(Method.STANDARD, 1200, 100, OPTIONS.digest, OPTIONS.extraction_digest)
+
+
+class ModelCollection:
+    """Documents wait, each as the text units that a test says."""
+
+    def __init__(self, pool: asyncpg.Pool, endpoint: ModelEndpoint, database_url: str) -> None:
+        # A tenant of its own: what others have paid for answers nothing here.
+        self.key = CollectionKey(f"tenant-{uuid4()}", "extracted")
+        self.run_id = uuid4()
+        self.pool = pool
+        self._endpoint = endpoint
+        self._database_url = database_url
+
+    async def wait_with(self, name: str, texts: Sequence[str]) -> None:
+        await upload(self.pool, {name: "\n".join(texts).encode()}, self.key)
+        await PostgresOptionsStore(self.pool).save_options(self.key, OPTIONS)
+        store = PostgresIndexingStore(self.pool)
+        await store.next_page(self.key, 0, 10)
+        stored = await store.load_document(self.key, document_id(name))
+        assert stored is not None
+        id = stored.id
+        units = tuple(
+            TextUnit(text_unit_id(id, position, text), id, position, text, 10)
+            for position, text in enumerate(texts)
+        )
+        document = ProcessedDocument(ParsedDocument("txt", name, "\n".join(texts)), units, ())
+        read_by = reading(RECIPE, stored.version)
+        assert await store.save_processed(self.key, stored, document, read_by, None)
+
+    async def extract(self, name: str) -> IndexDocumentResult:
+        async with self._activities() as activities:
+            input = IndexDocumentInput(self.key, RECIPE, document_id(name), self.run_id)
+            return await ActivityEnvironment().run(activities.extract_document, input)
+
+    async def rows(self) -> list[asyncpg.Record]:
+        return await self.pool.fetch(
+            "SELECT e.*, t.text FROM model_extractions e JOIN text_units t"
+            " ON t.tenant = e.tenant AND t.collection = e.collection AND t.id = e.text_unit_id"
+            " WHERE e.tenant = $1 AND e.collection = $2 ORDER BY t.position",
+            self.key.tenant,
+            self.key.name,
+        )
+
+    @asynccontextmanager
+    async def _activities(self) -> AsyncGenerator[ExtractionActivities]:
+        settings = load_settings(
+            {
+                "database_url": self._database_url,
+                "openai_base_url": self._endpoint.base_url,
+                "openai_model": "a-model",
+            }
+        )
+        async with open_model_caller(self.pool, settings, lambda _: None) as caller:
+            yield ExtractionActivities(
+                PostgresModelExtractionStore(self.pool),
+                PostgresOptionsStore(self.pool),
+                caller,
+                recipe,
+            )
