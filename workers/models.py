@@ -18,6 +18,7 @@ from graphmill.settings import Settings
 from graphmill.standard.options import StandardOptions
 from graphmill.stores.postgres.model_calls import PostgresCallStore
 from graphmill.stores.postgres.model_limits import PostgresLimitStore
+from graphmill.stores.postgres.model_manners import PostgresManners
 from graphmill.stores.postgres.model_sessions import open_session
 from graphmill.tokens import count_tokens
 
@@ -33,12 +34,13 @@ async def open_model_caller(
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(open_session(pool))
         limits = PostgresLimitStore(pool, session)
+        manners = PostgresManners(pool)
         endpoints: list[Endpoint] = []
         for given in settings.model_endpoints:
             allowed = _limits(given, settings)
             await limits.declare(given.name, allowed)
             client = await stack.enter_async_context(
-                open_client(_address(given), allowed.places, given.timeout_seconds)
+                open_client(_address(given), allowed.places, given.timeout_seconds, manners)
             )
             gate = Gate(given.name, limits, paced=paced(allowed))
             stack.push_async_callback(gate.close)

@@ -13,7 +13,7 @@ from openai.types.chat.completion_create_params import ResponseFormat
 from graphmill.llm.calls import ModelAnswer, Question
 from graphmill.llm.client_errors import fault_of, timed_out
 from graphmill.llm.faults import BrokenAnswer, QuestionRefused
-from graphmill.llm.manners import AnswerForm, Manners
+from graphmill.llm.manners import AnswerForm, Manners, MannersMemory
 
 _CONNECT_SECONDS = 10.0
 
@@ -31,10 +31,13 @@ class Address:
 class EndpointClient:
     """`seconds` bounds a whole call, however slowly its answer trickles."""
 
-    def __init__(self, address: Address, most_calls: int, seconds: float) -> None:
+    def __init__(
+        self, address: Address, most_calls: int, seconds: float, memory: MannersMemory | None
+    ) -> None:
         self._address = address
         self._seconds = seconds
-        self._manners = Manners()
+        self._memory = memory
+        self._manners: dict[str, Manners] = {}
         self._http = httpx2.AsyncClient(
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=most_calls),
             timeout=httpx2.Timeout(seconds, connect=_CONNECT_SECONDS),
@@ -46,36 +49,42 @@ class EndpointClient:
             http_client=self._http,
         )
 
-    @property
-    def manners(self) -> Manners:
-        """What was found out about the endpoint."""
-        return self._manners
-
     async def ask(self, question: Question) -> ModelAnswer:
         """
         Raises:
             EndpointFault: not now, or not here.
             CallRefused: never; QuestionRefused: not this.
         """
+        model = self._address.models.get(question.model, question.model)
         while True:
-            manners = self._manners
+            manners = await self._manners_of(model)
             try:
                 async with asyncio.timeout(self._seconds):
-                    return await self._ask_with(question, manners)
+                    return await self._ask_with(model, question, manners)
             except TimeoutError as error:
                 raise timed_out(self._address.name) from error
             except openai.BadRequestError as error:
                 better = manners.after(f"{error.message[:2000]} {error.param or ''}")
                 if better is None:
                     raise fault_of(error, self._address.name) from None
-                if self._manners is manners:  # calls that were in the air find it set
-                    self._manners = better
+                if self._manners[model] is manners:  # calls that were in the air find it set
+                    self._manners[model] = better
+                    if self._memory is not None:
+                        await self._memory.save(self._address.base_url, model, better)
             except (openai.OpenAIError, httpx2.TransportError, ValueError) as error:
                 raise fault_of(error, self._address.name) from None
 
-    async def _ask_with(self, question: Question, manners: Manners) -> ModelAnswer:
+    async def _manners_of(self, model: str) -> Manners:
+        if model not in self._manners:
+            known = None
+            if self._memory is not None:
+                known = await self._memory.load(self._address.base_url, model)
+            self._manners.setdefault(model, known or Manners())
+        return self._manners[model]
+
+    async def _ask_with(self, model: str, question: Question, manners: Manners) -> ModelAnswer:
         completion = await self._openai.chat.completions.create(
-            model=self._address.models.get(question.model, question.model),
+            model=model,
             messages=_messages(question),
             max_tokens=openai.omit if manners.completion_bound else question.max_tokens,
             max_completion_tokens=question.max_tokens if manners.completion_bound else openai.omit,
@@ -105,9 +114,10 @@ class EndpointClient:
 
 @contextlib.asynccontextmanager
 async def open_client(
-    address: Address, most_calls: int, seconds: float
+    address: Address, most_calls: int, seconds: float, memory: MannersMemory | None = None
 ) -> AsyncGenerator[EndpointClient]:
-    client = EndpointClient(address, most_calls, seconds)
+    """`memory`: None where what is found out is for this process alone."""
+    client = EndpointClient(address, most_calls, seconds, memory)
     try:
         yield client
     finally:

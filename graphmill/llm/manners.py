@@ -1,13 +1,14 @@
-"""How an endpoint wants to be asked: found out from what it refuses, and remembered."""
+"""How a model wants to be asked: found out from what is refused, and remembered."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Protocol
 
 _ABOUT_FORM = ("response_format", "json_schema", "json_object", "structured output", "schema")
 
 
 class AnswerForm(StrEnum):
-    """How an endpoint is made to answer in a schema, the strictest first."""
+    """How a model is made to answer in a schema, the strictest first."""
 
     SCHEMA = "json_schema"
     OBJECT = "json_object"
@@ -34,3 +35,11 @@ class Manners:
             forms = list(AnswerForm)
             return replace(self, form=forms[forms.index(self.form) + 1])
         return None
+
+
+class MannersMemory(Protocol):
+    """What was found out, beyond the life of a process. Models go by the endpoint's names."""
+
+    async def load(self, base_url: str, model: str) -> Manners | None: ...
+
+    async def save(self, base_url: str, model: str, manners: Manners) -> None: ...

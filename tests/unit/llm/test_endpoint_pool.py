@@ -4,16 +4,16 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from graphmill.llm.calls import Message, Question, Schema
-from graphmill.llm.client import Address, EndpointClient, open_client
+from graphmill.llm.client import Address, open_client
 from graphmill.llm.faults import CallRefused, ContextTooLong
 from graphmill.llm.gate import Gate
 from graphmill.llm.limits import Limits
-from graphmill.llm.manners import AnswerForm
+from graphmill.llm.manners import AnswerForm, Manners, MannersMemory
 from graphmill.llm.pool import Endpoint, EndpointPool, Retried
 from tests.support.model_endpoint import Behaviour, ModelEndpoint, running_endpoint
 from tests.unit.llm.limits_in_memory import LimitsInMemory, Row
@@ -40,7 +40,6 @@ class Road:
 
     pool: EndpointPool
     rows: list[Row]
-    clients: list[EndpointClient]
     retried: list[Retried] = field(default_factory=list[Retried])
 
     async def ask(self, count: int, start: int = 0) -> None:
@@ -49,25 +48,27 @@ class Road:
 
 @asynccontextmanager
 async def open_road(
-    *endpoints: ModelEndpoint, limits: Limits, key: str = "", seconds: float = 20
+    *endpoints: ModelEndpoint,
+    limits: Limits,
+    key: str = "",
+    seconds: float = 20,
+    memory: MannersMemory | None = None,
 ) -> AsyncGenerator[Road]:
     async with AsyncExitStack() as stack:
         made: list[Endpoint] = []
         rows: list[Row] = []
-        clients: list[EndpointClient] = []
         for number, endpoint in enumerate(endpoints):
             name = f"endpoint-{number}"
             address = Address(name, endpoint.base_url, key)
-            client = await stack.enter_async_context(open_client(address, 50, seconds))
+            client = await stack.enter_async_context(open_client(address, 50, seconds, memory))
             row = Row(limits)
             gate = Gate(name, LimitsInMemory(row), paced=False)
             stack.push_async_callback(gate.close)
             made.append(Endpoint(name, gate, client, prompt_price=0.5, completion_price=2))
             rows.append(row)
-            clients.append(client)
         retried: list[Retried] = []
         pool = EndpointPool(made, lambda text: len(text) // 4, retried.append)
-        yield Road(pool, rows, clients, retried)
+        yield Road(pool, rows, retried)
 
 
 async def test_an_answer_has_its_tokens_and_its_price() -> None:
@@ -79,16 +80,43 @@ async def test_an_answer_has_its_tokens_and_its_price() -> None:
         assert answer.nano_usd == answer.prompt_tokens * 500 + answer.completion_tokens * 2000
 
 
-async def test_what_form_of_answer_an_endpoint_has_is_found_out_once() -> None:
-    async with (
-        running_endpoint(Behaviour(structured="none")) as endpoint,
-        open_road(endpoint, limits=Limits(5)) as road,
-    ):
-        await road.pool.ask(question())
-        assert road.clients[0].manners.form is AnswerForm.TEXT
-        await road.ask(5, start=1)
+class Memory:
+    """Manners beyond the life of a client, by the name of the model."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Manners] = {}
+
+    async def load(self, base_url: str, model: str) -> Manners | None:
+        return self.known.get(f"{base_url} {model}")
+
+    async def save(self, base_url: str, model: str, manners: Manners) -> None:
+        self.known[f"{base_url} {model}"] = manners
+
+
+async def test_what_form_of_answer_a_model_has_is_found_out_once() -> None:
+    memory = Memory()
+    async with running_endpoint(Behaviour(structured="none")) as endpoint:
+        async with open_road(endpoint, limits=Limits(5), memory=memory) as road:
+            await road.pool.ask(question())
+            await road.ask(5, start=1)
+        assert list(memory.known.values()) == [Manners(form=AnswerForm.TEXT)]
+        async with open_road(endpoint, limits=Limits(5), memory=memory) as road:
+            await road.ask(5, start=6)  # another process
         stats = await endpoint.stats()
         assert stats.refused["response_format"] == 2
+        assert stats.answered == 11
+
+
+async def test_manners_are_a_models_own() -> None:
+    memory = Memory()
+    async with (
+        running_endpoint(Behaviour(structured="none")) as endpoint,
+        open_road(endpoint, limits=Limits(5), memory=memory) as road,
+    ):
+        await road.pool.ask(question())
+        await endpoint.change(structured="json_schema")
+        await road.pool.ask(replace(question(), model="another"))
+    assert list(memory.known) == [f"{endpoint.base_url} a-model"]
 
 
 async def test_faults_are_tried_again_and_no_neighbour_is_lost() -> None:

@@ -7,6 +7,17 @@ ALTER TABLE documents ADD CONSTRAINT documents_state_check
 -- What its live text units were made by (graphmill.processing.reading); NULL if there are none.
 ALTER TABLE documents ADD COLUMN read_by bytea;
 
+-- graphmill.llm.manners.Manners by the address of the endpoint and its name for the model.
+CREATE TABLE model_manners (
+    base_url            text NOT NULL,
+    model               text NOT NULL,
+    form                text NOT NULL,
+    completion_bound    boolean NOT NULL,
+    temperature         boolean NOT NULL,
+    found_at            timestamptz NOT NULL,
+    PRIMARY KEY (base_url, model)
+);
+
 -- graphmill.standard.options.StandardOptions under their digest: written once, never changed.
 CREATE TABLE standard_options (
     tenant      text NOT NULL,
