@@ -61,7 +61,9 @@ async def index_found(
 ) -> None:
     """Upload, plan and store these documents as a run would whose model finds this in them."""
     store, extractions = PostgresIndexingStore(pool), PostgresModelExtractionStore(pool)
-    await upload(pool, {name: repr(found).encode() for name, found in documents.items()}, key)
+    await upload(
+        pool, {name: repr((name, found)).encode() for name, found in documents.items()}, key
+    )
     await store.next_page(key, 0, 1000)
     for name, found in documents.items():
         stored = await store.load_document(key, document_id(name))
