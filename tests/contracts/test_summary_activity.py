@@ -54,7 +54,9 @@ async def activities(
     pool: asyncpg.Pool, endpoint: ModelEndpoint
 ) -> AsyncGenerator[SummaryActivities]:
     simulated = EndpointSettings(name="simulated", base_url=endpoint.base_url, places=50)
-    settings = Settings(endpoints=(simulated,))
+    # No other, whatever the environment says: it might cost money.
+    none = {"openai_base_url": None, "openai_model": None, "anthropic_model": None}
+    settings = Settings.model_validate({"endpoints": (simulated,), **none})
     async with open_model_caller(pool, settings, lambda _: None) as caller:
         yield SummaryActivities(PostgresSummaryStore(pool), PostgresOptionsStore(pool), caller)
 
