@@ -7,7 +7,14 @@ from uuid import UUID
 
 from graphmill.clustering import ClusterEntity, ClusterRelationship
 from graphmill.errors import FailureReason
-from graphmill.messages import DocumentPage, MergedGraph, OpenRun, Recipe, RunRecord
+from graphmill.messages import (
+    DocumentPage,
+    GraphShard,
+    MergedGraph,
+    OpenRun,
+    Recipe,
+    RunRecord,
+)
 from graphmill.models import (
     CollectionKey,
     Community,
@@ -78,6 +85,15 @@ class GraphToCluster:
     entities: tuple[ClusterEntity, ...]
     relationships: tuple[ClusterRelationship, ...]
     text_unit_dates: dict[UUID, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptions:
+    """What several text units say of an entity (one title) or a relationship (two)."""
+
+    id: UUID
+    titles: tuple[str, ...]
+    descriptions: tuple[str, ...]
 
 
 class IndexingStore(Protocol):
@@ -200,7 +216,17 @@ class GraphStore(Protocol):
 
 
 class SummaryStore(Protocol):
-    """Descriptions that wait to become one."""
+    """Descriptions that wait to become one, in a graph under construction."""
+
+    async def unsummarized(
+        self, part: GraphShard, after: UUID, limit: int
+    ) -> tuple[Descriptions, ...]:
+        """The next that wait in this part of the graph, by id."""
+        ...
+
+    async def save_summaries(self, graph_id: int, summaries: Mapping[UUID, str]) -> None:
+        """By id; they wait no longer. What does not wait stays as it is."""
+        ...
 
 
 class ResolutionStore(Protocol):

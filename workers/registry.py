@@ -34,6 +34,7 @@ from graphmill.stores.postgres.graph import PostgresGraphStore
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from graphmill.stores.postgres.model_extractions import PostgresModelExtractionStore
 from graphmill.stores.postgres.options import PostgresOptionsStore
+from graphmill.stores.postgres.summaries import PostgresSummaryStore
 from graphmill.stores.postgres.vectors import PostgresVectorStore
 from workers.models import open_model_caller, standard_options
 from workflows.build_communities import BuildCommunities
@@ -155,7 +156,7 @@ async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
             PostgresModelExtractionStore(pool), options, caller, recipe
         )
         resolution = ResolutionActivities(graphs, options, caller)
-        summaries = SummaryActivities(graphs, options, caller)
+        summaries = SummaryActivities(PostgresSummaryStore(pool), options, caller)
         reports = ModelReportActivities(graphs, options, caller)
         yield Served(
             LLM_QUEUE,

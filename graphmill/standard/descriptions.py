@@ -122,6 +122,12 @@ def read_summary(text: str) -> str:
     return description
 
 
+def joined_descriptions(descriptions: Iterable[str]) -> str:
+    """What stands in place of a summary that no model gives: the descriptions themselves, one a
+    line, at most 10,000 characters."""
+    return "\n".join(distinct_descriptions(descriptions))[:MAX_SUMMARY].rstrip()
+
+
 def _ends_batch(description: str) -> bool:
     digest = hashlib.sha256(description.encode()).digest()
     return digest[0] % _BATCH_ENDS == 0

@@ -21,7 +21,7 @@ from graphmill.stores.postgres.indexing import PostgresIndexingStore
 
 KEY = CollectionKey("default", "sample")
 RECIPE = b"recipe"
-READ = b"read by"
+READ_BY = b"reading"
 
 
 async def upload(
@@ -132,4 +132,4 @@ async def index(
     for name, document in documents.items():
         stored = await store.load_document(key, document_id(name))
         assert stored is not None
-        assert await store.save_processed(key, stored, document, READ, RECIPE)
+        assert await store.save_processed(key, stored, document, READ_BY, RECIPE)

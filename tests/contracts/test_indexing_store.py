@@ -12,7 +12,7 @@ from graphmill.models import DocumentState, Phase, RunState
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from tests.contracts.collections import (
     KEY,
-    READ,
+    READ_BY,
     RECIPE,
     index,
     open_run,
@@ -97,7 +97,7 @@ async def test_a_document_that_changed_while_it_was_read_keeps_its_newer_version
     assert old is not None
     await upload(pool, {"a.txt": b"new"})
     document = processed("a.txt", [{("A", "B"): 1}])
-    assert not await store.save_processed(KEY, old, document, READ, RECIPE)
+    assert not await store.save_processed(KEY, old, document, READ_BY, RECIPE)
     assert not await store.save_ended(
         KEY, old.id, old.version, DocumentState.FAILED, "corrupt: x", RECIPE
     )

@@ -1,9 +1,7 @@
 """Graphs in PostgreSQL: folded, clustered, reported and published (ports.GraphStore)."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from importlib import resources
 from typing import TypeVar
 
 import asyncpg
@@ -19,10 +17,15 @@ from graphmill.models import CollectionKey, Community, CommunityReport
 from graphmill.ports import GraphToCluster
 from graphmill.reports import ReportContext, ReportEntity, ReportRelationship
 from graphmill.settings import PruneSettings
-
-_SQL = resources.files("graphmill.stores.postgres") / "sql"
-_MERGE_GRAPH = (_SQL / "merge_graph.sql").read_text()
-
+from graphmill.stores.postgres.fold import (
+    empty_graph,
+    fill_graph,
+    fold_of_extractions,
+    fold_of_model_extractions,
+    folding,
+    open_graph,
+    snapshot,
+)
 
 _Record = TypeVar("_Record", ReportEntity, ReportRelationship)
 
@@ -32,89 +35,24 @@ class PostgresGraphStore:
 
     def __init__(self, pool: asyncpg.Pool, prune: PruneSettings) -> None:
         self._pool = pool
-        self._prune = prune
+        self._fast = fold_of_extractions(prune)
+        self._standard = fold_of_model_extractions()
 
     async def merge_graph(self, key: CollectionKey, versions: str, *, afresh: bool) -> MergedGraph:
-        # Tables that grew a minute ago have no statistics yet; joins guessed from nothing become
-        # loops. Outside the transaction: ANALYZE's lock would let collections wait for each other.
-        await self._pool.execute("ANALYZE documents (id, state), text_units (id, document_id)")
-        merged = await self._merge_graph(key, versions, afresh=afresh)
-        await self._pool.execute("ANALYZE graph_text_units, entities, relationships")
-        return merged
+        async with folding(self._pool) as connection:
+            graph_id = await open_graph(connection, key, self._fast, versions, afresh=afresh)
+            if graph_id is None:
+                return MergedGraph(None)
+            return await fill_graph(connection, key, graph_id, self._fast)
 
-    async def _merge_graph(self, key: CollectionKey, versions: str, *, afresh: bool) -> MergedGraph:
-        # One snapshot: the digest and the rows must be of the same documents.
-        async with (
-            self._pool.acquire() as connection,
-            connection.transaction(isolation="repeatable_read"),
-        ):
-            # Only for this transaction: sorts and hashes of a fold are large.
-            await connection.execute("SET LOCAL work_mem = '256MB'")
-            digest = await self._digest(connection, key, versions)
-            if not afresh:
-                published = await connection.fetchval(
-                    "SELECT g.digest FROM collections c JOIN graphs g ON g.id = c.graph_id"
-                    " WHERE c.tenant = $1 AND c.name = $2",
-                    key.tenant,
-                    key.name,
-                )
-                if published == digest:
-                    return MergedGraph(None)
-            # What an earlier attempt left behind.
-            await connection.execute(
-                "DELETE FROM graphs WHERE tenant = $1 AND collection = $2 AND NOT published",
-                key.tenant,
-                key.name,
-            )
-            graph_id: int = await connection.fetchval(
-                "INSERT INTO graphs (tenant, collection, digest) VALUES ($1, $2, $3) RETURNING id",
-                key.tenant,
-                key.name,
-                digest,
-            )
-            await connection.execute(await self._merge_script(connection, key, graph_id))
-            row = await connection.fetchrow(
-                "SELECT (SELECT count(*) FROM graph_text_units WHERE graph_id = $1) AS text_units,"
-                " (SELECT count(*) FROM entities WHERE graph_id = $1) AS entities,"
-                " (SELECT count(*) FROM relationships WHERE graph_id = $1) AS relationships",
-                graph_id,
-            )
-        assert row is not None
-        return MergedGraph(graph_id, row["text_units"], row["entities"], row["relationships"])
+    async def open_graph(self, key: CollectionKey, versions: str, *, afresh: bool) -> int | None:
+        async with snapshot(self._pool) as connection:
+            return await open_graph(connection, key, self._standard, versions, afresh=afresh)
 
-    async def _digest(
-        self, connection: asyncpg.pool.PoolConnectionProxy, key: CollectionKey, versions: str
-    ) -> bytes:
-        """Of all that a graph is a function of: documents as read, pruning, the algorithms."""
-        documents: str = await connection.fetchval(
-            "SELECT coalesce(string_agg(encode(sha256(convert_to("
-            "concat_ws(' ', id, encode(version, 'hex'), encode(recipe, 'hex'), creation_date),"
-            " 'UTF8')), 'hex'), ' ' ORDER BY name), '')"
-            " FROM documents WHERE tenant = $1 AND collection = $2 AND state = 'done'",
-            key.tenant,
-            key.name,
-        )
-        parts = (versions, _MERGE_GRAPH, self._prune.model_dump_json(), documents)
-        return hashlib.sha256("\n".join(parts).encode()).digest()
-
-    async def _merge_script(
-        self, connection: asyncpg.pool.PoolConnectionProxy, key: CollectionKey, graph_id: int
-    ) -> str:
-        # A script of several statements takes no parameters; the server quotes what is text.
-        quoted = await connection.fetchrow(
-            "SELECT quote_literal($1::text) AS tenant, quote_literal($2::text) AS collection",
-            key.tenant,
-            key.name,
-        )
-        assert quoted is not None
-        return _MERGE_GRAPH.format(
-            graph_id=int(graph_id),
-            tenant=quoted["tenant"],
-            collection=quoted["collection"],
-            min_node_freq=int(self._prune.min_node_freq),
-            min_node_degree=int(self._prune.min_node_degree),
-            min_edge_weight_pct=float(self._prune.min_edge_weight_pct),
-        )
+    async def fold_model_extractions(self, key: CollectionKey, graph_id: int) -> MergedGraph:
+        async with folding(self._pool) as connection:
+            await empty_graph(connection, key, graph_id, self._standard)
+            return await fill_graph(connection, key, graph_id, self._standard)
 
     async def load_for_clustering(self, graph_id: int) -> GraphToCluster:
         async with self._pool.acquire() as connection:

@@ -13,6 +13,7 @@ from graphmill.standard.descriptions import (
     SummaryOptions,
     batch_descriptions,
     distinct_descriptions,
+    joined_descriptions,
     read_summary,
     summary_question,
 )
@@ -81,6 +82,12 @@ def test_a_summary_keeps_its_paragraphs_and_its_bounds() -> None:
     for empty in ('{"description": ""}', '{"description": null}', '{"description": "\\u200b"}'):
         with pytest.raises(InvalidAnswer, match="empty"):
             read_summary(empty)
+
+
+def test_without_a_summary_each_description_has_a_line() -> None:
+    assert joined_descriptions(["b\nc", "a", "b c ", ""]) == "a\nb c"
+    assert joined_descriptions([]) == ""
+    assert joined_descriptions(["a" * 6000, "b" * 6000]) == "a" * 6000 + "\n" + "b" * 3999
 
 
 @given(st.text(max_size=300), st.integers(1, 40))

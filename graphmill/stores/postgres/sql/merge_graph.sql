@@ -1,23 +1,7 @@
--- The fold: all live extractions of a collection into one graph (GraphRAG's fast method: counts,
--- PMI weights, pruning). Run as one script in one transaction. What stands in braces is filled in:
--- {graph_id} {tenant} {collection} {min_node_freq} {min_edge_weight_pct} {min_node_degree}
---
--- Everything is counted in integers and ordered by code point, so that equal input gives equal rows.
--- Titles become numbers as soon as they can (a node is the place of its title in order), and each
--- step is a temporary table of its own with statistics: joins guessed from nothing become loops.
-
-INSERT INTO graph_documents (graph_id, document_id, human_readable_id)
-SELECT {graph_id}, id, row_number() OVER (ORDER BY name) - 1
-FROM documents WHERE tenant = {tenant} AND collection = {collection} AND state = 'done';
-
-CREATE TEMP TABLE units ON COMMIT DROP AS
-SELECT (row_number() OVER (ORDER BY g.human_readable_id, t.position) - 1)::int AS unit,
-    t.id, t.document_id
-FROM graph_documents g
-JOIN text_units t ON t.tenant = {tenant} AND t.collection = {collection}
-    AND t.document_id = g.document_id AND t.live
-WHERE g.graph_id = {graph_id};
-ANALYZE units;
+-- Method fast (as GraphRAG's: counts, PMI weights, pruning), between graph_units.sql and
+-- graph_rows.sql: from live extractions to the tables kept, mentions, entity_descriptions, bonds,
+-- bond_meetings and relationship_descriptions. What stands in braces is filled in:
+-- {tenant} {collection} {min_node_freq} {min_edge_weight_pct} {min_node_degree}
 
 CREATE TEMP TABLE found ON COMMIT DROP AS
 SELECT u.unit, e.*
@@ -110,12 +94,6 @@ SELECT row_number() OVER (ORDER BY s.source, s.target)::int AS bond, s.*,
 FROM strong s JOIN kept a ON a.node = s.source JOIN kept b ON b.node = s.target;
 ANALYZE bonds;
 
-CREATE TEMP TABLE degrees ON COMMIT DROP AS
-SELECT node, count(*)::int AS degree
-FROM (SELECT source AS node FROM bonds UNION ALL SELECT target FROM bonds) AS ends
-GROUP BY node;
-ANALYZE degrees;
-
 CREATE TEMP TABLE bond_meetings ON COMMIT DROP AS
 SELECT b.bond, m.unit, m.sentence, m.unit = b.first_unit AS first
 FROM meetings m JOIN bonds b USING (source, target);
@@ -145,57 +123,11 @@ JOIN (
 ANALYZE sentences;
 
 CREATE TEMP TABLE entity_descriptions ON COMMIT DROP AS
-SELECT m.node, s.text FROM first_mentions m JOIN sentences s USING (unit, sentence);
+SELECT m.node, s.text, '{{}}'::text[] AS descriptions
+FROM first_mentions m JOIN sentences s USING (unit, sentence);
 ANALYZE entity_descriptions;
 
 CREATE TEMP TABLE relationship_descriptions ON COMMIT DROP AS
-SELECT m.bond, s.text FROM bond_meetings m JOIN sentences s USING (unit, sentence)
-WHERE m.first;
+SELECT m.bond, s.text, '{{}}'::text[] AS descriptions
+FROM bond_meetings m JOIN sentences s USING (unit, sentence) WHERE m.first;
 ANALYZE relationship_descriptions;
-
--- The graph's rows ----------------------------------------------------------------------------
-
-CREATE TEMP TABLE entity_units ON COMMIT DROP AS
-SELECT m.node, array_agg(u.id ORDER BY m.unit) AS ids
-FROM mentions m JOIN kept USING (node) JOIN units u USING (unit) GROUP BY m.node;
-ANALYZE entity_units;
-
-INSERT INTO entities (graph_id, id, human_readable_id, title, type, description, text_unit_ids,
-    frequency, degree, embedding_id)
-SELECT {graph_id}, content_id('entity', k.title),
-    row_number() OVER (ORDER BY k.node) - 1, k.title, k.type, d.text, u.ids, k.frequency,
-    coalesce(g.degree, 0), content_id('entity_description', k.title || ': ' || d.text)
-FROM kept k
-JOIN entity_descriptions d USING (node)
-JOIN entity_units u USING (node)
-LEFT JOIN degrees g USING (node);
-
-CREATE TEMP TABLE relationship_units ON COMMIT DROP AS
-SELECT m.bond, array_agg(u.id ORDER BY m.unit) AS ids
-FROM bond_meetings m JOIN units u USING (unit) GROUP BY m.bond;
-ANALYZE relationship_units;
-
-INSERT INTO relationships (graph_id, id, human_readable_id, source, target, description, weight,
-    combined_degree, text_unit_ids)
-SELECT {graph_id}, b.id, b.bond - 1, b.source_title, b.target_title, d.text, b.weight,
-    s.degree + t.degree, u.ids
-FROM bonds b
-JOIN relationship_descriptions d USING (bond)
-JOIN relationship_units u USING (bond)
-JOIN degrees s ON s.node = b.source
-JOIN degrees t ON t.node = b.target;
-
-CREATE TEMP TABLE unit_entities ON COMMIT DROP AS
-SELECT m.unit, array_agg(content_id('entity', k.title) ORDER BY m.node) AS ids
-FROM mentions m JOIN kept k USING (node) GROUP BY m.unit;
-ANALYZE unit_entities;
-
-CREATE TEMP TABLE unit_relationships ON COMMIT DROP AS
-SELECT m.unit, array_agg(b.id ORDER BY b.bond) AS ids
-FROM bond_meetings m JOIN bonds b USING (bond) GROUP BY m.unit;
-ANALYZE unit_relationships;
-
-INSERT INTO graph_text_units (graph_id, text_unit_id, document_id, human_readable_id, entity_ids,
-    relationship_ids)
-SELECT {graph_id}, u.id, u.document_id, u.unit, coalesce(e.ids, '{{}}'), coalesce(r.ids, '{{}}')
-FROM units u LEFT JOIN unit_entities e USING (unit) LEFT JOIN unit_relationships r USING (unit);

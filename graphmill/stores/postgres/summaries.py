@@ -1,0 +1,69 @@
+"""Descriptions that wait to become one, in PostgreSQL (ports.SummaryStore)."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+import asyncpg
+
+from graphmill.messages import GraphShard
+from graphmill.ports import Descriptions
+
+_LAST_ID = 2**128 - 1
+
+
+class PostgresSummaryStore:
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def unsummarized(
+        self, part: GraphShard, after: UUID, limit: int
+    ) -> tuple[Descriptions, ...]:
+        before, last = _ids(part)
+        rows = await self._pool.fetch(
+            _UNSUMMARIZED, part.graph.graph_id, max(before, after), last, limit
+        )
+        return tuple(
+            Descriptions(row["id"], tuple(row["titles"]), tuple(row["descriptions"]))
+            for row in rows
+        )
+
+    async def save_summaries(self, graph_id: int, summaries: Mapping[UUID, str]) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            for statement in _SAVE:
+                await connection.execute(
+                    statement, graph_id, list(summaries), list(summaries.values())
+                )
+
+
+def _ids(part: GraphShard) -> tuple[UUID, UUID]:
+    """A part has the ids after the first, up to the last: ids are hashes, so that ranges of them,
+    which an index finds, are as even as remainders."""
+    before, last = (_LAST_ID * shard // part.shards for shard in (part.shard, part.shard + 1))
+    return UUID(int=before), UUID(int=last)
+
+
+# Ids of entities and of relationships are never the same. Each side is cut for itself: its index
+# has that order.
+_UNSUMMARIZED = """
+(
+    SELECT id, ARRAY[title] AS titles, descriptions FROM entities
+    WHERE graph_id = $1 AND descriptions <> '{}' AND id > $2 AND id <= $3 ORDER BY id LIMIT $4
+) UNION ALL (
+    SELECT id, ARRAY[source, target], descriptions FROM relationships
+    WHERE graph_id = $1 AND descriptions <> '{}' AND id > $2 AND id <= $3 ORDER BY id LIMIT $4
+) ORDER BY id LIMIT $4
+"""
+
+_SAVE = (
+    """
+    UPDATE entities e SET description = s.description, descriptions = '{}',
+        embedding_id = content_id('entity_description', e.title || ': ' || s.description)
+    FROM unnest($2::uuid[], $3::text[]) AS s (id, description)
+    WHERE e.graph_id = $1 AND e.id = s.id AND e.descriptions <> '{}'
+    """,
+    """
+    UPDATE relationships r SET description = s.description, descriptions = '{}'
+    FROM unnest($2::uuid[], $3::text[]) AS s (id, description)
+    WHERE r.graph_id = $1 AND r.id = s.id AND r.descriptions <> '{}'
+    """,
+)
