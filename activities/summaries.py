@@ -18,7 +18,7 @@ from graphmill.standard.descriptions import (
     read_summary,
     summary_question,
 )
-from graphmill.standard.options import StandardOptions
+from graphmill.standard.options import OptionsStore, StandardOptions
 from graphmill.tokens import count_tokens
 
 SUMMARIZE_DESCRIPTIONS = "summarize_descriptions"
@@ -35,7 +35,7 @@ _WRITTEN_TOGETHER = 20
 class SummaryActivities:
     """Queue: llm."""
 
-    def __init__(self, store: SummaryStore, options: caller: ModelCaller) -> None:
+    def __init__(self, store: SummaryStore, options: OptionsStore, caller: ModelCaller) -> None:
         self._store = store
         self._options = options
         self._caller = caller

@@ -233,8 +233,43 @@ class ResolutionStore(Protocol):
     """Entities under several titles."""
 
 
+@dataclass(frozen=True, slots=True)
+class PlacedCommunity:
+    """Where a community stands among others, by numbers. `reported`: its report is stored."""
+
+    community: int
+    level: int
+    parent: int
+    children: tuple[int, ...]
+    size: int
+    reported: bool
+
+
 class ModelReportStore(Protocol):
     """Communities, and the reports on them that a model writes."""
+
+    async def load_hierarchies(
+        self, graph_id: int, shard: int, shards: int
+    ) -> tuple[PlacedCommunity, ...]:
+        """All communities under the roots of one shard (a root's number modulo `shards`)."""
+        ...
+
+    async def load_contexts(
+        self, graph_id: int, communities: Sequence[int]
+    ) -> tuple[ReportContext, ...]:
+        """What reports on these communities are written from, in the order of their numbers
+        here."""
+        ...
+
+    async def load_reports(
+        self, graph_id: int, communities: Sequence[int]
+    ) -> tuple[tuple[Community, CommunityReport], ...]:
+        """These communities, which have reports, with those; by number."""
+        ...
+
+    async def save_reports(self, graph_id: int, reports: Sequence[CommunityReport]) -> None:
+        """What has a report already keeps that."""
+        ...
 
 
 class VectorStore(Protocol):

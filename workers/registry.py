@@ -33,6 +33,7 @@ from graphmill.stores.postgres.database import is_transient
 from graphmill.stores.postgres.graph import PostgresGraphStore
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from graphmill.stores.postgres.model_extractions import PostgresModelExtractionStore
+from graphmill.stores.postgres.model_reports import PostgresModelReportStore
 from graphmill.stores.postgres.options import PostgresOptionsStore
 from graphmill.stores.postgres.summaries import PostgresSummaryStore
 from graphmill.stores.postgres.vectors import PostgresVectorStore
@@ -157,7 +158,7 @@ async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
         )
         resolution = ResolutionActivities(graphs, options, caller)
         summaries = SummaryActivities(PostgresSummaryStore(pool), options, caller)
-        reports = ModelReportActivities(graphs, options, caller)
+        reports = ModelReportActivities(PostgresModelReportStore(pool), options, caller)
         yield Served(
             LLM_QUEUE,
             activities=(

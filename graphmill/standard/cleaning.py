@@ -27,6 +27,8 @@ def storable(text: str) -> str:
 
 def one_line(text: str, most: int) -> str:
     """Single spaces, no control characters, nothing invisible, at most so many characters."""
+    if text.isprintable():  # nothing that would go is: most texts are done with here
+        return " ".join(text.split())[:most].rstrip()
     text = _INVISIBLE.sub("", storable(text))
     return " ".join(_CONTROLS.sub(" ", text).split())[:most].rstrip()
 

@@ -8,6 +8,9 @@ CountTokens = Callable[[str], int]
 
 def fit(text: str, most_tokens: int, count_tokens: CountTokens) -> str:
     """The longest beginning of the text, to a sixteenth, that has at most so many tokens."""
+    # No token is shorter than a byte: most texts are far too short to be counted for this.
+    if len(text.encode("utf-8", "surrogatepass")) <= most_tokens:
+        return text
     # No token is longer than this in practice; bounds what is counted.
     text = text[: most_tokens * 32]
     if count_tokens(text) <= most_tokens:

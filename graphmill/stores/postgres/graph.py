@@ -1,8 +1,6 @@
 """Graphs in PostgreSQL: folded, clustered, reported and published (ports.GraphStore)."""
 
-import json
-from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import asyncpg
 
@@ -15,7 +13,7 @@ from graphmill.messages import (
 )
 from graphmill.models import CollectionKey, Community, CommunityReport
 from graphmill.ports import GraphToCluster
-from graphmill.reports import ReportContext, ReportEntity, ReportRelationship
+from graphmill.reports import ReportContext
 from graphmill.settings import PruneSettings
 from graphmill.stores.postgres.fold import (
     empty_graph,
@@ -26,8 +24,7 @@ from graphmill.stores.postgres.fold import (
     open_graph,
     snapshot,
 )
-
-_Record = TypeVar("_Record", ReportEntity, ReportRelationship)
+from graphmill.stores.postgres.reports import read_contexts, write_reports
 
 
 class PostgresGraphStore:
@@ -131,90 +128,10 @@ class PostgresGraphStore:
     ) -> tuple[ReportContext, ...]:
         async with self._pool.acquire() as connection:
             rows = await connection.fetch(_UNREPORTED, graph_id, most, most_entities)
-            # By their ids, which the keys find whatever the planner knows of tables this new.
-            entities = await connection.fetch(
-                "SELECT id, title, type, description, degree, human_readable_id, frequency"
-                " FROM entities WHERE graph_id = $1 AND id = ANY($2)",
-                graph_id,
-                list({id for row in rows for id in row["entity_ids"]}),
-            )
-            relationships = await connection.fetch(
-                "SELECT id, source, target, description, weight, human_readable_id"
-                " FROM relationships WHERE graph_id = $1 AND id = ANY($2)",
-                graph_id,
-                list({id for row in rows for id in row["relationship_ids"]}),
-            )
-        members = {
-            row["id"]: ReportEntity(
-                title=row["title"],
-                type=row["type"],
-                description=row["description"],
-                degree=row["degree"],
-                human_readable_id=row["human_readable_id"],
-                frequency=row["frequency"],
-            )
-            for row in entities
-        }
-        bonds = {
-            row["id"]: ReportRelationship(
-                source=row["source"],
-                target=row["target"],
-                description=row["description"],
-                weight=row["weight"],
-                human_readable_id=row["human_readable_id"],
-            )
-            for row in relationships
-        }
-        return tuple(
-            ReportContext(
-                community=Community(
-                    id=row["id"],
-                    community=row["community"],
-                    level=row["level"],
-                    parent=row["parent"],
-                    children=tuple(row["children"]),
-                    title=row["title"],
-                    entity_ids=tuple(row["entity_ids"]),
-                    relationship_ids=tuple(row["relationship_ids"]),
-                    text_unit_ids=tuple(row["text_unit_ids"]),
-                    period=row["period"],
-                    size=row["size"],
-                ),
-                entities=_in_order(members[id] for id in row["entity_ids"]),
-                relationships=_in_order(bonds[id] for id in row["relationship_ids"]),
-            )
-            for row in rows
-        )
+            return await read_contexts(connection, graph_id, rows)
 
     async def save_reports(self, graph_id: int, reports: Sequence[CommunityReport]) -> None:
-        await self._pool.executemany(
-            "INSERT INTO community_reports VALUES"
-            " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::jsonb, $13, $14, $15)"
-            " ON CONFLICT (graph_id, community) DO NOTHING",
-            [
-                (
-                    graph_id,
-                    r.id,
-                    r.community,
-                    r.level,
-                    r.parent,
-                    r.children,
-                    r.title,
-                    r.summary,
-                    r.full_content,
-                    r.rank,
-                    r.rating_explanation,
-                    json.dumps(
-                        [{"summary": f.summary, "explanation": f.explanation} for f in r.findings],
-                        ensure_ascii=False,
-                    ),
-                    r.full_content_json,
-                    r.period,
-                    r.size,
-                )
-                for r in reports
-            ],
-        )
+        await write_reports(self._pool, graph_id, reports)
 
     async def count_reports(self, graph_id: int) -> int:
         return await self._pool.fetchval(
@@ -238,10 +155,6 @@ class PostgresGraphStore:
             )
             for statement in _DELETE_UNREFERENCED:
                 await connection.execute(statement, key.tenant, key.name, graph_id)
-
-
-def _in_order(records: Iterable[_Record]) -> tuple[_Record, ...]:
-    return tuple(sorted(records, key=lambda record: record.human_readable_id))
 
 
 _UNREPORTED = """

@@ -33,6 +33,13 @@ def test_titles_are_of_one_form(name: str, title: str) -> None:
     assert to_title(name) == title
 
 
+def test_a_line_of_characters_that_can_be_printed_is_as_it_would_be_in_the_long_way() -> None:
+    characters = "".join(filter(str.isprintable, map(chr, range(0x110000))))
+    assert len(characters) > 100_000
+    # An end of line cannot be printed, and goes.
+    assert one_line(characters, len(characters)) == one_line(f"{characters}\n", len(characters))
+
+
 @given(st.text())
 def test_a_title_stays_what_it_is(name: str) -> None:
     title = to_title(name)
