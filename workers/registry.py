@@ -34,6 +34,7 @@ from graphmill.stores.postgres.graph import PostgresGraphStore
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from graphmill.stores.postgres.model_extractions import PostgresModelExtractionStore
 from graphmill.stores.postgres.options import PostgresOptionsStore
+from graphmill.stores.postgres.resolutions import PostgresResolutionStore
 from graphmill.stores.postgres.vectors import PostgresVectorStore
 from workers.models import open_model_caller, standard_options
 from workflows.build_communities import BuildCommunities
@@ -154,7 +155,9 @@ async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
         extraction = ExtractionActivities(
             PostgresModelExtractionStore(pool), options, caller, recipe
         )
-        resolution = ResolutionActivities(graphs, options, caller)
+        resolution = ResolutionActivities(
+            PostgresResolutionStore(pool), options, caller, LocalEmbedder()
+        )
         summaries = SummaryActivities(graphs, options, caller)
         reports = ModelReportActivities(graphs, options, caller)
         yield Served(
