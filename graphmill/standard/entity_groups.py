@@ -3,6 +3,7 @@ even through a third."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 
 from graphmill.standard.same_entities import Decision, SeenTitle, Step, types_contradict
 from graphmill.standard.title_forms import title_form, title_key
@@ -138,10 +139,9 @@ class _Joining:
             return f"a {step} told {a} from {b}"
         if decision.step is Step.PERSON:
             return ""
-        for a in sorted(members):
-            for b in sorted(others):
-                if contradicts := self._contradiction(a, b):
-                    return f"of {a} and {b} {contradicts}"
+        for a, b in sorted((*sorted(pair),) for pair in product(members, others)):
+            if contradicts := self._contradiction(a, b):
+                return f"of {a} and {b} {contradicts}"
         return ""
 
     def _contradiction(self, a: str, b: str) -> str:

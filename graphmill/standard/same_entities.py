@@ -25,7 +25,7 @@ SAME_ENTITIES_VERSION = "1"
 _SMALL_BLOCK = 16
 _NEIGHBOURS = 4
 # Of whole titles, 0 to 100; what is below is looked at no further.
-_WORTH_A_LOOK = 70.0
+_WORTH_A_LOOK = 60.0
 _MOST_WORDS = 8
 _FEWEST_LETTERS = 5
 # Normalised, what is shorter may be an abbreviation of something else (US, IT).

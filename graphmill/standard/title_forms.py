@@ -51,8 +51,10 @@ _ACRONYM = re.compile(r"(?<!\w)(?:[^\W\d_]\.){2,}")
 _INITIAL = re.compile(r"(?<!\w)([^\W\d_])\.(?=\W|$)")
 _NOT_DROPPED = "!?#%&@*"
 _TOKEN = re.compile(r"(?<!\S)-\d+|\d+(?:st|nd|rd|th)(?![^\W\d_])|\d+|[^\W\d_]+|[^\w\s]|_")
-# Latin letters that no normal form takes apart.
-_PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "ı": "i"})
+# Latin letters that no normal form takes apart, and a Russian one that is seldom written.
+_PLAIN = str.maketrans(
+    {"ё": "е", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "ı": "i"}
+)
 _ALPHABETS = ("LATIN ", "GREEK ", "CYRILLIC ")
 
 
@@ -90,6 +92,7 @@ class TitleForm:
         return sum(map(len, self.words))
 
 
+@lru_cache(maxsize=100_000)
 def title_key(title: str) -> str:
     """Equal for titles that differ only in case, in compatible characters (full width), white
     space, dashes, quotation marks, full stops and the like, in "&" for "and", and in a "the" before

@@ -112,16 +112,16 @@ def _alike_in_other_words(
     joined, other_joined = "".join(one), "".join(other)
     if min(len(joined), len(other_joined)) < 4 or any(map(str.isdecimal, (*one, *other))):
         return None
+    letters = a.alphabetic and b.alphabetic and _in_one_place(a, b)
+    if letters and _is_plural(*sorted((joined, other_joined), key=len)):
+        return Likeness(Trust.LIKELY, ratio(joined, other_joined), "they differ in a plural")
     alone = len(a.words) == len(b.words) == 1
     cutoff = _VERY_ALIKE if alone or joined[0] != other_joined[0] else _ALIKE
     score = ratio(joined, other_joined, score_cutoff=cutoff)
     if not score:
         return None
-    if a.alphabetic and b.alphabetic and _in_one_place(a, b):
-        if _is_plural(*sorted((joined, other_joined), key=len)):
-            return Likeness(Trust.LIKELY, score, "they differ in a plural")
-        if min(a.letters, b.letters) >= _LONG_TITLE and _is_slip(joined, other_joined):
-            return Likeness(Trust.LIKELY, score, "they differ in one letter of a long word")
+    if letters and min(a.letters, b.letters) >= _LONG_TITLE and _is_slip(joined, other_joined):
+        return Likeness(Trust.LIKELY, score, "they differ in one letter of a long word")
     return Likeness(Trust.OPEN, score, "they are spelt alike")
 
 
