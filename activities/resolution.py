@@ -1,22 +1,150 @@
 """The activity that finds entities which are the same under several titles."""
 
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import TypeVar
+
 from temporalio import activity
 
+from activities.fan_out import for_each
+from activities.heartbeats import heartbeating
 from graphmill.llm.caller import ModelCaller
+from graphmill.llm.calls import InvalidAnswer, Payer
+from graphmill.llm.faults import QuestionRefused
 from graphmill.messages import GraphRef
-from graphmill.ports import ResolutionStore
-from graphmill.standard.options import OptionsStore
+from graphmill.models import CollectionKey
+from graphmill.ports import Embedder, ResolutionStore
+from graphmill.standard.entity_groups import group_titles
+from graphmill.standard.options import OptionsStore, StandardOptions
+from graphmill.standard.resolution import Candidate, read_resolution, resolution_question
+from graphmill.standard.same_entities import (
+    Decision,
+    FoundPairs,
+    NearPair,
+    SeenTitle,
+    Step,
+    find_pairs,
+    to_ask,
+    weigh,
+)
+
+T = TypeVar("T")
+
+RESOLVE_ENTITIES = "resolve_entities"
+"""The step under which its calls are accounted."""
+
+# Pairs that are asked about at once: more than any endpoint has places.
+_AT_ONCE = 500
+# Pairs whose descriptions are in memory at once. Finding them reads all extractions.
+_DESCRIBED_TOGETHER = 20_000
 
 
 class ResolutionActivities:
     """Queue: llm."""
 
-    def __init__(self, store: ResolutionStore, options: OptionsStore, caller: ModelCaller) -> None:
+    def __init__(
+        self,
+        store: ResolutionStore,
+        options: OptionsStore,
+        caller: ModelCaller,
+        embedder: Embedder,
+    ) -> None:
         self._store = store
         self._options = options
         self._caller = caller
+        self._embedder = embedder
 
     @activity.defn
     async def resolve_entities(self, graph: GraphRef) -> int:
-        """Decide which titles of the live extractions mean one thing; returns how many go."""
-        raise NotImplementedError
+        """Decide which titles of the live extractions mean one thing; returns how many go.
+
+        Done again after a crash, it pays again only for calls that were in the air.
+        """
+        async with heartbeating():
+            return await self._resolve(graph)
+
+    async def _resolve(self, graph: GraphRef) -> int:
+        options = await self._options.load_options(graph.key, graph.options)
+        seen = {one.title: one for one in await self._store.load_titles(graph.key)}
+        decided = list(await self._store.load_verdicts(graph.key))
+        # In threads, since all this takes minutes where there are a million titles.
+        found: FoundPairs = await asyncio.to_thread(find_pairs, seen.values())
+        decided += found.decided
+        doubtful: list[NearPair] = []
+        for pairs in _parts(found.near):
+            told = await self._descriptions(graph.key, ((one.title, one.other) for one in pairs))
+            same, open_ = await asyncio.to_thread(weigh, pairs, told, self._embedder.embed)
+            decided += same
+            doubtful += open_
+        asked = await asyncio.to_thread(_to_ask, seen, decided, doubtful)
+        decided += await self._ask_all(graph, options, seen, asked)
+        groups = await asyncio.to_thread(group_titles, seen, decided)
+        await self._store.save_groups(graph.graph_id, groups)
+        return len(groups.resolved)
+
+    async def _descriptions(
+        self, key: CollectionKey, pairs: Iterator[tuple[str, str]]
+    ) -> Mapping[str, str]:
+        return await self._store.load_descriptions(key, set(chain.from_iterable(pairs)))
+
+    async def _ask_all(
+        self,
+        graph: GraphRef,
+        options: StandardOptions,
+        seen: Mapping[str, SeenTitle],
+        asked: Sequence[tuple[str, str]],
+    ) -> list[Decision]:
+        payer = Payer(graph.key, graph.run_id, RESOLVE_ENTITIES)
+        decided: list[Decision] = []
+
+        async def candidates() -> AsyncIterator[tuple[Candidate, Candidate]]:
+            for pairs in _parts(asked):
+                told = await self._descriptions(graph.key, iter(pairs))
+                for one, other in pairs:
+                    yield (
+                        Candidate(one, seen[one].type, told.get(one, "")),
+                        Candidate(other, seen[other].type, told.get(other, "")),
+                    )
+
+        async def ask(pair: tuple[Candidate, Candidate]) -> None:
+            decided.append(await self._ask(payer, options, *pair))
+
+        await for_each(candidates(), ask, min(_AT_ONCE, len(asked)))
+        return decided
+
+    async def _ask(
+        self, payer: Payer, options: StandardOptions, one: Candidate, other: Candidate
+    ) -> Decision:
+        """What the model says; apart, where it says nothing that can be used."""
+        # The model that read the texts: what it says here changes the graph as much as they do, and
+        # these are few calls beside those.
+        question = resolution_question(one, other, options.extraction_model, options.resolution)
+        try:
+            answer, _ = await self._caller.ask(payer, question, read_resolution)
+        except (InvalidAnswer, QuestionRefused) as error:
+            return Decision(one.title, other.title, False, Step.MODEL, str(error))
+        return Decision(one.title, other.title, answer.same, Step.MODEL, answer.reason)
+
+
+def _to_ask(
+    seen: Mapping[str, SeenTitle], decided: Collection[Decision], doubtful: Sequence[NearPair]
+) -> tuple[tuple[str, str], ...]:
+    """Pairs of the groups that there are without a model, without those that a person decided."""
+    leaders = group_titles(seen, decided).leaders()
+
+    def leader(title: str) -> str:
+        return leaders.get(title, title)
+
+    known = {
+        (min(pair), max(pair))
+        for pair in (
+            (leader(one.title), leader(one.other)) for one in decided if one.step is Step.PERSON
+        )
+    }
+    return to_ask(doubtful, leader, known)
+
+
+def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), _DESCRIBED_TOGETHER):
+        yield items[start : start + _DESCRIBED_TOGETHER]

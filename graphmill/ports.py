@@ -1,6 +1,6 @@
 """What activities need from the world, as Protocols: stores, a pool of processes, an embedder."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 from uuid import UUID
@@ -23,7 +23,9 @@ from graphmill.models import (
     ProcessedDocument,
 )
 from graphmill.reports import ReportContext
+from graphmill.standard.entity_groups import Groups
 from graphmill.standard.extracted import ModelExtraction
+from graphmill.standard.same_entities import Decision, SeenTitle
 
 T = TypeVar("T")
 
@@ -231,6 +233,25 @@ class SummaryStore(Protocol):
 
 class ResolutionStore(Protocol):
     """Entities under several titles."""
+
+    async def load_titles(self, key: CollectionKey) -> tuple[SeenTitle, ...]:
+        """All of the live extractions, ascending."""
+        ...
+
+    async def load_descriptions(
+        self, key: CollectionKey, titles: Collection[str]
+    ) -> dict[str, str]:
+        """By title, the three longest descriptions in one text, 500 characters of each; titles
+        without one are left out."""
+        ...
+
+    async def load_verdicts(self, key: CollectionKey) -> tuple[Decision, ...]:
+        """What persons decided, ascending."""
+        ...
+
+    async def save_groups(self, graph_id: int, groups: Groups) -> None:
+        """In place of what the graph has."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

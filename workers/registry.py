@@ -35,6 +35,7 @@ from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from graphmill.stores.postgres.model_extractions import PostgresModelExtractionStore
 from graphmill.stores.postgres.model_reports import PostgresModelReportStore
 from graphmill.stores.postgres.options import PostgresOptionsStore
+from graphmill.stores.postgres.resolutions import PostgresResolutionStore
 from graphmill.stores.postgres.summaries import PostgresSummaryStore
 from graphmill.stores.postgres.vectors import PostgresVectorStore
 from workers.models import open_model_caller, standard_options
@@ -151,12 +152,13 @@ async def _cpu(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
 @asynccontextmanager
 async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
     options = PostgresOptionsStore(pool)
-    graphs = PostgresGraphStore(pool, settings.prune)
     async with open_model_caller(pool, settings, _log_retry) as caller:
         extraction = ExtractionActivities(
             PostgresModelExtractionStore(pool), options, caller, recipe
         )
-        resolution = ResolutionActivities(graphs, options, caller)
+        resolution = ResolutionActivities(
+            PostgresResolutionStore(pool), options, caller, LocalEmbedder()
+        )
         summaries = SummaryActivities(PostgresSummaryStore(pool), options, caller)
         reports = ModelReportActivities(PostgresModelReportStore(pool), options, caller)
         yield Served(

@@ -12,6 +12,7 @@ from graphmill.standard.extract_graph import ExtractOptions
 from graphmill.standard.graph_schema import GraphSchema
 from graphmill.standard.reports import ReportOptions
 from graphmill.standard.resolution import ResolutionOptions
+from graphmill.standard.same_entities import SAME_ENTITIES_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class StandardOptions:
             self.report.prompt.version,
             descriptions.READER_VERSION,
             resolution.READER_VERSION,
+            SAME_ENTITIES_VERSION,
             reports.READER_VERSION,
         )
 

@@ -1,0 +1,108 @@
+"""Entities under several titles, in PostgreSQL (ports.ResolutionStore)."""
+
+from collections.abc import Collection, Sequence
+
+import asyncpg
+
+from graphmill.models import CollectionKey
+from graphmill.standard.entity_groups import Groups
+from graphmill.standard.same_entities import Decision, SeenTitle, Step
+
+# Of an entity, what a model and the embedder are told.
+_DESCRIPTIONS = 3
+_MOST_CHARACTERS = 500
+
+
+class PostgresResolutionStore:
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def load_titles(self, key: CollectionKey) -> tuple[SeenTitle, ...]:
+        rows = await self._pool.fetch(_TITLES, key.tenant, key.name)
+        return tuple(SeenTitle(row["title"], row["type"], row["frequency"]) for row in rows)
+
+    async def load_descriptions(
+        self, key: CollectionKey, titles: Collection[str]
+    ) -> dict[str, str]:
+        rows = await self._pool.fetch(
+            _TOLD, key.tenant, key.name, sorted(titles), _DESCRIPTIONS, _MOST_CHARACTERS
+        )
+        return {row["title"]: row["told"] for row in rows}
+
+    async def load_verdicts(self, key: CollectionKey) -> tuple[Decision, ...]:
+        rows = await self._pool.fetch(
+            "SELECT title, other, same, reason FROM resolution_verdicts"
+            " WHERE tenant = $1 AND collection = $2 ORDER BY title, other",
+            key.tenant,
+            key.name,
+        )
+        return tuple(
+            Decision(row["title"], row["other"], row["same"], Step.PERSON, row["reason"])
+            for row in rows
+        )
+
+    async def save_groups(self, graph_id: int, groups: Groups) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            for table, columns, rows in _rows(graph_id, groups):
+                await connection.execute(f"DELETE FROM {table} WHERE graph_id = $1", graph_id)
+                await connection.copy_records_to_table(table, columns=columns, records=rows)
+
+
+def _rows(
+    graph_id: int, groups: Groups
+) -> tuple[tuple[str, Sequence[str], list[tuple[object, ...]]], ...]:
+    return (
+        (
+            "resolution_decisions",
+            ("graph_id", "title", "other", "same", "step", "reason"),
+            [
+                (graph_id, one.title, one.other, one.same, one.step, one.reason)
+                for one in groups.decisions
+            ],
+        ),
+        (
+            "entity_resolutions",
+            ("graph_id", "title", "canonical", "step", "reason"),
+            [(graph_id, one.title, one.canonical, one.step, one.reason) for one in groups.resolved],
+        ),
+    )
+
+
+# Text units that a fold reads, with what a model found in them.
+_LIVE = """
+documents d
+JOIN text_units t ON t.tenant = $1 AND t.collection = $2 AND t.document_id = d.id AND t.live
+JOIN model_extractions e
+    ON e.tenant = $1 AND e.collection = $2 AND e.text_unit_id = t.id AND e.failure = ''
+"""
+_OF_COLLECTION = "d.tenant = $1 AND d.collection = $2 AND d.state IN ('done', 'partial')"
+
+_TITLES = f"""
+WITH seen AS (
+    SELECT u.title, u.type, count(*) AS times
+    FROM {_LIVE} CROSS JOIN LATERAL unnest(e.titles, e.types) AS u (title, type)
+    WHERE {_OF_COLLECTION}
+    GROUP BY u.title, u.type
+)
+SELECT title,
+       coalesce(
+           (array_agg(type ORDER BY times DESC, type COLLATE "C") FILTER (WHERE type <> ''))[1], ''
+       ) AS type,
+       sum(times)::bigint AS frequency
+FROM seen GROUP BY title ORDER BY title COLLATE "C"
+"""
+
+# The longest say most, and seldom change when a document comes in, which would ask anew.
+_TOLD = f"""
+WITH described AS (
+    SELECT DISTINCT e.titles[u.place + 1] AS title, left(u.description, $5) AS description
+    FROM {_LIVE} CROSS JOIN LATERAL unnest(e.described, e.descriptions) AS u (place, description)
+    WHERE {_OF_COLLECTION} AND u.description <> '' AND e.titles[u.place + 1] = ANY ($3::text[])
+), ranked AS (
+    SELECT title, description, row_number() OVER (
+        PARTITION BY title ORDER BY length(description) DESC, description COLLATE "C") AS place
+    FROM described
+)
+SELECT title, string_agg(description, ' ' ORDER BY place) AS told
+FROM ranked WHERE place <= $4 GROUP BY title
+"""

@@ -1,0 +1,273 @@
+"""Which titles are the same without a model, which are doubtful, and which are apart."""
+
+import itertools
+import random
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphmill.embedding import LocalEmbedder
+from graphmill.standard import same_entities
+from graphmill.standard.entity_groups import group_titles
+from graphmill.standard.same_entities import (
+    Decision,
+    NearPair,
+    SeenTitle,
+    find_pairs,
+    to_ask,
+    weigh,
+)
+from graphmill.standard.title_likeness import Likeness, Trust
+
+EMBEDDER = LocalEmbedder()
+NEAR = "It ships goods by sea from Hamburg to ports in Asia, and is owned by a family."
+FAR = "A poem in which rain falls on tiles."
+
+
+def outcome(one: SeenTitle, other: SeenTitle, *descriptions: str) -> str:
+    """The step that makes them the same, or "doubtful", or "apart"."""
+    found = find_pairs([one, other])
+    told = dict(zip((one.title, other.title), descriptions, strict=False))
+    decided, doubtful = weigh(found.near, told, EMBEDDER.embed)
+    if doubtful:
+        return "doubtful"
+    same = [decision.step for decision in (*found.decided, *decided) if decision.same]
+    return str(same[0]) if same else "apart"
+
+
+def of_type(type: str, *titles: str) -> list[SeenTitle]:
+    return [SeenTitle(title, type, 1) for title in titles]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("KIM JONG-UN", "KIM JONG UN"),
+        ("U.S. CONGRESS", "US CONGRESS"),
+        ("U.S.", "US"),
+        ("THE UNITED STATES", "UNITED STATES"),
+        ("ACME & SONS", "ACME AND SONS"),
+        ("O’BRIEN", "O'BRIEN"),
+        ("ＡＣＭＥ株式会社", "ACME株式会社"),
+        ("ジョン・スミス", "ジョンスミス"),
+        ("محمـــد علي", "محمد علي"),
+        ("САНКТ-ПЕТЕРБУРГ", "САНКТ ПЕТЕРБУРГ"),
+        ("हिन्दी भाषा", "हिन्दी-भाषा"),
+        ("BOEING B-52", "BOEING B52"),
+        ("1,000 ISLANDS", "1000 ISLANDS"),
+    ],
+)
+def test_titles_that_are_equal_when_normalised_are_the_same(one: str, other: str) -> None:
+    assert outcome(*of_type("organization", one, other)) == "title"
+    assert outcome(*of_type("organization", other, one), NEAR, FAR) == "title"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("JOSÉ GARCÍA", "JOSE GARCIA"),
+        ("WORLD WAR II", "WORLD WAR 2"),
+        ("WORLD WAR TWO", "WORLD WAR II"),
+        ("14TH AMENDMENT", "FOURTEENTH AMENDMENT"),
+        ("ACME SHIPPING CORP.", "ACME SHIPPING CORPORATION"),
+        ("ŁÓDŹ STADIUM", "LODZ STADIUM"),
+        ("ФЁДОР ДОСТОЕВСКИЙ", "ФЕДОР ДОСТОЕВСКИЙ"),
+    ],
+)
+def test_accents_numbers_and_legal_forms_may_be_spelt_otherwise(one: str, other: str) -> None:
+    assert outcome(*of_type("organization", one, other)) == "similar"
+    missing = (SeenTitle(one, "", 1), SeenTitle(other, "organization", 1))
+    assert outcome(*missing) == "doubtful"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("HAMBURG HARBOUR", "HAMBURG HARBOURS"),
+        ("UNIVERSITY OF HAMBURG SHIPPING", "UNIVERSITIES OF HAMBURG SHIPPING"),
+        ("INTERNATIONAL SHIPPING", "INTERNATIONNAL SHIPPING"),
+        ("INTERNATIONAL SHIPPING", "INTERANTIONAL SHIPPING"),
+        ("SHIPPING ORGANISATION", "SHIPPING ORGANIZATION"),
+        ("QUÉBEC", "QUEBEC"),
+    ],
+)
+def test_slips_are_the_same_where_the_descriptions_agree(one: str, other: str) -> None:
+    pair = of_type("organization", one, other)
+    longer = f"{NEAR} It is old."
+    assert outcome(*pair, NEAR, longer) == "similar"
+    assert outcome(*pair) == "doubtful"
+    assert outcome(*pair, NEAR, "") == "doubtful"
+    assert outcome(*pair, NEAR, FAR) in ("doubtful", "apart")
+    assert outcome(*of_type("person", one, other), NEAR, longer) == "doubtful"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ACME", "ACME GMBH"),
+        ("THE BEATLES", "BEATLES"),
+        ("J. SMITH", "JOHN SMITH"),
+        ("JOHN F. KENNEDY", "JOHN KENNEDY"),
+        ("SMITH, JOHN", "JOHN SMITH"),
+        ("JOHN FITZGERALD KENNEDY", "JOHN KENNEDY"),
+        ("ANDREW JOHNSON", "ANDREW JOHNSTON"),
+        ("FRANCESCO ROSSI", "FRANCESCA ROSSI"),
+        ("SODIUM PHOSPHATE", "SODIUM PHOSPHITE"),
+        ("MAIN ST", "MAIN STREET"),
+        (".NET", "NET"),
+        ("BLACK BIRD SONG", "BLACKBIRDS SONG"),
+        ("ДОСТОЕВСКИЙ ФЁДОР", "ФЕДОР ДОСТОЕВСКИЙ"),
+        ("中华人民共和国外交部发言人", "中华人民共和国外交部发言"),
+    ],
+)
+def test_what_may_be_one_or_two_is_doubtful(one: str, other: str) -> None:
+    for titles in ((one, other), (other, one)):
+        assert outcome(*of_type("person", *titles)) == "doubtful"
+        assert outcome(*of_type("person", *titles), NEAR, f"{NEAR} It is old.") == "doubtful"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("HENRY IV", "HENRY V"),
+        ("II CORPS", "III CORPS"),
+        ("Q3 2021", "Q3 2022"),
+        ("BOEING 737", "BOEING 747"),
+        ("BOEING 737", "BOEING"),
+        ("WORLD WAR ONE", "WORLD WAR TWO"),
+        ("WORLD WAR I", "SECOND WORLD WAR"),
+        ("第一次世界大戦", "第二次世界大戦"),
+        ("الحرب ١٩١٤", "الحرب ١٩١٥"),
+        ("VERSION 1.12", "VERSION 11.2"),
+        ("5/11 REPORT", "51/1 REPORT"),
+        ("-9", "9"),
+        ("JOHN SMITH", "JANE SMITH"),
+        ("J. SMITH", "K. SMITH"),
+        ("JOHN A. SMITH", "JOHN B. SMITH"),
+        ("NORTH KOREA", "SOUTH KOREA"),
+        ("MEN'S FOOTBALL TEAM", "WOMEN'S FOOTBALL TEAM"),
+        ("JUNE 1960", "JULY 1960"),
+        ("ACME LTD", "ACME GMBH"),
+        ("C++", "C#"),
+        ("C++", "C"),
+        ("HAMBURG UNIVERSITY", "HAMBURG UNIVERSITY PRESS"),
+        ("BATTLE OF LEIPZIG", "BATTLE OF LÜTZEN"),
+        ("东京大学", "北京大学"),
+        ("KENNEDY", "JOHN KENNEDY"),
+        ("...", "---"),
+    ],
+)
+def test_what_cannot_be_one_is_apart(one: str, other: str) -> None:
+    for titles in ((one, other), (other, one)):
+        assert outcome(*of_type("person", *titles)) == "apart"
+        assert outcome(*of_type("", *titles), NEAR, NEAR) == "apart"
+
+
+def test_types_keep_near_titles_apart_and_equal_ones_in_doubt() -> None:
+    person, place = SeenTitle("WILLIAM PENNE", "person", 1), SeenTitle("WILLIAM PENN", "geo", 1)
+    assert outcome(person, place) == "apart"
+    assert outcome(person, SeenTitle("WILLIAM PENN", "Person", 1)) == "doubtful"
+    assert outcome(SeenTitle("SAINT-DENIS", "geo", 1), SeenTitle("SAINT DENIS", "person", 1)) == (
+        "doubtful"
+    )
+    assert outcome(SeenTitle("SAINT-DENIS", "geo", 1), SeenTitle("SAINT DENIS", "", 1)) == "title"
+
+
+def test_a_short_title_without_a_type_may_be_an_abbreviation_of_something_else() -> None:
+    assert outcome(SeenTitle("U.S.", "geo", 1), SeenTitle("US", "", 1)) == "doubtful"
+    assert outcome(SeenTitle("U.S.", "", 1), SeenTitle("US", "", 1)) == "doubtful"
+
+
+NAMES = ("ACME", "ACME INC", "ACME CORP", "ACME-CORP", "THE ACME CORP", "ACMES CORP", "J. ACME")
+PEOPLE = ("JOHN SMITH", "JON SMITH", "JANE SMITH", "J. SMITH", "SMITH, JOHN", "JOHN A. SMITH")
+TITLES = st.one_of(
+    st.sampled_from((*NAMES, *PEOPLE)),
+    st.builds(
+        lambda name, number: f"{name} {number}",
+        st.sampled_from(("HENRY", "FALCON", "BOEING MAX", "第", "حرب")),
+        st.sampled_from(("I", "II", "IV", "V", "2", "4", "14", "1,4", "四", "٤", "4TH", "FOUR")),
+    ),
+    st.text("ABCÉ. -'4IV中й&", max_size=8),
+)
+ENTITIES = st.lists(
+    st.builds(SeenTitle, TITLES, st.sampled_from(("", "person", "org")), st.integers(1, 3)),
+    unique_by=lambda one: one.title,
+    max_size=25,
+)
+
+
+def resolve(entities: Sequence[SeenTitle], same: bool) -> tuple[object, ...]:
+    """All there is to see, with a model that always says the same."""
+    found = find_pairs(entities)
+    seen = {one.title: one for one in entities}
+    decided, doubtful = weigh(found.near, {}, EMBEDDER.embed)
+    before = group_titles(seen, (*found.decided, *decided))
+    asked = to_ask(doubtful, lambda title: before.leaders().get(title, title), ())
+    told = [Decision(*pair, same, "model", "so it says") for pair in asked]  # type: ignore[arg-type]
+    return before, asked, group_titles(seen, (*told, *found.decided, *decided))
+
+
+@given(ENTITIES, st.booleans(), st.randoms(use_true_random=False))
+def test_the_order_of_arrival_is_nowhere_to_be_seen(
+    entities: list[SeenTitle], same: bool, shuffle: random.Random
+) -> None:
+    first = resolve(entities, same)
+    shuffle.shuffle(entities)
+    assert resolve(entities, same) == first
+
+
+VALUES = {"I": 1, "II": 2, "IV": 4, "V": 5, "2": 2, "4": 4, "14": 14, "٤": 4, "FOUR": 4}
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(("HENRY", "FALCON MAX")), st.sampled_from(sorted(VALUES)))),
+    st.booleans(),
+)
+def test_what_has_other_numbers_never_joins(found: list[tuple[str, str]], same: bool) -> None:
+    numbered = {f"{name} {number}": VALUES[number] for name, number in found}
+    bare = {name: None for name, _ in found}
+    entities = [SeenTitle(title, "org", 1) for title in (*numbered, *bare)]
+    seen = {one.title: one for one in entities}
+    everything = [
+        Decision(*sorted(pair), True, "model", "")  # type: ignore[arg-type]
+        for pair in itertools.combinations(seen, 2)
+    ]
+    grouped = group_titles(seen, [*find_pairs(entities).decided, *(everything if same else ())])
+    values = {**numbered, **bare}
+    assert all(values[one.title] == values[one.canonical] for one in grouped.resolved)
+
+
+def test_a_model_is_asked_once_for_two_groups_and_about_the_most_alike_of_an_entity() -> None:
+    def near(title: str, other: str, score: float) -> NearPair:
+        return NearPair(title, other, Likeness(Trust.OPEN, score, ""))
+
+    doubtful = [near("A", "B", 90), near("A", "BB", 95), *(near("A", f"C{n}", n) for n in range(9))]
+    asked = to_ask(doubtful, lambda title: title[0] if title == "BB" else title, {("A", "C8")})
+    assert asked == (("A", "B"), ("A", "C4"), ("A", "C5"), ("A", "C6"), ("A", "C7"))
+    assert asked == to_ask(reversed(doubtful), lambda t: t[0] if t == "BB" else t, {("A", "C8")})
+
+
+def test_titles_that_share_a_word_are_not_compared_with_all_that_share_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """5,000 SMITHs: all pairs would be 12 million."""
+    looks = itertools.count()
+
+    def count(*_: object, **__: object) -> float:
+        next(looks)
+        return 0.0
+
+    monkeypatch.setattr(same_entities, "ratio", count)
+    names = ["".join(name) for name in itertools.product("ABCDEFGHIJ", repeat=4)][::2]
+    find_pairs([SeenTitle(f"{name} SMITH", "person", 1) for name in names])
+    assert next(looks) < 50 * len(names)
+
+
+def test_near_titles_meet_however_many_share_a_word() -> None:
+    names = ["".join(name) for name in itertools.product("ABCDEFGHIJ", repeat=4)][::2]
+    smiths = of_type("person", *(f"{name} SMITH" for name in names))
+    near = of_type("person", "KATHARINE SMITH", "KATHERINE SMITH", "XAVIERA SMITH", "XAVIER SMITH")
+    met = [(one.title, one.other) for one in find_pairs([*smiths, *near]).near]
+    assert met == [("KATHARINE SMITH", "KATHERINE SMITH"), ("XAVIER SMITH", "XAVIERA SMITH")]
