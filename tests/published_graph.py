@@ -74,7 +74,7 @@ async def _read_documents(pool: asyncpg.Pool, key: CollectionKey, chunk_size: in
                     key, document.id, document.version, DocumentState.FAILED, str(error), b"test"
                 )
             else:
-                await indexing.save_processed(key, document, processed, b"test")
+                await indexing.save_processed(key, document, processed, b"read", b"test")
 
 
 @lru_cache(maxsize=100)

@@ -131,4 +131,4 @@ async def index(
     for name, document in documents.items():
         stored = await store.load_document(key, document_id(name))
         assert stored is not None
-        assert await store.save_processed(key, stored, document, RECIPE)
+        assert await store.save_processed(key, stored, document, b"read", RECIPE)

@@ -87,7 +87,8 @@ async def test_a_document_that_changed_while_it_was_read_keeps_its_newer_version
     old = await store.load_document(KEY, document_id("a.txt"))
     assert old is not None
     await upload(pool, {"a.txt": b"new"})
-    assert not await store.save_processed(KEY, old, processed("a.txt", [{("A", "B"): 1}]), RECIPE)
+    read = processed("a.txt", [{("A", "B"): 1}])
+    assert not await store.save_processed(KEY, old, read, b"read", RECIPE)
     assert not await store.save_ended(
         KEY, old.id, old.version, DocumentState.FAILED, "corrupt: x", RECIPE
     )
