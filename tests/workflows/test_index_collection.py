@@ -69,7 +69,8 @@ async def test_a_run_takes_every_document_then_builds_embeds_and_publishes_one_g
     assert sorted(road.embedded) == sorted(VECTOR_INDEXES)
     assert road.published == [1]
     phases = list(dict.fromkeys(record.phase for record in road.records))
-    assert phases == [phase for phase in Phase if phase is not Phase.STARTING]
+    # There is nothing to summarise without a model.
+    assert phases == [phase for phase in Phase if phase not in (Phase.STARTING, Phase.DESCRIPTIONS)]
 
 
 async def test_a_run_whose_every_step_is_replayed_from_the_start_ends_the_same(
@@ -180,7 +181,7 @@ async def test_a_run_over_its_budget_ends_so_and_the_documents_go_on_waiting(
     await asyncio.sleep(0.5)
     assert not road.recorded(RunState.OVER_BUDGET)
     gate.open()
-    assert "$5.00 is used up" in str(await cause_of(run))
+    await cause_of(run)
     assert road.attempts["a.txt"] == 1
     assert road.last_record.state is RunState.OVER_BUDGET
     assert "$5.00 is used up" in road.last_record.reason

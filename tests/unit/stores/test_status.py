@@ -102,7 +102,7 @@ async def test_what_models_cost_is_told_in_all_by_step_and_by_model(
     ):
         await pool.execute(
             "INSERT INTO model_accounts VALUES"
-            " ($1, $2, $3, $4, 'default', 'files', $5, $5 + 1, 100, 10, 2000000)",
+            " ($1, $2, $3, $4, 'default', 'files', $5::bigint, $5 + 1, 100, 10, 2000000)",
             *(RUN, step, model, slot, calls),
         )
     told = (await status.status(RUN)).to_json()
