@@ -15,7 +15,7 @@ from typing import Protocol
 from uuid import UUID
 
 from graphmill.errors import PermanentError
-from graphmill.llm.calls import Payer, Question
+from graphmill.llm.calls import ModelAnswer, Payer, Question
 
 _LOOK_SECONDS = 1.0
 # Of a step that has no answer yet.
@@ -44,10 +44,10 @@ class MoneyStore(Protocol):
 
 @dataclass(slots=True)
 class Call:
-    """A call that may be made; who makes it says what it cost."""
+    """A call that may be made; who makes it says what came of it."""
 
     estimate: int = 0
-    nano_usd: int = 0
+    answer: ModelAnswer | None = None
 
 
 @dataclass(slots=True)
@@ -60,6 +60,8 @@ class _Run:
     looked_at: float
     in_air: set[int] = field(default_factory=set[int])  # ids of calls
     reserved: int = 0
+    # Of the answers that came here: how many, and their tokens, by step.
+    came: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     landed: asyncio.Event = field(default_factory=asyncio.Event)
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -89,7 +91,10 @@ class Budgets:
         finally:
             run.in_air.discard(id(call))
             run.reserved -= call.estimate
-            run.spent += call.nano_usd
+            if call.answer is not None:
+                run.spent += call.answer.nano_usd
+                count, tokens = run.came.get(payer.step, (0, 0))
+                run.came[payer.step] = count + 1, tokens + call.answer.completion_tokens
             run.landed.set()
             run.landed = asyncio.Event()
 
@@ -98,8 +103,8 @@ class Budgets:
     ) -> Call:
         while True:
             await self._look(run_id, run)
-            tokens = run.answer_tokens.get(step, _ASSUMED_ANSWER_TOKENS)
-            estimate = self._estimate(question, min(tokens, question.max_tokens))
+            tokens = min(_tokens_of_an_answer(run, step), question.max_tokens)
+            estimate = self._estimate(question, tokens)
             if run.spent < budget and run.spent + run.reserved + estimate <= budget:
                 call = Call(estimate)
                 run.in_air.add(id(call))
@@ -139,6 +144,12 @@ class Budgets:
                 return
             if not run.in_air:
                 del self._runs[run_id]
+
+
+def _tokens_of_an_answer(run: _Run, step: str) -> float:
+    """On average: of the answers that came here, else of all those of the run."""
+    count, tokens = run.came.get(step, (0, 0))
+    return tokens / count if count else run.answer_tokens.get(step, _ASSUMED_ANSWER_TOKENS)
 
 
 def _words(budget: int, spent: int, estimate: int) -> str:

@@ -161,9 +161,8 @@ class ModelCaller:
         if self._budgets is None:
             return await self._endpoints.ask(question)
         async with self._budgets.call(payer, question) as call:
-            answer = await self._endpoints.ask(question)
-            call.nano_usd = answer.nano_usd
-        return answer
+            call.answer = await self._endpoints.ask(question)
+        return call.answer
 
 
 def _with_error(question: Question, wrong: InvalidAnswer) -> Question:

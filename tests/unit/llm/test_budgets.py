@@ -9,7 +9,7 @@ import pytest
 
 from graphmill.llm import budgets as module
 from graphmill.llm.budgets import Budgets, OverBudget, RunMoney
-from graphmill.llm.calls import Message, Payer, Question
+from graphmill.llm.calls import Message, ModelAnswer, Payer, Question
 from graphmill.models import CollectionKey
 
 QUESTION = Question("test.v1", "a-model", (Message("user", "?"),), max_tokens=4000)
@@ -48,7 +48,7 @@ def looks_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
 async def pay(budgets: Budgets, cost: int, payer: Payer = PAYER) -> None:
     async with budgets.call(payer, QUESTION) as call:
         await asyncio.sleep(0.01)
-        call.nano_usd = cost
+        call.answer = ModelAnswer("x", True, 0, cost, "here", cost)
 
 
 async def test_calls_are_made_until_the_money_is_spent() -> None:
@@ -69,8 +69,15 @@ async def test_many_at_once_spend_no_more_than_one_after_the_other() -> None:
 async def test_what_costs_less_than_it_was_taken_for_leaves_money_for_others() -> None:
     budgets = of(Money(1000, answer_tokens={"extract_graph": 500}))
     ends = await asyncio.gather(*(pay(budgets, 100) for _ in range(50)), return_exceptions=True)
-    # The last call needs 500 at most, so that 400 to 500 are left.
-    assert sum(end is None for end in ends) == 6
+    assert sum(end is None for end in ends) == 10
+
+
+async def test_what_an_answer_takes_is_learnt_from_those_that_came() -> None:
+    budgets = of(Money(1000))
+    for _ in range(10):  # of a step without an answer 600 are assumed
+        await pay(budgets, 100)
+    with pytest.raises(OverBudget):
+        await pay(budgets, 100)
 
 
 async def test_what_other_workers_spend_counts() -> None:
