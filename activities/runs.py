@@ -30,18 +30,24 @@ class RunActivities:
         chunk: ChunkSettings,
         standard_options: StandardOptions | None,
         document_recipe: DocumentRecipe,
+        *,
+        priced: bool = True,
     ) -> None:
-        """`standard_options`: of method standard, None where there is no model."""
+        """`standard_options`: of method standard, None where there is no model. `priced`: whether
+        it is known what models cost."""
         self._store = store
         self._options = options
         self._chunk = chunk
         self._standard_options = standard_options
         self._document_recipe = document_recipe
+        self._priced = priced
 
     @activity.defn
     async def open_run(self, opening: OpenRun) -> Recipe:
         """Write the run's row; decide how this run reads documents."""
-        recipe = Recipe(opening.request.method, self._chunk.size, self._chunk.overlap)
+        request = opening.request
+        default = Method.FAST if self._standard_options is None else Method.STANDARD
+        recipe = Recipe(request.method or default, self._chunk.size, self._chunk.overlap)
         options = self._standard_options if recipe.method is Method.STANDARD else None
         if options is not None:
             recipe = replace(recipe, options=options.digest, extraction=options.extraction_digest)
@@ -50,8 +56,14 @@ class RunActivities:
                 "method standard asks a model, and no endpoint is set; set OPENAI_BASE_URL and"
                 " OPENAI_MODEL, or index with method fast, which needs none"
             )
+        if options is not None and request.budget_usd and not self._priced:
+            raise InvalidRequest(
+                "the run has a budget, and what its models cost is not known; set prompt_price and"
+                " completion_price of every one of [[endpoints]] in graphmill.toml (0 where it"
+                " costs nothing), or index without a budget"
+            )
         async with heartbeating():
-            await self._store.open_run(opening, self._document_recipe(recipe))
+            await self._store.open_run(opening, recipe.method, self._document_recipe(recipe))
             if options is not None:
                 await self._options.save_options(opening.request.key, options)
         return recipe

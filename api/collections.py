@@ -55,6 +55,13 @@ async def index_collection(app: Application, key: Key, body: IndexBody | None = 
     """Starts the collection's run, or joins the one under way, which takes new documents in."""
     options = body or IndexBody()
     run = await app.runs.start(
-        IndexRequest(key.name, key.tenant, options.method, options.force_rebuild, options.priority)
+        IndexRequest(
+            key.name,
+            key.tenant,
+            options.method,
+            options.force_rebuild,
+            options.priority,
+            options.budget_usd,
+        )
     )
     return RunRef.model_validate(run, from_attributes=True)

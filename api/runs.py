@@ -44,7 +44,8 @@ async def cancel_run(run_id: UUID, app: Application, tenant: Tenant) -> RunRef:
 
 @router.post("/{run_id}/retry", status_code=HTTPStatus.ACCEPTED)
 async def retry_run(run_id: UUID, app: Application, tenant: Tenant) -> Retried:
-    """Reads the collection's failed documents again, in a new run or the one under way."""
+    """Reads the collection's failed and partial documents again, by the method of its last run, in
+    a new run or the one under way."""
     run = await app.runs.find(tenant, str(run_id))
     retried = await app.runs.retry(run)
     return Retried(documents=retried.documents, **_ref(retried.run).model_dump())

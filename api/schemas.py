@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from graphmill.messages import MOST_BUDGET_USD
 from graphmill.models import DocumentState, Method, Phase, RunState
 
 
@@ -18,9 +19,18 @@ class NewCollection(_Body):
 
 
 class IndexBody(_Body):
-    method: Method = Method.FAST
+    method: Method | None = Field(
+        default=None, description="Unset: standard where a model endpoint is set, else fast."
+    )
     force_rebuild: Annotated[bool, Field(strict=True)] = False
     priority: Annotated[int, Field(strict=True, ge=1, le=5)] = 3
+    budget_usd: (
+        Annotated[float, Field(strict=True, ge=0, le=MOST_BUDGET_USD, allow_inf_nan=False)] | None
+    ) = Field(
+        default=None,
+        description="The most that models may cost in this run; over it, the run ends in state"
+        " over_budget, and the next one goes on.",
+    )
 
 
 class QueryBody(_Body):
@@ -33,6 +43,7 @@ class DocumentCounts(BaseModel):
     uploaded: int
     pending: int
     done: int
+    partial: int
     failed: int
     skipped: int
 
@@ -59,7 +70,7 @@ class Document(BaseModel):
     size: int
     creation_date: datetime
     state: DocumentState
-    reason: str = Field(description="Why it failed or was skipped.")
+    reason: str = Field(description="Why it failed, was skipped or is partial.")
     format: str
     title: str
     pages: int
@@ -92,7 +103,7 @@ class RunRef(BaseModel):
 
 
 class Retried(RunRef):
-    documents: int = Field(description="Failed documents that are read again.")
+    documents: int = Field(description="Failed and partial documents that are read again.")
 
 
 class RunDocuments(BaseModel):
@@ -100,6 +111,7 @@ class RunDocuments(BaseModel):
     done: int
     failed: int
     skipped: int
+    partial: int = Field(description="Done, but for text units without a usable answer.")
 
 
 class Failure(BaseModel):
@@ -109,11 +121,16 @@ class Failure(BaseModel):
 
 
 class ModelUse(BaseModel):
-    calls: int
-    cached: int
+    calls: int = Field(description="Answers that were paid for.")
+    cached: int = Field(description="Questions answered from what was paid before.")
     prompt_tokens: int
     completion_tokens: int
     usd: float
+
+
+class RunModelUse(ModelUse):
+    steps: dict[str, ModelUse]
+    models: dict[str, ModelUse]
 
 
 class Run(BaseModel):
@@ -129,11 +146,13 @@ class Run(BaseModel):
     relationships: int
     communities: int
     reports: int
-    model: ModelUse
+    model: RunModelUse
     seconds: float
     documents_per_hour: float
     seconds_left: float | None
     reason: str
+    method: Method | None = Field(description="null until a worker has opened the run.")
+    budget_usd: float | None
 
 
 class Citation(BaseModel):

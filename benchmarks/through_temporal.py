@@ -7,7 +7,7 @@ from benchmarks.cpu_time import CpuSample, sample_cpu
 from benchmarks.workloads import Workload
 from graphmill.application.graphmill import Graphmill
 from graphmill.messages import IndexRequest
-from graphmill.models import CollectionKey, Phase, RunState
+from graphmill.models import CollectionKey, Method, Phase, RunState
 from graphmill.run_status import RunStatus
 
 
@@ -30,7 +30,7 @@ async def measure_run(app: Graphmill, home: Path, workload: Workload, collection
     key = CollectionKey("default", collection)
     await app.documents.upload(key, workload.uploads)
     before = sample_cpu(home)
-    run = await app.runs.start(IndexRequest(collection))
+    run = await app.runs.start(IndexRequest(collection, method=Method.FAST))
     documents_seconds, cpu, status = 0.0, None, None
     async for status in app.runs.wait(run):
         if cpu is None and status.phase not in (Phase.STARTING, Phase.DOCUMENTS):

@@ -4,6 +4,7 @@ One dataclass each way for every workflow, activity and query. IndexCollection's
 write by hand, comes as plain JSON and is checked by `IndexRequest.from_json`.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
@@ -31,19 +32,28 @@ COMMUNITY_FULL_CONTENT = "community_full_content"
 VECTOR_INDEXES = (TEXT_UNIT_TEXT, ENTITY_DESCRIPTION, COMMUNITY_FULL_CONTENT)
 
 
+# More than anybody has to spend, and little enough to be counted in 1e-9 dollars.
+MOST_BUDGET_USD = 1_000_000_000
+
+
 def index_workflow_id(key: CollectionKey) -> str:
     return f"index/{key.tenant}/{key.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class IndexRequest:
-    """Index what is new, changed or (with force_rebuild) everything in a collection."""
+    """Index what is new, changed or (with force_rebuild) everything in a collection.
+
+    `method` None: standard where the worker that opens the run knows a model endpoint, else fast.
+    `budget_usd`: the most that models may cost in this run; None: as much as it takes.
+    """
 
     collection: str
     tenant: str = "default"
-    method: Method = Method.FAST
+    method: Method | None = None
     force_rebuild: bool = False
     priority: int = 3
+    budget_usd: float | None = None
 
     @property
     def key(self) -> CollectionKey:
@@ -53,9 +63,10 @@ class IndexRequest:
         return {
             "collection": self.collection,
             "tenant": self.tenant,
-            "method": str(self.method),
+            "method": None if self.method is None else str(self.method),
             "force_rebuild": self.force_rebuild,
             "priority": self.priority,
+            "budget_usd": self.budget_usd,
         }
 
     @classmethod
@@ -68,7 +79,7 @@ class IndexRequest:
         if not isinstance(value, dict):
             raise InvalidRequest('input must be a JSON object such as {"collection": "NAME"}')
         fields = dict(cast(dict[str, object], value))
-        known = ("collection", "tenant", "method", "force_rebuild", "priority")
+        known = ("collection", "tenant", "method", "force_rebuild", "priority", "budget_usd")
         unknown = sorted(set(fields) - set(known))
         if unknown:
             raise InvalidRequest(
@@ -78,11 +89,12 @@ class IndexRequest:
             raise InvalidRequest('input lacks the field "collection" (the collection\'s name)')
         collection = check_collection_name(fields["collection"])
         tenant = check_tenant_name(fields.get("tenant", "default"))
+        given = fields.get("method")
         try:
-            method = Method(str(fields.get("method", Method.FAST)))
+            method = None if given is None else Method(str(given))
         except ValueError:
             raise InvalidRequest(
-                f"method is {fields['method']!r}; this release has {', '.join(Method)}"
+                f"method is {given!r}; this release has {', '.join(Method)}"
             ) from None
         force_rebuild = fields.get("force_rebuild", False)
         if not isinstance(force_rebuild, bool):
@@ -90,7 +102,27 @@ class IndexRequest:
         priority = fields.get("priority", 3)
         if type(priority) is not int or not 1 <= priority <= 5:
             raise InvalidRequest(f"priority is {priority!r}; expected is a whole number, 1 to 5")
-        return cls(collection, tenant, method, force_rebuild, priority)
+        budget_usd = check_budget(fields.get("budget_usd"))
+        return cls(collection, tenant, method, force_rebuild, priority, budget_usd)
+
+
+def check_budget(given: object) -> float | None:
+    """
+    Raises:
+        InvalidRequest: it is neither None nor an amount of dollars.
+    """
+    if given is None:
+        return None
+    if (
+        isinstance(given, bool)
+        or not isinstance(given, int | float)
+        or not math.isfinite(given)
+        or not 0 <= given <= MOST_BUDGET_USD
+    ):
+        raise InvalidRequest(
+            f"budget_usd is {given!r}; expected is a number of dollars, 0 to {MOST_BUDGET_USD:,}"
+        )
+    return float(given)
 
 
 @dataclass(frozen=True, slots=True)

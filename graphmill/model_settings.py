@@ -49,7 +49,8 @@ class EndpointSettings(BaseModel):
 
     `models`: those it serves, each under the name that [models] uses, with the name that the
     endpoint uses; empty: any, under the same name. `places`: calls at once; unset: found out, up to
-    GRAPHMILL_LLM_CONCURRENCY. Prices: dollars for a million tokens.
+    GRAPHMILL_LLM_CONCURRENCY. Prices: dollars for a million tokens; unset: not known, which counts
+    as nothing, but no run with a budget is begun.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,9 +65,13 @@ class EndpointSettings(BaseModel):
     tokens_per_minute: float | None = Field(default=None, gt=0)
     places: int | None = Field(default=None, ge=1)
     weight: float = Field(default=1.0, gt=0)
-    prompt_price: float = Field(default=0.0, ge=0)
-    completion_price: float = Field(default=0.0, ge=0)
+    prompt_price: float | None = Field(default=None, ge=0)
+    completion_price: float | None = Field(default=None, ge=0)
     timeout_seconds: float = Field(default=120.0, gt=0, le=600)
+
+    @property
+    def priced(self) -> bool:
+        return self.prompt_price is not None and self.completion_price is not None
 
 
 class ModelRole(StrEnum):

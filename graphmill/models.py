@@ -34,6 +34,7 @@ class RunState(StrEnum):
     COMPLETED_WITH_FAILURES = "completed_with_failures"
     CANCELLED = "cancelled"
     FAILED = "failed"
+    OVER_BUDGET = "over_budget"
 
 
 class Phase(StrEnum):

@@ -20,6 +20,7 @@ from graphmill.models import (
     Community,
     CommunityReport,
     DocumentState,
+    Method,
     ProcessedDocument,
 )
 from graphmill.reports import ReportContext
@@ -101,7 +102,7 @@ class Descriptions:
 class IndexingStore(Protocol):
     """What a run reads and writes while documents are indexed."""
 
-    async def open_run(self, opening: OpenRun, recipe: bytes) -> None:
+    async def open_run(self, opening: OpenRun, method: Method, recipe: bytes) -> None:
         """Write the run's row and put in line what was made by another recipe.
 
         Raises NotFound where the collection does not exist. Done again, it changes nothing."""

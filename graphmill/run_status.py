@@ -1,13 +1,20 @@
 """How a run stands, as `index --wait`, `status` and GET /v1/runs/{id} tell it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from graphmill.models import Phase, RunState
+from graphmill.models import Method, Phase, RunState
 
 END_STATES = frozenset(
-    (RunState.COMPLETED, RunState.COMPLETED_WITH_FAILURES, RunState.CANCELLED, RunState.FAILED)
+    (
+        RunState.COMPLETED,
+        RunState.COMPLETED_WITH_FAILURES,
+        RunState.CANCELLED,
+        RunState.FAILED,
+        RunState.OVER_BUDGET,
+    )
 )
 
 
@@ -39,13 +46,51 @@ class DocumentFailure:
 
 @dataclass(frozen=True, slots=True)
 class ModelUse:
-    """What a run asked of models; all zero for method fast, which has none."""
+    """What was asked of models: answers that were paid for (bad ones too), questions answered from
+    what was paid before, tokens, and money in 1e-9 dollars."""
 
     calls: int = 0
     cached: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    usd: float = 0.0
+    nano_usd: int = 0
+
+    def __add__(self, other: "ModelUse") -> "ModelUse":
+        return ModelUse(
+            self.calls + other.calls,
+            self.cached + other.cached,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.nano_usd + other.nano_usd,
+        )
+
+    @property
+    def usd(self) -> float:
+        return self.nano_usd / 1e9
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "calls": self.calls,
+            "cached": self.cached,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "usd": self.usd,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RunModelUse:
+    """What a run asked of models: in all, by step and by model; nothing for method fast."""
+
+    total: ModelUse = ModelUse()
+    steps: Mapping[str, ModelUse] = field(default_factory=dict[str, ModelUse])
+    models: Mapping[str, ModelUse] = field(default_factory=dict[str, ModelUse])
+
+    def to_json(self) -> dict[str, Any]:
+        return self.total.to_json() | {
+            "steps": {name: use.to_json() for name, use in self.steps.items()},
+            "models": {name: use.to_json() for name, use in self.models.items()},
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +98,8 @@ class RunStatus:
     """Documents and failures are the collection's, graph figures those of its published graph.
 
     `processed` counts the documents that ended since the run began; `seconds_left` is None where
-    nothing can be foretold. `reason` says why a run failed.
+    nothing can be foretold. `reason` says why a run failed. `method` is None until a worker has
+    opened the run, `budget_usd` where it has none.
     """
 
     run_id: str
@@ -72,7 +118,9 @@ class RunStatus:
     reports: int
     processed: int
     seconds: float
-    model: ModelUse = field(default=ModelUse())
+    model: RunModelUse = field(default_factory=RunModelUse)
+    method: Method | None = None
+    budget_usd: float | None = None
 
     @property
     def ended(self) -> bool:
@@ -118,15 +166,11 @@ class RunStatus:
             "relationships": self.relationships,
             "communities": self.communities,
             "reports": self.reports,
-            "model": {
-                "calls": self.model.calls,
-                "cached": self.model.cached,
-                "prompt_tokens": self.model.prompt_tokens,
-                "completion_tokens": self.model.completion_tokens,
-                "usd": self.model.usd,
-            },
+            "model": self.model.to_json(),
             "seconds": round(self.seconds, 3),
             "documents_per_hour": round(self.documents_per_hour, 1),
             "seconds_left": None if self.seconds_left is None else round(self.seconds_left, 1),
             "reason": self.reason,
+            "method": None if self.method is None else str(self.method),
+            "budget_usd": self.budget_usd,
         }

@@ -8,7 +8,9 @@ from datetime import timedelta
 import asyncpg
 
 from graphmill.errors import SettingsError
+from graphmill.llm.budgets import Budgets
 from graphmill.llm.caller import ModelCaller
+from graphmill.llm.calls import Payer, Question
 from graphmill.llm.client import Address, open_client
 from graphmill.llm.gate import Gate
 from graphmill.llm.limits import Limits, paced
@@ -16,6 +18,7 @@ from graphmill.llm.pool import Endpoint, EndpointPool, Retried
 from graphmill.model_settings import EndpointSettings, ModelRole
 from graphmill.settings import Settings
 from graphmill.standard.options import StandardOptions
+from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 from graphmill.stores.postgres.model_calls import PostgresCallStore
 from graphmill.stores.postgres.model_limits import PostgresLimitStore
 from graphmill.stores.postgres.model_manners import PostgresManners
@@ -25,9 +28,13 @@ from graphmill.tokens import count_tokens
 
 @asynccontextmanager
 async def open_model_caller(
-    pool: asyncpg.Pool, settings: Settings, on_retry: Callable[[Retried], None]
+    pool: asyncpg.Pool,
+    settings: Settings,
+    on_retry: Callable[[Retried], None],
+    on_known: Callable[[Payer, Question], None] = lambda payer, question: None,
 ) -> AsyncGenerator[ModelCaller]:
-    """
+    """`on_retry` and `on_known` as of EndpointPool and ModelCaller.
+
     Raises:
         SettingsError: a variable that is to hold a key is not set.
     """
@@ -51,13 +58,15 @@ async def open_model_caller(
                     client,
                     frozenset(given.models),
                     given.weight,
-                    given.prompt_price,
-                    given.completion_price,
+                    given.prompt_price or 0.0,
+                    given.completion_price or 0.0,
                 )
             )
         hours = settings.model_answer_hours
         calls = PostgresCallStore(pool, session, timedelta(hours=hours) if hours else None)
-        yield ModelCaller(calls, EndpointPool(endpoints, count_tokens, on_retry))
+        asked = EndpointPool(endpoints, count_tokens, on_retry)
+        budgets = Budgets(PostgresModelAccounts(pool), asked.estimate)
+        yield ModelCaller(calls, asked, budgets, on_known)
 
 
 def standard_options(settings: Settings) -> StandardOptions | None:

@@ -11,8 +11,14 @@ from typing import Any
 import asyncpg
 import psutil
 from temporalio.client import Client
-from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import (
+    Interceptor,
+    PollerBehaviorAutoscaling,
+    UnsandboxedWorkflowRunner,
+    Worker,
+)
 
+from activities.after import AfterEach
 from activities.communities import CommunityActivities
 from activities.documents import DocumentActivities
 from activities.embeddings import EmbeddingActivities
@@ -32,6 +38,7 @@ from graphmill.settings import Settings
 from graphmill.stores.postgres.database import is_transient
 from graphmill.stores.postgres.graph import PostgresGraphStore
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
+from graphmill.stores.postgres.model_accounts import counting_known
 from graphmill.stores.postgres.model_extractions import PostgresModelExtractionStore
 from graphmill.stores.postgres.model_reports import PostgresModelReportStore
 from graphmill.stores.postgres.options import PostgresOptionsStore
@@ -75,6 +82,7 @@ class Served:
     workflows: Sequence[type] = ()
     activities: Sequence[Callable[..., Any]] = ()
     concurrent_activities: int = 1
+    interceptors: Sequence[Interceptor] = ()
     pollers: int = field(default=5)
 
 
@@ -97,7 +105,7 @@ def _worker(client: Client, role: Role, served: Served) -> Worker:
         task_queue=served.queue,
         workflows=served.workflows,
         activities=served.activities,
-        interceptors=[FailureInterceptor(is_transient)],
+        interceptors=[FailureInterceptor(is_transient), *served.interceptors],
         identity=f"{role}@{client.identity}",
         max_concurrent_activities=served.concurrent_activities,
         # The sandbox costs a third of a workflow's CPU to guard against what is not deterministic:
@@ -152,7 +160,10 @@ async def _cpu(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
 @asynccontextmanager
 async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
     options = PostgresOptionsStore(pool)
-    async with open_model_caller(pool, settings, _log_retry) as caller:
+    async with (
+        counting_known(pool) as known,
+        open_model_caller(pool, settings, _log_retry, known.count) as caller,
+    ):
         extraction = ExtractionActivities(
             PostgresModelExtractionStore(pool), options, caller, recipe
         )
@@ -171,6 +182,8 @@ async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
                 refuse_unknown,
             ),
             concurrent_activities=settings.llm_concurrency,
+            # A run that ends tells all that its activities were spared.
+            interceptors=(AfterEach(known.write),),
         )
 
 
@@ -196,6 +209,7 @@ async def _store(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Serve
         settings.chunk,
         standard_options(settings),
         recipe,
+        priced=all(endpoint.priced for endpoint in settings.model_endpoints),
     )
     graph = GraphActivities(PostgresGraphStore(pool, settings.prune))
     yield Served(

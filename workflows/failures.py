@@ -2,8 +2,10 @@
 
 from temporalio.exceptions import ApplicationError, FailureError
 
+# The run has no money left for a call that it needs.
+_OVER_BUDGET = "OverBudget"
 # A model endpoint that will answer no call: to go on would fail every document for nothing.
-_ENDS_RUN = "CallRefused"
+_ENDS_RUN = ("CallRefused", _OVER_BUDGET)
 
 
 def words_of(error: BaseException) -> str:
@@ -15,6 +17,15 @@ def words_of(error: BaseException) -> str:
 
 def ends_run(error: BaseException) -> bool:
     """Whether the run ends with this, instead of one document."""
+    return _type_of(error) in _ENDS_RUN
+
+
+def is_over_budget(error: BaseException) -> bool:
+    return _type_of(error) == _OVER_BUDGET
+
+
+def _type_of(error: BaseException) -> str | None:
+    """The name of what an activity raised."""
     while isinstance(error, FailureError) and error.cause is not None:
         error = error.cause
-    return isinstance(error, ApplicationError) and error.type == _ENDS_RUN
+    return error.type if isinstance(error, ApplicationError) else None

@@ -6,6 +6,7 @@ the collection is. The documents that arrive meanwhile are taken in before it en
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +58,7 @@ with workflow.unsafe.imports_passed_through():
     from graphmill.search_attributes import collection_attributes
     from workflows.build_communities import BuildCommunities
     from workflows.children import when_free
-    from workflows.failures import words_of
+    from workflows.failures import is_over_budget, words_of
     from workflows.index_page import IndexPage
     from workflows.policies import (
         EMBED,
@@ -377,19 +378,27 @@ class IndexCollection:
             self._describe()
 
     async def _end_early(self, error: BaseException) -> None:
-        """Cancelled, or failed: documents that wait go on waiting, the published graph stands."""
+        """Cancelled, over its budget, or failed: documents that wait go on waiting, the published
+        graph stands."""
+        if self._open and is_over_budget(error) and not self._paused:
+            # Its pages end by themselves: calls that are in the air for them are paid for.
+            with contextlib.suppress(asyncio.CancelledError):
+                await workflow.wait(self._open)
         for task in self._open:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
         if is_cancelled_exception(error):
             await self._record(RunState.CANCELLED, self._phase, "cancelled")
+        elif is_over_budget(error):
+            await self._record(RunState.OVER_BUDGET, self._phase, words_of(error))
         else:
             await self._record(RunState.FAILED, self._phase, words_of(error))
 
     def _describe(self) -> None:
         ended = self._ended
+        by = f" by method {self._recipe.method}" if self._recipe else ""
         workflow.set_current_details(
-            f"{self._state}, {self._phase}: {ended.done} documents done, {ended.failed} failed,"
+            f"{self._state}, {self._phase}{by}: {ended.done} documents done, {ended.failed} failed,"
             f" {ended.skipped} skipped"
             + (f", {ended.partial} partial" if ended.partial else "")
             + " in this run"

@@ -82,7 +82,9 @@ class IndexPage:
             self._in_flight -= 1
         workflow.set_current_details(
             f"{self._counts.done} done, {self._counts.failed} failed,"
-            f" {self._counts.skipped} skipped of {len(self._input.documents)}"
+            f" {self._counts.skipped} skipped"
+            + (f", {self._counts.partial} partial" if self._counts.partial else "")
+            + f" of {len(self._input.documents)}"
         )
 
     async def _index_document(self, document: WaitingDocument) -> IndexDocumentResult:

@@ -18,7 +18,10 @@ async def in_shards(
     what: str,
     policy: Policy,
 ) -> int:
-    """Have an activity work on so many items of a graph; the sum of what its parts return."""
+    """Have an activity work on so many items of a graph; the sum of what its parts return.
+
+    A part that fails does not cancel the others: their calls in the air are paid for.
+    """
     shards = min(max(1, items // ITEMS_PER_SHARD), MOST_SHARDS)
     done = await asyncio.gather(
         *(
@@ -29,6 +32,10 @@ async def in_shards(
                 **policy,
             )
             for shard in range(shards)
-        )
+        ),
+        return_exceptions=True,
     )
-    return sum(done)
+    for part in done:
+        if isinstance(part, BaseException):
+            raise part
+    return sum(part for part in done if not isinstance(part, BaseException))

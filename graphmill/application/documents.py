@@ -11,6 +11,7 @@ from graphmill.application.folder import FoundFile, LeftOut, cannot_be_read, pri
 from graphmill.application.outages import tells_outages
 from graphmill.models import CollectionKey, DocumentState, DocumentSummary
 from graphmill.names import check_collection_name, check_document_name, check_tenant_name
+from graphmill.run_status import ModelUse
 from graphmill.stores.postgres.catalog import (
     CollectionSummary,
     KnownVersion,
@@ -243,6 +244,11 @@ class Documents:
         return await self._catalog.show_document(key, id)
 
     @tells_outages
+    async def model_use(self, key: CollectionKey, id: UUID) -> ModelUse:
+        """What models cost for a document, over all runs."""
+        return await self._catalog.model_use(key, id)
+
+    @tells_outages
     async def delete(self, key: CollectionKey, ids: Sequence[UUID]) -> None:
         """Forget documents. The next run takes them out of the graph: the caller starts one.
 
@@ -253,7 +259,8 @@ class Documents:
 
     @tells_outages
     async def retry_failed(self, key: CollectionKey) -> int:
-        """Put every failed document back in line; the caller starts a run. How many they are."""
+        """Put every failed or partial document back in line; the caller starts a run. How many they
+        are."""
         return await self._catalog.retry_failed(key)
 
     @tells_outages

@@ -10,7 +10,6 @@ from graphmill.application.health import Health
 from graphmill.application.runs import RunHandle, Runs
 from graphmill.application.search import Search
 from graphmill.errors import Unavailable
-from graphmill.messages import IndexRequest
 from graphmill.models import CollectionKey
 
 
@@ -34,7 +33,7 @@ class Graphmill:
         """
         await self.documents.delete(key, ids)
         try:
-            return await self.runs.start(IndexRequest(key.name, key.tenant))
+            return await self.runs.start_as_before(key)
         except Unavailable as error:
             raise Unavailable(
                 f"the documents are deleted, but the graph holds them until the next run: {error}"

@@ -71,7 +71,7 @@ class RunHandle:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """`documents` failed ones were put back in line; `run` works on them."""
+    """`documents` failed or partial ones were put back in line; `run` works on them."""
 
     documents: int
     run: RunHandle
@@ -98,19 +98,16 @@ class Runs:
 
         Raises:
             NotFound: there is no such collection.
-            RunUnderWay: force_rebuild was asked for, and a run that reads only what is new is
-                under way.
+            RunUnderWay: a run is under way that was not asked for the same: force_rebuild, another
+                method or a budget.
             Unavailable: Temporal or PostgreSQL does not answer.
         """
         key = request.key
         await self._catalog.show_collection(key)
         workflow_id = index_workflow_id(key)
         before = await self._describe(workflow_id)
-        if request.force_rebuild and _is_open(before):
-            raise RunUnderWay(
-                f"a run of {key.name!r} is under way and would not read everything again; wait for"
-                f" it, or end it with `graphmill cancel {key.name}`"
-            )
+        if _is_open(before):
+            await self._refuse_to_join(request, UUID(_first_run_id(before)))
         await self._client.start_workflow(
             INDEX_COLLECTION,
             request.to_json(),
@@ -121,8 +118,7 @@ class Runs:
             # look for documents and its end.
             start_signal=ADD_DOCUMENTS,
             static_summary=f"index {key.name} ({key.tenant})",
-            static_details=f"method {request.method}, priority {request.priority}"
-            + (", everything again" if request.force_rebuild else ""),
+            static_details=_details(request),
             priority=Priority(priority_key=request.priority, fairness_key=key.tenant),
             search_attributes=collection_attributes(key),
             rpc_timeout=_RPC_TIMEOUT,
@@ -135,6 +131,33 @@ class Runs:
             tenant=key.tenant,
             joined=before is not None and _first_run_id(before) == run_id,
         )
+
+    async def _refuse_to_join(self, request: IndexRequest, run_id: UUID) -> None:
+        """Where the run under way would do something else than was asked for, or cost more."""
+        under_way = await self._status.run_method(run_id)
+        if request.force_rebuild:
+            words = "would not read everything again"
+        elif request.method is not None and under_way not in (None, request.method):
+            words = f"reads by method {under_way}, not {request.method}"
+        elif request.budget_usd is not None:
+            words = "would not keep to this budget"
+        else:
+            return
+        raise RunUnderWay(
+            f"a run of {request.collection!r} is under way and {words}; wait for it, or end it with"
+            f" `graphmill cancel {request.collection}`"
+        )
+
+    @tells_outages
+    async def start_as_before(self, key: CollectionKey, *, priority: int = 3) -> RunHandle:
+        """Start a run by the method of the last one, or join the one under way: where people did
+        not ask for documents to be read, none is read anew because a model came or went.
+
+        Raises:
+            NotFound: there is no such collection.
+        """
+        method = await self._status.last_method(key)
+        return await self.start(IndexRequest(key.name, key.tenant, method, priority=priority))
 
     @tells_outages
     async def find(self, tenant: str, run_or_collection: str) -> RunHandle:
@@ -246,15 +269,15 @@ class Runs:
 
     @tells_outages
     async def retry(self, run: RunHandle, *, priority: int = 3) -> Retry:
-        """Put the collection's failed documents back in line, and start or join its run.
+        """Put the collection's failed and partial documents back in line, and start its run, by the
+        method of the last one, or join it.
 
         Raises:
             NotFound: the collection was deleted.
         """
         key = CollectionKey(run.tenant, run.collection)
         documents = await self._documents.retry_failed(key)
-        started = await self.start(IndexRequest(key.name, key.tenant, priority=priority))
-        return Retry(documents, started)
+        return Retry(documents, await self.start_as_before(key, priority=priority))
 
     async def cancel_collection(self, key: CollectionKey) -> None:
         """End a collection's run if there is one, and wait (a minute at most) until it has ended.
@@ -422,6 +445,14 @@ class Runs:
         except WorkflowFailureError as error:
             return _innermost(error.cause)
         return "it failed without a reason"
+
+
+def _details(request: IndexRequest) -> str:
+    """What was asked for, for people to read in the Web UI."""
+    method = request.method or "standard where a model endpoint is set, else fast"
+    budget = "" if request.budget_usd is None else f", budget ${request.budget_usd:,g}"
+    again = ", everything again" if request.force_rebuild else ""
+    return f"method {method}, priority {request.priority}{budget}{again}"
 
 
 def _is_open(

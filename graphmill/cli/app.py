@@ -29,6 +29,7 @@ app.add_typer(collections, name="collections")
 
 class MethodOption(StrEnum):
     FAST = "fast"
+    STANDARD = "standard"
 
 
 Tenant = Annotated[
@@ -69,8 +70,12 @@ def index(
     ],
     collection: Collection,
     method: Annotated[
-        MethodOption, typer.Option(help="How the graph is extracted. fast: without a model.")
-    ] = MethodOption.FAST,
+        MethodOption | None,
+        typer.Option(
+            help="How the graph is extracted. fast: without a model; standard: by a model, and the"
+            " default where the workers know an endpoint."
+        ),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Show progress until the run ends.")] = False,
     force_rebuild: Annotated[
         bool, typer.Option("--force-rebuild", help="Read everything again, changed or not.")
@@ -78,6 +83,15 @@ def index(
     priority: Annotated[
         int, typer.Option(min=1, max=5, help="1 goes before 5 where runs compete.")
     ] = 3,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            "--budget",
+            metavar="USD",
+            help="The most that models may cost in this run; over it, the run ends and the next"
+            " goes on. 0: only answers that are paid for.",
+        ),
+    ] = None,
     prune: Annotated[
         bool, typer.Option("--prune", help="Forget documents whose files are gone.")
     ] = False,
@@ -86,17 +100,19 @@ def index(
 ) -> None:
     """Upload new and changed files; start or join the run.
 
-    Exit code 3: the run ended, and some documents of the collection stand failed.
+    Exit code 3: the run ended, and some documents of the collection stand failed or partial.
+    Exit code 1: it failed, was cancelled or is over its budget.
     """
     from graphmill.cli.index import IndexOptions, index
 
     options = IndexOptions(
         paths=tuple(paths),
         collection=collection,
-        method=method.value,
+        method=None if method is None else method.value,
         wait=wait,
         force_rebuild=force_rebuild,
         priority=priority,
+        budget_usd=budget,
         prune=prune,
         tenant=tenant,
         as_json=as_json,
@@ -115,7 +131,7 @@ def status(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """How a run stands: phase, documents, graph, time left."""
+    """How a run stands: phase, documents, graph, calls of models and money, time left."""
     from graphmill.cli.runs import status
 
     run(lambda: status(name, tenant, watch=watch, as_json=as_json))
@@ -147,7 +163,10 @@ def cancel(name: RunName, tenant: Tenant = None, as_json: Json = False) -> None:
 
 @app.command()
 def retry(name: RunName, tenant: Tenant = None, as_json: Json = False) -> None:
-    """Read the failed documents of a collection again."""
+    """Read the failed and partial documents of a collection again.
+
+    By the method of its last run.
+    """
     from graphmill.cli.runs import retry
 
     run(lambda: retry(name, tenant, as_json=as_json))
@@ -201,7 +220,8 @@ def evaluation(
 def list_documents(
     collection: Collection,
     state: Annotated[
-        str | None, typer.Option(help="Only: uploaded, pending, done, failed or skipped.")
+        str | None,
+        typer.Option(help="Only: uploaded, pending, done, partial, failed or skipped."),
     ] = None,
     tenant: Tenant = None,
     as_json: Json = False,
@@ -219,7 +239,7 @@ def show_document(
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """One document."""
+    """One document, and what models cost for it."""
     from graphmill.cli.documents import show_document
 
     run(lambda: show_document(document, collection, tenant, as_json=as_json))

@@ -24,7 +24,7 @@ from graphmill.embedded.stack import Addresses, Parts
 from graphmill.errors import NotFound
 from graphmill.ids import document_id
 from graphmill.messages import IndexRequest
-from graphmill.models import Answer, CollectionKey
+from graphmill.models import Answer, CollectionKey, Method
 
 # A name that nobody gives to documents of their own: those that are not the dossier's go.
 COLLECTION = "graphmill-demo"
@@ -51,10 +51,14 @@ async def demo(tenant: str | None, *, as_json: bool) -> int:
         find_files, [_EXAMPLES / "dossier"], settings.limits.document_bytes
     )
     questions = load_questions(_EXAMPLES / "questions.json")
-    say(f"indexing the sample dossier: {len(found.files)} documents about one matter")
+    method = Method.STANDARD if settings.openai_base_url else Method.FAST
+    say(
+        f"indexing the sample dossier by method {method}:"
+        f" {len(found.files)} documents about one matter"
+    )
     async with open_session(settings, start=Parts.ALL) as session:
         uploaded = await upload_files(session, key, found, prune=True)
-        status = await run_to_end(session, IndexRequest(key.name, key.tenant))
+        status = await run_to_end(session, IndexRequest(key.name, key.tenant, method))
         if status is None:
             return ERROR
         if not as_json:

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from graphmill.application.documents import collection_key, document_to_json
 from graphmill.cli.console import cell, emit_json, say, show_table
+from graphmill.cli.progress import usd
 from graphmill.cli.session import open_session, settings_for
 from graphmill.errors import InvalidRequest
 from graphmill.ids import document_id
@@ -50,8 +51,10 @@ async def show_document(
     key = collection_key(settings.tenant, collection)
     async with open_session(settings, temporal=False) as session:
         shown = await session.app.documents.show(key, _id(document))
+        use = await session.app.documents.model_use(key, shown.id)
     if as_json:
-        emit_json(document_to_json(shown))
+        paid = {"calls": use.calls, "usd": use.usd}
+        emit_json(document_to_json(shown) | {"model": paid})
         return 0
     table = Table(show_header=False, box=None, pad_edge=False)
     rows: dict[str, object] = {
@@ -66,6 +69,7 @@ async def show_document(
         "text units": f"{shown.text_units:,}",
         "creation date": shown.creation_date.astimezone(UTC).isoformat(timespec="seconds"),
         "version": shown.version,
+        "model": f"{use.calls:,} calls, {usd(use.usd)}, over all runs" if use.calls else "",
     }
     for name, value in rows.items():
         if str(value):

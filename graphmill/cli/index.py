@@ -15,7 +15,7 @@ from graphmill.cli.session import Session, open_session, settings_for
 from graphmill.cli.summary import exit_code_of, show_summary
 from graphmill.embedded.stack import Parts
 from graphmill.ids import document_id
-from graphmill.messages import IndexRequest
+from graphmill.messages import IndexRequest, check_budget
 from graphmill.models import CollectionKey, Method
 from graphmill.run_status import RunStatus
 from graphmill.uploads import UnreadableUpload
@@ -29,10 +29,11 @@ class IndexOptions:
 
     paths: tuple[Path, ...]
     collection: str
-    method: str
+    method: str | None
     wait: bool
     force_rebuild: bool
     priority: int
+    budget_usd: float | None
     prune: bool
     tenant: str | None
     as_json: bool
@@ -54,14 +55,19 @@ class Uploaded:
 async def index(options: IndexOptions) -> int:
     settings = settings_for(options.tenant)
     key = collection_key(settings.tenant, options.collection)
+    request = IndexRequest(
+        key.name,
+        key.tenant,
+        None if options.method is None else Method(options.method),
+        options.force_rebuild,
+        options.priority,
+        check_budget(options.budget_usd),
+    )
     # Before anything is started: a path that does not exist should cost nobody a second.
     found = await asyncio.to_thread(find_files, options.paths, settings.limits.document_bytes)
     start = Parts.RUN if options.wait else None
     async with open_session(settings, start=start) as session:
         uploaded = await upload_files(session, key, found, prune=options.prune)
-        request = IndexRequest(
-            key.name, key.tenant, Method(options.method), options.force_rebuild, options.priority
-        )
         if not options.wait:
             run = await session.app.runs.start(request)
             _show_started(run, uploaded, as_json=options.as_json)

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from graphmill.cli.console import err, say
 from graphmill.models import Phase, RunState
-from graphmill.run_status import RunStatus
+from graphmill.run_status import ModelUse, RunStatus
 
 _LINE_SECONDS = 10.0
 
@@ -16,6 +16,7 @@ _PHASES = {
     Phase.STARTING: "waiting for a worker",
     Phase.DOCUMENTS: "reading documents",
     Phase.GRAPH: "merging the graph",
+    Phase.DESCRIPTIONS: "summarising descriptions",
     Phase.COMMUNITIES: "communities and reports",
     Phase.EMBEDDINGS: "embeddings",
     Phase.PUBLISHING: "publishing",
@@ -91,12 +92,32 @@ def phase_words(status: RunStatus) -> str:
 
 
 def _details(status: RunStatus) -> str:
-    parts = [f"{status.documents.failed} failed" if status.documents.failed else ""]
+    counts, used = status.documents, status.model.total
+    parts = [
+        f"{counts.failed} failed" if counts.failed else "",
+        f"{counts.partial} partial" if counts.partial else "",
+    ]
+    if used.calls or used.cached:
+        parts.append(f"{used.calls:,} calls, {usd(used.usd)}")
     if status.processed:
         parts.append(f"{status.documents_per_hour:,.0f} documents/h")
     if status.seconds_left is not None:
         parts.append(f"{duration(status.seconds_left)} left")
     return ", ".join(part for part in parts if part)
+
+
+def model_words(use: ModelUse) -> str:
+    """For people: how often models were asked, what they read and wrote, and what it cost."""
+    known = f", {use.cached:,} answered from before" if use.cached else ""
+    return (
+        f"{use.calls:,} calls{known}, {use.prompt_tokens:,} tokens in,"
+        f" {use.completion_tokens:,} out, {usd(use.usd)}"
+    )
+
+
+def usd(amount: float) -> str:
+    """For people: to the cent, less than a dollar to a hundredth of a cent."""
+    return f"${amount:,.2f}" if amount >= 1 or amount == 0 else f"${amount:.4f}"
 
 
 def duration(seconds: float) -> str:

@@ -79,7 +79,7 @@ async def retry(name: str, tenant: str | None, *, as_json: bool) -> int:
         )
     else:
         say(
-            f"run {retried.run.run_id} reads {retried.documents:,} failed"
+            f"run {retried.run.run_id} reads {retried.documents:,} failed or partial"
             f" document{'' if retried.documents == 1 else 's'} again;"
             f" watch it: graphmill status {retried.run.collection} --watch"
         )

@@ -3,7 +3,7 @@
 from rich.table import Table
 
 from graphmill.cli.console import cell, out, say, show_table
-from graphmill.cli.progress import duration, phase_words
+from graphmill.cli.progress import duration, model_words, phase_words, usd
 from graphmill.cli.running import DOCUMENTS_FAILED, ERROR
 from graphmill.models import RunState
 from graphmill.run_status import RunStatus
@@ -12,8 +12,9 @@ _SHOWN_FAILURES = 50
 
 
 def exit_code_of(status: RunStatus) -> int:
-    """0 done or under way, 1 failed or cancelled, 3 ended while documents stand failed."""
-    if status.state in (RunState.FAILED, RunState.CANCELLED):
+    """0 done or under way; 1 failed, cancelled or over its budget; 3 ended while documents stand
+    failed or partial."""
+    if status.state in (RunState.FAILED, RunState.CANCELLED, RunState.OVER_BUDGET):
         return ERROR
     return DOCUMENTS_FAILED if status.ended and status.documents.with_failures else 0
 
@@ -28,11 +29,12 @@ def show_summary(status: RunStatus) -> None:
     table.add_row("state", phase_words(status))
     if status.reason:
         table.add_row("reason", cell(status.reason))
+    partial = f", {counts.partial:,} partial" if counts.partial else ""
     skipped = f", {counts.skipped:,} skipped" if counts.skipped else ""
     left = f", {status.documents_left:,} waiting" if status.documents_left else ""
     table.add_row(
         "documents",
-        f"{counts.total:,}: {counts.done:,} done, {counts.failed:,} failed{skipped}{left}",
+        f"{counts.total:,}: {counts.done:,} done, {counts.failed:,} failed{partial}{skipped}{left}",
     )
     table.add_row(
         "graph",
@@ -40,6 +42,7 @@ def show_summary(status: RunStatus) -> None:
         f" {status.relationships:,} relationships, {status.communities:,} communities,"
         f" {status.reports:,} reports",
     )
+    _add_model(table, status)
     rate = f", {status.documents_per_hour:,.0f} documents/h" if status.processed else ""
     table.add_row("time", f"{duration(status.seconds)}{rate}")
     if status.seconds_left is not None:
@@ -49,20 +52,37 @@ def show_summary(status: RunStatus) -> None:
         _show_failures(status)
 
 
+def _add_model(table: Table, status: RunStatus) -> None:
+    """In all, and by step where there are several."""
+    use = status.model
+    if use.total.calls or use.total.cached or status.budget_usd is not None:
+        budget = "" if status.budget_usd is None else f" of {usd(status.budget_usd)}"
+        table.add_row("model", f"{model_words(use.total)}{budget}")
+    if len(use.steps) > 1:
+        for step, figures in use.steps.items():
+            table.add_row("", f"{step}: {model_words(figures)}")
+
+
 def _show_failures(status: RunStatus) -> None:
-    table = Table("document", "why it failed", box=None, pad_edge=False, header_style="bold")
+    table = Table(
+        "document", "why it failed or is partial", box=None, pad_edge=False, header_style="bold"
+    )
     for failure in status.failures[:_SHOWN_FAILURES]:
         table.add_row(cell(failure.path), cell(failure.reason))
     out.print()
     show_table(table)
-    hidden = status.documents.failed - min(len(status.failures), _SHOWN_FAILURES)
+    counts = status.documents
+    hidden = counts.with_failures - min(len(status.failures), _SHOWN_FAILURES)
     if hidden > 0:
         say(
             f"and {hidden:,} more: graphmill documents list --collection {status.collection}"
-            " --state failed"
+            f" --state failed{' (or partial)' if counts.partial else ''}"
         )
+    which = f"{counts.failed:,} failed" if counts.failed else ""
+    if counts.partial:
+        which += f"{' and ' if which else ''}{counts.partial:,} partial"
     say(
         "Failures stand until the file changes or is asked for again: "
-        f"`graphmill retry {status.collection}` reads the {status.documents.failed:,} failed"
-        f" document{'' if status.documents.failed == 1 else 's'} once more."
+        f"`graphmill retry {status.collection}` reads the {which}"
+        f" document{'' if counts.with_failures == 1 else 's'} once more."
     )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from graphmill.llm.budgets import Budgets
 from graphmill.llm.calls import InvalidAnswer, Message, ModelAnswer, Payer, Question
 from graphmill.llm.pool import Asks
 
@@ -51,10 +52,24 @@ class Told:
     cached: bool
 
 
+def _ignore(payer: Payer, question: Question) -> None:
+    pass
+
+
 class ModelCaller:
-    def __init__(self, store: CallStore, endpoints: Asks) -> None:
+    def __init__(
+        self,
+        store: CallStore,
+        endpoints: Asks,
+        budgets: Budgets | None = None,
+        on_known: Callable[[Payer, Question], None] = _ignore,
+    ) -> None:
+        """`budgets` None: nobody has one. `on_known` is told of each question whose answer was paid
+        for before."""
         self._store = store
         self._endpoints = endpoints
+        self._budgets = budgets
+        self._on_known = on_known
         self._asking: dict[tuple[str, bytes], asyncio.Future[Told]] = {}
 
     async def ask(
@@ -68,6 +83,7 @@ class ModelCaller:
 
         Raises:
             InvalidAnswer: no answer was any good, so often as it is asked.
+            OverBudget: no answer is stored, and its run has no money left for a call.
             CallRefused, Unavailable: as EndpointPool.ask.
         """
         key = question.key
@@ -77,6 +93,7 @@ class ModelCaller:
             await asyncio.wait([asking])
             if not asking.cancelled() and asking.exception() is None:
                 told = asking.result()
+                self._on_known(payer, question)
                 return read(told.text), Told(told.text, cached=True)
         future: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
         self._asking[place] = future
@@ -101,6 +118,7 @@ class ModelCaller:
         while True:
             stored = await self._store.claim(payer, key)
             if stored.answer is not None:
+                self._on_known(payer, question)
                 return Told(stored.answer, cached=True)
             if stored.claimed:
                 break
@@ -124,7 +142,7 @@ class ModelCaller:
             asked = question
             if bad_answers >= SAME_QUESTION_TRIES and wrong is not None:
                 asked = _with_error(question, wrong)
-            answer = await self._endpoints.ask(asked)
+            answer = await self._call(payer, asked)
             try:
                 if not answer.complete:
                     raise InvalidAnswer(f"the answer was cut off at {question.max_tokens} tokens")
@@ -138,6 +156,13 @@ class ModelCaller:
             else:
                 await self._store.save(payer, key, question, answer, valid=True)
                 return Told(answer.text, cached=False)
+
+    async def _call(self, payer: Payer, question: Question) -> ModelAnswer:
+        if self._budgets is None:
+            return await self._endpoints.ask(question)
+        async with self._budgets.call(payer, question) as call:
+            call.answer = await self._endpoints.ask(question)
+        return call.answer
 
 
 def _with_error(question: Question, wrong: InvalidAnswer) -> Question:

@@ -43,7 +43,7 @@ class Endpoint:
     def serves(self, model: str) -> bool:
         return not self.models or model in self.models
 
-    def nano_usd(self, prompt_tokens: int, completion_tokens: int) -> int:
+    def nano_usd(self, prompt_tokens: int, completion_tokens: float) -> int:
         micro_usd = prompt_tokens * self.prompt_price + completion_tokens * self.completion_price
         return round(micro_usd * 1000)
 
@@ -72,6 +72,19 @@ class EndpointPool:
         self._count_tokens = count_tokens
         self._on_retry = on_retry
 
+    def estimate(self, question: Question, answer_tokens: float) -> int:
+        """What a question costs whose answer has so many tokens, in 1e-9 dollars: where it is
+        dearest, since nobody knows yet where it goes."""
+        prompt_tokens = self._prompt_tokens(question)
+        return max(
+            (
+                endpoint.nano_usd(prompt_tokens, answer_tokens)
+                for endpoint in self._endpoints
+                if endpoint.serves(question.model)
+            ),
+            default=0,
+        )
+
     async def ask(self, question: Question) -> ModelAnswer:
         """
         Raises:
@@ -84,8 +97,7 @@ class EndpointPool:
                 f"no endpoint serves model {question.model!r}; name it in [[endpoints]] models of"
                 " graphmill.toml, or set OPENAI_BASE_URL"
             )
-        prompt_tokens = sum(self._count_tokens(said.content) for said in question.messages)
-        tokens = prompt_tokens + question.max_tokens
+        tokens = self._prompt_tokens(question) + question.max_tokens
         deadline = time.monotonic() + CALL_SECONDS
         failed: dict[str, float] = {}
         tries = 0
@@ -110,6 +122,9 @@ class EndpointPool:
                 if time.monotonic() + pause > deadline:
                     raise Unavailable(f"{fault}; given up after {tries} tries") from fault
                 await self._pause(serving, endpoint, fault, pause)
+
+    def _prompt_tokens(self, question: Question) -> int:
+        return sum(self._count_tokens(said.content) for said in question.messages)
 
     def _choose(self, serving: Sequence[Endpoint], failed: dict[str, float]) -> Endpoint:
         now = time.monotonic()

@@ -12,6 +12,7 @@ from graphmill.messages import IndexRequest, OpenRun
 from graphmill.models import (
     CollectionKey,
     Extraction,
+    Method,
     Page,
     ParsedDocument,
     ProcessedDocument,
@@ -52,7 +53,8 @@ async def upload(
 async def open_run(pool: asyncpg.Pool, key: CollectionKey = KEY, *, force: bool = False) -> UUID:
     run_id = uuid4()
     request = IndexRequest(key.name, key.tenant, force_rebuild=force)
-    await PostgresIndexingStore(pool).open_run(OpenRun(run_id, "index/x/y", request), RECIPE)
+    opening = OpenRun(run_id, "index/x/y", request)
+    await PostgresIndexingStore(pool).open_run(opening, Method.FAST, RECIPE)
     return run_id
 
 

@@ -8,7 +8,7 @@ import pytest
 from graphmill.errors import NotFound
 from graphmill.ids import document_id
 from graphmill.messages import IndexRequest, OpenRun, RunRecord
-from graphmill.models import DocumentState, Phase, RunState
+from graphmill.models import DocumentState, Method, Phase, RunState
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from tests.contracts.collections import (
     KEY,
@@ -34,7 +34,7 @@ async def test_a_run_over_an_unknown_collection_is_refused_with_what_to_do(
 ) -> None:
     opening = OpenRun(uuid4(), "index/default/absent", IndexRequest("absent"))
     with pytest.raises(NotFound, match="graphmill index PATH --collection absent"):
-        await store.open_run(opening, RECIPE)
+        await store.open_run(opening, Method.FAST, RECIPE)
 
 
 async def test_pages_follow_the_order_of_upload_and_begin_after_a_position(
@@ -137,7 +137,7 @@ async def test_a_run_puts_in_line_only_what_another_recipe_made(
     await open_run(pool)
     assert (await store.next_page(KEY, 0, 10)).documents == ()
     opening = OpenRun(uuid4(), "index/default/sample", IndexRequest(KEY.name))
-    await store.open_run(opening, b"other recipe")
+    await store.open_run(opening, Method.FAST, b"other recipe")
     assert len((await store.next_page(KEY, 0, 10)).documents) == 2
 
 
@@ -146,10 +146,10 @@ async def test_opening_a_run_again_changes_nothing(
 ) -> None:
     await index(pool, {"a.txt": processed("a.txt", [{("A", "B"): 1}])})
     opening = OpenRun(uuid4(), "index/default/sample", IndexRequest(KEY.name, force_rebuild=True))
-    await store.open_run(opening, RECIPE)
+    await store.open_run(opening, Method.FAST, RECIPE)
     await index(pool, {})
     await pool.execute("UPDATE documents SET state = 'done'")
-    await store.open_run(opening, RECIPE)
+    await store.open_run(opening, Method.FAST, RECIPE)
     assert await states(pool) == {"a.txt": "done"}
 
 

@@ -18,6 +18,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 
 from graphmill.errors import FailureReason, NotFound, PermanentError, Unavailable
 from graphmill.ids import document_id
+from graphmill.llm.budgets import OverBudget
 from graphmill.messages import (
     ADD_DOCUMENTS,
     INDEX_COLLECTION,
@@ -68,8 +69,8 @@ async def test_a_run_takes_every_document_then_builds_embeds_and_publishes_one_g
     assert sorted(road.embedded) == sorted(VECTOR_INDEXES)
     assert road.published == [1]
     phases = list(dict.fromkeys(record.phase for record in road.records))
-    of_a_model = (Phase.DESCRIPTIONS,)
-    assert phases == [phase for phase in Phase if phase not in (Phase.STARTING, *of_a_model)]
+    # There is nothing to summarise without a model.
+    assert phases == [phase for phase in Phase if phase not in (Phase.STARTING, Phase.DESCRIPTIONS)]
 
 
 async def test_a_run_whose_every_step_is_replayed_from_the_start_ends_the_same(
@@ -97,6 +98,7 @@ BAD_INPUTS: dict[str, tuple[list[Any], str]] = {
     "method": ([{"collection": "NAME", "method": "magic"}], "method is 'magic'"),
     "rebuild": ([{"collection": "NAME", "force_rebuild": "yes"}], "force_rebuild is 'yes'"),
     "priority": ([{"collection": "NAME", "priority": 9}], "priority is 9"),
+    "budget": ([{"collection": "NAME", "budget_usd": "5"}], "budget_usd is '5'"),
     "truth for priority": ([{"collection": "NAME", "priority": True}], "priority is True"),
     "other collection": ([{"collection": "other"}], "must be 'index/default/other'"),
     "other tenant": ([{"collection": "NAME", "tenant": "b"}], "must be 'index/b/"),
@@ -156,6 +158,59 @@ async def test_a_collection_that_does_not_exist_ends_the_run_with_the_stores_wor
     assert road.attempts["open_run"] == 1
     assert road.last_record.state is RunState.FAILED
     assert "does not exist" in road.last_record.reason
+
+
+async def test_a_run_that_nobody_gave_a_method_leaves_it_to_the_worker(
+    road: Road, index: IndexRun
+) -> None:
+    await index.to_end()
+    (opened,) = road.opened
+    assert opened.request.method is None
+    assert opened.request.budget_usd is None
+
+
+async def test_a_run_over_its_budget_ends_so_and_the_documents_go_on_waiting(
+    road: Road, index: IndexRun
+) -> None:
+    road.add("a.txt", "paid.txt", *numbered(40))
+    gate = road.hold("paid.txt")
+    road.fails["a.txt"] = OverBudget("the budget of $5.00 is used up")
+    run = await index.start()
+    await gate.arrived()
+    await until(lambda: road.attempts["a.txt"] == 1)
+    await asyncio.sleep(0.5)
+    assert not road.recorded(RunState.OVER_BUDGET)
+    gate.open()
+    await cause_of(run)
+    assert road.attempts["a.txt"] == 1
+    assert road.last_record.state is RunState.OVER_BUDGET
+    assert "$5.00 is used up" in road.last_record.reason
+    assert not road.published
+    # What was in flight was not cut off: it is paid for.
+    assert road.states["paid.txt"] == "done"
+    assert DocumentState.FAILED not in road.states.values()
+    assert document_id("a.txt") in road.waiting
+    del road.fails["a.txt"]
+    ended = await index.to_end()
+    assert ended.state is RunState.COMPLETED
+    assert not road.waiting
+
+
+async def test_a_run_over_its_budget_lets_the_documents_of_its_other_pages_end(
+    road: Road, index: IndexRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflows.index_collection.PAGE_DOCUMENTS", 1)
+    road.add("paid.txt", "a.txt")
+    gate = road.hold("paid.txt")
+    road.fails["a.txt"] = OverBudget("used up")
+    run = await index.start()
+    await gate.arrived()
+    await until(lambda: road.attempts["a.txt"] == 1)
+    await asyncio.sleep(0.5)
+    gate.open()
+    await cause_of(run)
+    assert road.last_record.state is RunState.OVER_BUDGET
+    assert road.states == {"paid.txt": "done"}
 
 
 async def test_a_second_start_joins_the_run_under_way(
@@ -608,7 +663,7 @@ async def test_the_web_ui_reads_in_words_what_is_worked_on(
     )
     assert await (await communities.describe()).static_summary() == "7 entities, 9 relationships"
     assert await _details(client, index.id) == (
-        "completed, done: 1 documents done, 0 failed, 0 skipped in this run"
+        "completed, done by method fast: 1 documents done, 0 failed, 0 skipped in this run"
     )
     assert await _details(client, document.id) == "done, 2 text units"
     assert await _details(client, page.id) == "1 done, 0 failed, 0 skipped of 1"

@@ -14,6 +14,8 @@ from asyncpg.pool import PoolConnectionProxy
 from graphmill.errors import InvalidRequest, NotFound
 from graphmill.ids import document_id
 from graphmill.models import CollectionKey, DocumentState, DocumentSummary
+from graphmill.run_status import ModelUse
+from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 from graphmill.uploads import PART_BYTES, UnreadableUpload, Upload
 
 _Connection = PoolConnectionProxy
@@ -309,6 +311,10 @@ class PostgresCatalog:
         if row is None:
             raise _no_document(key, id)
         return _summary(row)
+
+    async def model_use(self, key: CollectionKey, id: UUID) -> ModelUse:
+        """What models cost for a document, over all runs."""
+        return await PostgresModelAccounts(self._pool).document_use(key, id)
 
     async def delete_documents(self, key: CollectionKey, ids: Sequence[UUID]) -> None:
         """Forget documents. Their text units leave the graph when the next one is published.

@@ -11,6 +11,7 @@ from graphmill.models import (
     CollectionKey,
     DocumentState,
     Extraction,
+    Method,
     ProcessedDocument,
     RunState,
     TextUnit,
@@ -31,7 +32,7 @@ class PostgresIndexingStore:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def open_run(self, opening: OpenRun, recipe: bytes) -> None:
+    async def open_run(self, opening: OpenRun, method: Method, recipe: bytes) -> None:
         key, request = opening.request.key, opening.request
         async with self._pool.acquire() as connection, connection.transaction():
             known = await connection.fetchval(
@@ -43,14 +44,15 @@ class PostgresIndexingStore:
                     f" be with its first documents: graphmill index PATH --collection {key.name}"
                 )
             opened = await connection.fetchval(
-                "INSERT INTO runs (id, tenant, collection, workflow_id, method, state, phase)"
-                " VALUES ($1, $2, $3, $4, $5, 'running', 'starting')"
+                "INSERT INTO runs (id, tenant, collection, workflow_id, method, state, phase,"
+                " budget_nano_usd) VALUES ($1, $2, $3, $4, $5, 'running', 'starting', $6)"
                 " ON CONFLICT (id) DO NOTHING RETURNING true",
                 opening.run_id,
                 key.tenant,
                 key.name,
                 opening.workflow_id,
-                request.method,
+                method,
+                None if request.budget_usd is None else round(request.budget_usd * 1e9),
             )
             if not opened:  # this activity ran before and its answer was lost
                 return

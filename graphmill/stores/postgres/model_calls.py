@@ -8,6 +8,7 @@ import asyncpg
 from graphmill.llm.caller import Stored
 from graphmill.llm.calls import ModelAnswer, Payer, Question
 from graphmill.llm.limits import LEASE_SECONDS
+from graphmill.stores.postgres.model_accounts import add_answer
 
 
 class PostgresCallStore:
@@ -69,6 +70,8 @@ class PostgresCallStore:
             )
             if valid:
                 await connection.execute(_RELEASE, payer.key.tenant, key, self._session)
+            # Last, because its row is locked until the end.
+            await add_answer(connection, payer, question.model, answer)
 
     async def release(self, payer: Payer, key: bytes) -> None:
         await self._pool.execute(_RELEASE, payer.key.tenant, key, self._session)

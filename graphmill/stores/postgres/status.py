@@ -5,8 +5,9 @@ from uuid import UUID
 import asyncpg
 
 from graphmill.errors import NotFound
-from graphmill.models import CollectionKey, Phase, RunState
+from graphmill.models import CollectionKey, Method, Phase, RunState
 from graphmill.run_status import DocumentFailure, DocumentTotals, RunStatus
+from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 
 # A status with more failures than this tells the first of them, in the order of their names; how
 # many there are stands in documents.failed, and `documents list --state failed` pages through all.
@@ -14,7 +15,7 @@ MAX_FAILURES = 10_000
 
 _RUN = """
 SELECT r.id, r.tenant, r.collection, r.workflow_id, r.state, r.phase, r.reason, r.started_at,
-       r.ended_at, c.graph_id,
+       r.ended_at, r.method, r.budget_nano_usd, c.graph_id,
        extract(epoch FROM coalesce(r.ended_at, now()) - r.started_at)::float8 AS seconds
 FROM runs r JOIN collections c ON c.tenant = r.tenant AND c.name = r.collection
 """
@@ -33,6 +34,7 @@ class PostgresRunStatus:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._accounts = PostgresModelAccounts(pool)
         self._figures: tuple[int, asyncpg.Record] | None = None
 
     async def find_run(self, tenant: str, run_or_collection: str) -> UUID:
@@ -63,6 +65,21 @@ class PostgresRunStatus:
             f"there is no run {run_or_collection!r}, and no run of a collection of that name"
             f" (tenant {tenant!r}); `graphmill collections list` shows the collections"
         )
+
+    async def run_method(self, run_id: UUID) -> Method | None:
+        """By which method a run reads; None where no worker has opened it yet."""
+        found = await self._pool.fetchval("SELECT method FROM runs WHERE id = $1", run_id)
+        return None if found is None else Method(found)
+
+    async def last_method(self, key: CollectionKey) -> Method | None:
+        """By which method a collection was read last; None where it never was."""
+        found = await self._pool.fetchval(
+            "SELECT method FROM runs WHERE tenant = $1 AND collection = $2"
+            " ORDER BY started_at DESC LIMIT 1",
+            key.tenant,
+            key.name,
+        )
+        return None if found is None else Method(found)
 
     async def run_key(self, run_id: UUID) -> CollectionKey:
         """Which collection a run is of.
@@ -104,6 +121,7 @@ class PostgresRunStatus:
         if with_failures and (counts["failed"] or counts["partial"]):
             failures = await self._failures(row["tenant"], row["collection"])
         figures = await self._graph_figures(row["graph_id"])
+        budget = row["budget_nano_usd"]
         return RunStatus(
             run_id=str(row["id"]),
             workflow_id=row["workflow_id"],
@@ -127,6 +145,9 @@ class PostgresRunStatus:
             relationships=figures["relationships"],
             communities=figures["communities"],
             reports=figures["reports"],
+            model=await self._accounts.run_use(run_id),
+            method=Method(row["method"]),
+            budget_usd=None if budget is None else budget / 1e9,
         )
 
     async def fail_run(self, run_id: UUID, reason: str) -> bool:

@@ -81,6 +81,8 @@ async def test_a_missing_temporal_is_told_with_what_to_do(http: httpx.AsyncClien
     answer = await http.post("/v1/collections/files/index")
     assert "Temporal does not answer" in problem(answer, 503)
     assert answer.headers["retry-after"]
+    for body in ({"method": "standard", "budget_usd": 5}, {"method": None, "budget_usd": 0.5}):
+        problem(await http.post("/v1/collections/files/index", json=body), 503)
 
 
 async def test_a_document_that_is_deleted_without_temporal_leaves_the_graph_later(
@@ -104,6 +106,7 @@ async def test_a_run_that_is_not_there_is_not_found_while_temporal_is_away(
     )
     run = (await http.get(f"/v1/runs/{id}")).json()
     assert (run["run_id"], run["state"], run["documents"]["total"]) == (str(id), "completed", 1)
+    assert (run["method"], run["budget_usd"], run["model"]["steps"]) == ("fast", None, {})
     assert "has ended" in problem(await http.post(f"/v1/runs/{id}/pause"), 409)
     problem(await http.get(f"/v1/runs/{id}", headers={"X-Tenant": "other"}), 503)
 
@@ -116,6 +119,9 @@ async def test_a_run_that_is_not_there_is_not_found_while_temporal_is_away(
         ("index", {"force_rebuild": 1}, "body.force_rebuild"),
         ("index", {"method": "guess"}, "body.method"),
         ("index", {"methd": "fast"}, "body.methd"),
+        ("index", {"budget_usd": -1}, "body.budget_usd"),
+        ("index", {"budget_usd": "5"}, "body.budget_usd"),
+        ("index", {"budget_usd": 1e10}, "body.budget_usd"),
         ("query", {}, "body.question"),
         ("query", {"question": "x", "modus": "local"}, "body.modus"),
     ],

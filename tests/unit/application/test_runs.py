@@ -27,7 +27,7 @@ from graphmill.messages import (
     TASK_QUEUE,
     IndexRequest,
 )
-from graphmill.models import CollectionKey, Phase, RunState
+from graphmill.models import CollectionKey, Method, Phase, RunState
 from graphmill.search_attributes import COLLECTION, TENANT
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.status import PostgresRunStatus
@@ -122,6 +122,16 @@ async def open_row(pool: asyncpg.Pool, run: RunHandle, state: str = "running") -
         run.workflow_id,
         state,
     )
+
+
+async def asked_for(client: Client, run: RunHandle) -> dict[str, Any]:
+    """What a run was started with."""
+    handle = client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
+    async for event in handle.fetch_history_events():
+        payloads = event.workflow_execution_started_event_attributes.input.payloads
+        (value,) = await client.data_converter.decode(payloads)
+        return value
+    raise AssertionError("a history begins with the start")
 
 
 async def end(client: Client, run: RunHandle, how: str) -> None:
@@ -299,6 +309,51 @@ async def test_a_run_whose_place_was_taken_is_not_under_way(
     assert "a later run" in status.reason
 
 
+async def test_what_was_asked_for_reaches_the_run_and_its_words(
+    runs: Runs, client: Client, key: CollectionKey, worker: None
+) -> None:
+    run = await runs.start(IndexRequest(key.name, method=Method.STANDARD, budget_usd=2.5))
+    told = await asked_for(client, run)
+    assert (told["method"], told["budget_usd"]) == ("standard", 2.5)
+    described = await client.get_workflow_handle(run.workflow_id).describe()
+    assert await described.static_details() == "method standard, priority 3, budget $2.5"
+
+
+async def test_who_says_no_method_leaves_it_to_the_run(
+    runs: Runs, client: Client, key: CollectionKey, worker: None
+) -> None:
+    run = await runs.start(IndexRequest(key.name))
+    assert (await asked_for(client, run))["method"] is None
+    described = await client.get_workflow_handle(run.workflow_id).describe()
+    assert "standard where a model endpoint is set" in (await described.static_details() or "")
+
+
+async def test_a_run_that_would_do_something_else_is_not_joined(
+    runs: Runs, pool: asyncpg.Pool, key: CollectionKey, worker: None
+) -> None:
+    run = await runs.start(IndexRequest(key.name))
+    with pytest.raises(RunUnderWay, match="would not keep to this budget"):
+        await runs.start(IndexRequest(key.name, budget_usd=1))
+    assert (await runs.start(IndexRequest(key.name, method=Method.STANDARD))).joined
+    await open_row(pool, run)
+    with pytest.raises(RunUnderWay, match="reads by method fast, not standard"):
+        await runs.start(IndexRequest(key.name, method=Method.STANDARD))
+    assert (await runs.start(IndexRequest(key.name, method=Method.FAST))).joined
+
+
+async def test_documents_leave_the_graph_by_the_method_of_the_last_run(
+    runs: Runs, pool: asyncpg.Pool, client: Client, key: CollectionKey, worker: None
+) -> None:
+    first = await runs.start_as_before(key)
+    assert (await asked_for(client, first))["method"] is None
+    await open_row(pool, first)
+    await end(client, first, "done")
+    await closed(client, first)
+    later = await runs.start_as_before(key)
+    assert later.run_id != first.run_id
+    assert (await asked_for(client, later))["method"] == "fast"
+
+
 async def test_pause_and_resume_reach_the_run(
     runs: Runs, pool: asyncpg.Pool, client: Client, key: CollectionKey, worker: None
 ) -> None:
@@ -351,8 +406,11 @@ async def test_retry_puts_the_failed_in_line_and_starts_a_run(
         key.name,
         document_id("a"),
     )
+    await pool.execute("UPDATE runs SET method = 'standard'")
     retried = await runs.retry(await runs.find("default", run.run_id))
     assert retried.documents == 1
+    # By the method of the last run.
+    assert (await asked_for(client, retried.run))["method"] == "standard"
     assert retried.run.run_id != run.run_id
     assert await pool.fetchval("SELECT state FROM documents") == "pending"
 

@@ -78,6 +78,9 @@ def test_help_imports_nothing_heavy() -> None:
         ("index", "."),
         ("index", ".", "-c", "x", "--method", "magic"),
         ("index", ".", "-c", "x", "--priority", "9"),
+        ("index", ".", "-c", "x", "--budget", "five"),
+        ("index", ".", "-c", "x", "--budget", "-1"),
+        ("index", ".", "-c", "x", "--budget", "nan"),
         ("index", ".", "-c", "x", "--estimate"),
         ("nonsense",),
         ("index", "nothing/here", "-c", "x"),
@@ -107,6 +110,7 @@ def test_wrong_use_ends_with_2_and_no_traceback(tmp_path: Path, words: tuple[str
         ("worker", "cpu"),
         ("api",),
         ("index", ".", "-c", "x"),
+        ("index", ".", "-c", "x", "--method", "standard", "--budget", "0.5"),
     ],
 )
 def test_where_nothing_runs_commands_say_so_and_how_to_start_it(

@@ -1,13 +1,24 @@
-"""The exit code says how a run ended."""
+"""The exit code says how a run ended, the summary what it did."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
-from graphmill.cli.summary import exit_code_of
+from graphmill.cli.progress import follow, phase_words
+from graphmill.cli.summary import exit_code_of, show_summary
+from graphmill.ids import document_id
 from graphmill.models import Phase, RunState
-from graphmill.run_status import DocumentTotals, RunStatus
+from graphmill.run_status import (
+    DocumentFailure,
+    DocumentTotals,
+    ModelUse,
+    RunModelUse,
+    RunStatus,
+)
 
 
-def status(state: RunState, failed: int) -> RunStatus:
+def status(state: RunState, failed: int, partial: int = 0) -> RunStatus:
     return RunStatus(
         run_id="r",
         workflow_id="index/default/c",
@@ -16,7 +27,7 @@ def status(state: RunState, failed: int) -> RunStatus:
         state=state,
         phase=Phase.DONE,
         reason="",
-        documents=DocumentTotals(total=3, done=3 - failed, failed=failed),
+        documents=DocumentTotals(3, 3 - failed - partial, failed, partial=partial),
         failures=(),
         text_units=0,
         entities=0,
@@ -38,7 +49,68 @@ def status(state: RunState, failed: int) -> RunStatus:
         (RunState.CANCELLED, 1, 1),
         (RunState.RUNNING, 1, 0),
         (RunState.PAUSED, 0, 0),
+        (RunState.OVER_BUDGET, 0, 1),
     ],
 )
 def test_exit_codes(state: RunState, failed: int, code: int) -> None:
     assert exit_code_of(status(state, failed)) == code
+
+
+def test_a_run_with_partial_documents_ends_as_one_with_failed_ones() -> None:
+    assert exit_code_of(status(RunState.COMPLETED_WITH_FAILURES, 0, partial=1)) == 3
+
+
+USE = RunModelUse(
+    ModelUse(1234, 56, 7_000_000, 800_000, 2_345_678_901),
+    {
+        "extract_graph": ModelUse(1200, 50, 6_900_000, 790_000, 2_345_000_000),
+        "reports": ModelUse(34, 6, 100_000, 10_000, 678_901),
+    },
+)
+
+
+def test_a_summary_tells_calls_and_money_and_what_is_partial(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = replace(
+        status(RunState.OVER_BUDGET, 1, partial=1),
+        model=USE,
+        budget_usd=2.5,
+        failures=(DocumentFailure(document_id("a"), "a", "model: 1 of 2 text units"),),
+    )
+    show_summary(told)
+    shown = capsys.readouterr()
+    lines = [" ".join(line.split()) for line in (shown.out + shown.err).splitlines()]
+    assert "state over budget" in lines
+    assert "documents 3: 1 done, 1 failed, 1 partial" in lines
+    assert (
+        "model 1,234 calls, 56 answered from before, 7,000,000 tokens in, 800,000 out, $2.35"
+        " of $2.50"
+    ) in lines
+    assert (
+        "reports: 34 calls, 6 answered from before, 100,000 tokens in, 10,000 out, $0.0007" in lines
+    )
+    assert any("reads the 1 failed and 1 partial documents once more" in line for line in lines)
+    assert any("and 1 more: graphmill documents list" in line for line in lines)
+
+
+def test_a_summary_of_a_run_without_a_model_has_no_line_of_models(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show_summary(status(RunState.COMPLETED, 0))
+    assert "model" not in capsys.readouterr().out
+
+
+async def test_progress_tells_calls_and_money(capsys: pytest.CaptureFixture[str]) -> None:
+    running = replace(status(RunState.RUNNING, 0, partial=2), phase=Phase.DOCUMENTS, model=USE)
+
+    async def statuses() -> AsyncIterator[RunStatus]:
+        yield running
+
+    assert await follow(statuses()) is running
+    assert "reading documents: 3/3 2 partial, 1,234 calls, $2.35" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_every_phase_has_words(phase: Phase) -> None:
+    assert phase_words(replace(status(RunState.RUNNING, 0), phase=phase))

@@ -2,10 +2,11 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from graphmill.llm.budgets import Budgets, OverBudget, RunMoney
 from graphmill.llm.caller import ModelCaller, Stored
 from graphmill.llm.calls import InvalidAnswer, Message, ModelAnswer, Payer, Question
 from graphmill.llm.faults import CallRefused
@@ -149,6 +150,36 @@ async def test_bad_answers_of_a_worker_that_died_count() -> None:
     with pytest.raises(InvalidAnswer):
         await ModelCaller(calls, model).ask(PAYER, QUESTION, number)
     assert len(model.asked) == 1
+
+
+@dataclass
+class Money:
+    """A run that may spend nothing."""
+
+    async def run_money(self, run_id: UUID) -> RunMoney:
+        return RunMoney(0)
+
+
+async def test_without_money_what_is_stored_is_told_and_nothing_asked() -> None:
+    calls, model = Calls({QUESTION.key: "7"}), Model([])
+    caller = ModelCaller(calls, model, Budgets(Money(), lambda question, tokens: 1))
+    assert (await caller.ask(PAYER, QUESTION, number))[0] == 7
+    other = Question("test.v1", "a-model", (Message("user", "another?"),))
+    with pytest.raises(OverBudget):
+        await caller.ask(PAYER, other, number)
+    assert not model.asked
+    assert not calls.claimed
+
+
+async def test_questions_whose_answers_were_paid_for_are_told_of() -> None:
+    known: list[tuple[Payer, Question]] = []
+    caller = ModelCaller(
+        Calls(), Model([said("7")]), on_known=lambda payer, asked: known.append((payer, asked))
+    )
+    await asyncio.gather(*(caller.ask(PAYER, QUESTION, number) for _ in range(3)))
+    assert known == [(PAYER, QUESTION)] * 2  # one call, whose answer is that of three
+    await caller.ask(PAYER, QUESTION, number)
+    assert len(known) == 3
 
 
 def test_a_key_depends_on_all_that_the_answer_depends_on() -> None:

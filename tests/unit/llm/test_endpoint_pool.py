@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import pytest
 
@@ -69,6 +70,20 @@ async def open_road(
         retried: list[Retried] = []
         pool = EndpointPool(made, lambda text: len(text) // 4, retried.append)
         yield Road(pool, rows, retried)
+
+
+def test_an_estimate_is_the_price_where_the_question_is_dearest() -> None:
+    def endpoint(name: str, price: float, models: frozenset[str] = frozenset()) -> Endpoint:
+        asked = cast(Any, None)  # it is not
+        return Endpoint(name, asked, asked, models, prompt_price=price, completion_price=2 * price)
+
+    pool = EndpointPool(
+        [endpoint("cheap", 1), endpoint("dear", 3), endpoint("other", 9, frozenset(["b-model"]))],
+        lambda text: len(text),
+    )
+    said = Message("user", "x" * 50)
+    assert pool.estimate(Question("test.v1", "a-model", (said, said)), 10) == 3000 * (100 + 2 * 10)
+    assert pool.estimate(Question("test.v1", "b-model", (said,)), 0) == 9000 * 50
 
 
 async def test_an_answer_has_its_tokens_and_its_price() -> None:

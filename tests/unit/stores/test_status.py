@@ -7,7 +7,7 @@ import pytest
 
 from graphmill.errors import NotFound
 from graphmill.ids import document_id
-from graphmill.models import Phase, RunState
+from graphmill.models import Method, Phase, RunState
 from graphmill.run_status import DocumentFailure, DocumentTotals
 from graphmill.stores.postgres.status import PostgresRunStatus
 
@@ -80,12 +80,56 @@ async def test_the_keys_that_scripts_rely_on_are_there(
         *("seconds", "documents_per_hour"),
     } <= set(told)
     assert told["run_id"] == str(RUN)
-    assert told["documents"] == {"total": 0, "done": 0, "failed": 0, "skipped": 0}
+    assert told["documents"] == {"total": 0, "done": 0, "failed": 0, "skipped": 0, "partial": 0}
     assert told["model"] == {
-        **{"calls": 0, "cached": 0, "prompt_tokens": 0, "completion_tokens": 0, "usd": 0.0}
+        **{"calls": 0, "cached": 0, "prompt_tokens": 0, "completion_tokens": 0, "usd": 0.0},
+        **{"steps": {}, "models": {}},
     }
+    assert (told["method"], told["budget_usd"]) == ("fast", None)
     assert told["seconds"] == pytest.approx(8, abs=0.1)
     assert told["seconds_left"] is None
+
+
+async def test_what_models_cost_is_told_in_all_by_step_and_by_model(
+    status: PostgresRunStatus, pool: asyncpg.Pool
+) -> None:
+    await add_run(pool, RUN, "over_budget", "documents", "10 seconds", "2 seconds")
+    await pool.execute("UPDATE runs SET budget_nano_usd = 50000000, method = 'standard'")
+    for step, model, slot, calls in (
+        ("extract_graph", "a", 0, 3),
+        ("extract_graph", "a", 1, 4),
+        ("reports", "b", 0, 5),
+    ):
+        await pool.execute(
+            "INSERT INTO model_accounts VALUES"
+            " ($1, $2, $3, $4, 'default', 'files', $5::bigint, $5 + 1, 100, 10, 2000000)",
+            *(RUN, step, model, slot, calls),
+        )
+    told = (await status.status(RUN)).to_json()
+
+    def figures(calls: int, rows: int) -> dict[str, float]:
+        tokens = {"prompt_tokens": 100 * rows, "completion_tokens": 10 * rows}
+        return {"calls": calls, "cached": calls + rows, **tokens, "usd": 0.002 * rows}
+
+    one_or_the_other = (figures(7, 2), figures(5, 1))
+    assert told["model"] == figures(12, 3) | {
+        "steps": dict(zip(("extract_graph", "reports"), one_or_the_other, strict=True)),
+        "models": dict(zip(("a", "b"), one_or_the_other, strict=True)),
+    }
+    assert (told["method"], told["budget_usd"], told["state"]) == ("standard", 0.05, "over_budget")
+
+
+async def test_partial_documents_are_told_with_the_failures(
+    status: PostgresRunStatus, pool: asyncpg.Pool
+) -> None:
+    await add_run(pool, RUN, "completed_with_failures", "done", "10 seconds", "2 seconds")
+    await add_document(pool, "1", "done", "5 seconds")
+    await add_document(pool, "2", "partial", "5 seconds")
+    told = await status.status(RUN)
+    assert told.documents == DocumentTotals(total=2, done=1, partial=1)
+    assert [failure.path for failure in told.failures] == ["2"]
+    assert told.documents_left == 0
+    assert told.processed == 2
 
 
 async def test_documents_of_later_runs_do_not_count_for_an_earlier_one(
@@ -143,4 +187,6 @@ async def test_only_a_run_under_way_can_be_written_down_as_failed(
     told = await status.status(RUN)
     assert (told.state, told.reason, told.ended) == (RunState.FAILED, "terminated", True)
     assert not await status.fail_run(RUN, "again")
+    assert await status.run_method(RUN) is Method.FAST
+    assert await status.run_method(uuid4()) is None
     assert (await status.status(RUN)).reason == "terminated"

@@ -1,0 +1,85 @@
+"""The worker that opens a run decides its method where nobody asked for one."""
+
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.runs import RunActivities
+from graphmill.errors import InvalidRequest
+from graphmill.messages import IndexRequest, OpenRun, Recipe
+from graphmill.models import Method
+from graphmill.processing import recipe
+from graphmill.settings import ChunkSettings
+from graphmill.standard.options import StandardOptions
+
+OPTIONS = StandardOptions("a-model", "a-model", "a-model")
+
+
+class Store:
+    """IndexingStore and OptionsStore that only remember."""
+
+    def __init__(self) -> None:
+        self.opened: list[Method] = []
+        self.saved: list[StandardOptions] = []
+
+    async def open_run(self, opening: OpenRun, method: Method, recipe: bytes) -> None:
+        self.opened.append(method)
+
+    async def save_options(self, key: object, options: StandardOptions) -> None:
+        self.saved.append(options)
+
+
+async def open_run(
+    store: Store,
+    method: Method | None,
+    options: StandardOptions | None,
+    *,
+    budget_usd: float | None = None,
+    priced: bool = True,
+) -> Recipe:
+    kept = cast(Any, store)
+    runs = RunActivities(kept, kept, ChunkSettings(), options, recipe, priced=priced)
+    request = IndexRequest("sample", method=method, budget_usd=budget_usd)
+    opening = OpenRun(uuid4(), "index/default/sample", request)
+    return await ActivityEnvironment().run(runs.open_run, opening)
+
+
+@pytest.mark.parametrize(
+    ("asked", "options", "decided"),
+    [
+        (None, None, Method.FAST),
+        (None, OPTIONS, Method.STANDARD),
+        (Method.FAST, OPTIONS, Method.FAST),
+        (Method.STANDARD, OPTIONS, Method.STANDARD),
+    ],
+)
+async def test_the_method_is_what_was_asked_for_else_standard_where_there_is_a_model(
+    asked: Method | None, options: StandardOptions | None, decided: Method
+) -> None:
+    store = Store()
+    made = await open_run(store, asked, options)
+    assert made.method is decided
+    assert store.opened == [decided]
+    standard = decided is Method.STANDARD
+    assert store.saved == ([OPTIONS] if standard else [])
+    assert bool(made.options) is bool(made.extraction) is standard
+
+
+async def test_standard_without_a_model_is_refused_before_anything_is_written() -> None:
+    store = Store()
+    with pytest.raises(InvalidRequest, match="no endpoint is set"):
+        await open_run(store, Method.STANDARD, None)
+    assert not store.opened
+
+
+async def test_a_budget_is_refused_where_nobody_knows_what_a_call_costs() -> None:
+    store = Store()
+    with pytest.raises(InvalidRequest, match="prompt_price"):
+        await open_run(store, None, OPTIONS, budget_usd=5, priced=False)
+    assert not store.opened
+    # No call at all is a budget that can be kept; and without a model nothing costs anything.
+    await open_run(store, None, OPTIONS, budget_usd=0, priced=False)
+    await open_run(store, None, None, budget_usd=5, priced=False)
+    assert store.opened == [Method.STANDARD, Method.FAST]

@@ -1,0 +1,40 @@
+"""What people write to start a run is what the run gets."""
+
+import math
+
+import pytest
+
+from graphmill.errors import InvalidRequest
+from graphmill.messages import IndexRequest
+from graphmill.models import Method
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        IndexRequest("sample"),
+        IndexRequest("sample", "me", Method.STANDARD, True, 1, 2.5),
+        IndexRequest("sample", method=Method.FAST, budget_usd=0.0),
+    ],
+)
+def test_a_request_survives_its_json(request_: IndexRequest) -> None:
+    assert IndexRequest.from_json(request_.to_json()) == request_
+
+
+def test_what_is_not_said_is_left_open() -> None:
+    request = IndexRequest.from_json({"collection": "sample"})
+    assert request.method is None
+    assert request.budget_usd is None
+    # As runs that began before this release wrote it.
+    assert IndexRequest.from_json({"collection": "sample", "method": "fast"}).method is Method.FAST
+
+
+@pytest.mark.parametrize("wrong", ["5", True, -1, -0.001, math.nan, math.inf, 1e10, [5]])
+def test_a_budget_that_is_no_amount_of_dollars_is_refused(wrong: object) -> None:
+    with pytest.raises(InvalidRequest, match="expected is a number of dollars"):
+        IndexRequest.from_json({"collection": "sample", "budget_usd": wrong})
+
+
+def test_whole_dollars_are_a_budget() -> None:
+    request = IndexRequest.from_json({"collection": "sample", "budget_usd": 5})
+    assert request.budget_usd == 5.0
