@@ -84,7 +84,7 @@ class _Joining:
         self._joined: dict[str, list[Decision]] = {}
         self._apart: dict[str, dict[str, Step]] = {}
         for one in decisions:
-            if not one.same and one.step in (Step.PERSON, Step.MODEL):
+            if not one.same:
                 self._apart.setdefault(one.title, {})[one.other] = one.step
                 self._apart.setdefault(one.other, {})[one.title] = one.step
 
@@ -136,7 +136,7 @@ class _Joining:
         }
         if told_apart:
             step, a, b = min(told_apart)
-            return f"a {step} told {a} from {b}"
+            return f"{a} and {b} were told apart ({step})"
         if decision.step is Step.PERSON:
             return ""
         for a, b in sorted((*sorted(pair),) for pair in product(members, others)):

@@ -6,6 +6,7 @@ by how close their descriptions are; what is left of those is for a model. All o
 of the set of entities: their order is never looked at.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -35,7 +36,9 @@ _PERSON = "person"
 # Cosines of "title: description" (docs/decisions/entity-resolution.md).
 _NEAR = 0.8
 _FAR = 0.35
-# Doubtful pairs of one entity that a model is asked about.
+# Pairs whose vectors are in memory at once: one is 8 kB of Python's floats.
+_EMBEDDED_TOGETHER = 1_000
+# Doubtful pairs of one entity, under all its titles, that a model is asked about.
 _MOST_DOUBTS = 5
 
 
@@ -124,6 +127,32 @@ def weigh(
     embed: Callable[[Sequence[str]], Sequence[Sequence[float]]],
 ) -> tuple[tuple[Decision, ...], tuple[NearPair, ...]]:
     """What descriptions decide, and what stays doubtful. An entity without one decides nothing."""
+    decided: list[Decision] = []
+    doubtful: list[NearPair] = []
+    for start in range(0, len(pairs), _EMBEDDED_TOGETHER):
+        part = pairs[start : start + _EMBEDDED_TOGETHER]
+        vectors = _vectors(part, descriptions, embed)
+        for pair in part:
+            one, other = vectors.get(pair.title), vectors.get(pair.other)
+            # Of length 1 each.
+            cosine = None if one is None or other is None else round(sum(map(mul, one, other)), 2)
+            if cosine is not None and cosine < _FAR:
+                reason = f"the descriptions are far from each other ({cosine})"
+                decided.append(_similar(pair, False, reason))
+            elif cosine is not None and cosine >= _NEAR and pair.likeness.trust is Trust.LIKELY:
+                reason = f"{pair.likeness.difference}, and the descriptions are near ({cosine})"
+                decided.append(_similar(pair, True, reason))
+            else:
+                doubtful.append(pair)
+    return tuple(decided), tuple(doubtful)
+
+
+def _vectors(
+    pairs: Sequence[NearPair],
+    descriptions: Mapping[str, str],
+    embed: Callable[[Sequence[str]], Sequence[Sequence[float]]],
+) -> dict[str, Sequence[float]]:
+    """Of "title: description", for pairs of which both have one."""
     told = sorted(
         {
             title
@@ -132,22 +161,7 @@ def weigh(
             for title in (pair.title, pair.other)
         }
     )
-    vectors = dict(zip(told, embed([f"{t}: {descriptions[t]}" for t in told]), strict=True))
-    decided: list[Decision] = []
-    doubtful: list[NearPair] = []
-    for pair in pairs:
-        one, other = vectors.get(pair.title), vectors.get(pair.other)
-        # Of length 1 each.
-        cosine = None if one is None or other is None else round(sum(map(mul, one, other)), 2)
-        if cosine is not None and cosine < _FAR:
-            reason = f"the descriptions are far from each other ({cosine})"
-            decided.append(_similar(pair, False, reason))
-        elif cosine is not None and cosine >= _NEAR and pair.likeness.trust is Trust.LIKELY:
-            reason = f"{pair.likeness.difference}, and the descriptions are near ({cosine})"
-            decided.append(_similar(pair, True, reason))
-        else:
-            doubtful.append(pair)
-    return tuple(decided), tuple(doubtful)
+    return dict(zip(told, embed([f"{t}: {descriptions[t]}" for t in told]), strict=True))
 
 
 def to_ask(
@@ -155,25 +169,25 @@ def to_ask(
     leader: Callable[[str], str],
     known: Collection[tuple[str, str]],
 ) -> tuple[tuple[str, str], ...]:
-    """The pairs that a model is asked about, ascending: once for two groups, of each entity the
-    most alike.
+    """The pairs that a model is asked about, ascending: of two groups the most alike alone, and
+    those of each group that are the most alike.
 
     Args:
         leader: of the group that a title is in by what is decided already.
-        known: pairs of leaders that need not be asked about.
+        known: pairs of leaders, the smaller first, that need not be asked about.
     """
-    best: dict[tuple[str, str], float] = {}
-    for pair in doubtful:
+    best: dict[tuple[str, str], NearPair] = {}
+    by_likeness = sorted(doubtful, key=lambda pair: (-pair.likeness.score, pair))
+    for pair in by_likeness:
         a, b = sorted((leader(pair.title), leader(pair.other)))
         if a != b and (a, b) not in known:
-            best[a, b] = max(best.get((a, b), 0), pair.likeness.score)
-    taken: dict[str, int] = {}
+            best.setdefault((a, b), pair)
+    taken: Counter[str] = Counter()
     asked: list[tuple[str, str]] = []
-    for a, b in sorted(best, key=lambda pair: (-best[pair], pair)):
-        if max(taken.get(a, 0), taken.get(b, 0)) < _MOST_DOUBTS:
-            asked.append((a, b))
-            taken[a] = taken.get(a, 0) + 1
-            taken[b] = taken.get(b, 0) + 1
+    for (a, b), pair in best.items():
+        if max(taken[a], taken[b]) < _MOST_DOUBTS:
+            asked.append((pair.title, pair.other))
+            taken.update((a, b))
     return tuple(sorted(asked))
 
 

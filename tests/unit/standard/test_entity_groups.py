@@ -1,5 +1,7 @@
 """Groups of titles: what contradicts each other never joins, not even through a third."""
 
+import pytest
+
 from graphmill.standard.entity_groups import Groups, ResolvedTitle, group_titles
 from graphmill.standard.same_entities import Decision, SeenTitle, Step
 
@@ -59,12 +61,16 @@ def test_types_and_legal_forms_do_not_join_through_a_third() -> None:
     assert group_titles(seen, decisions).leaders() == {"ACME INC": "ACME"}
 
 
-def test_what_the_model_told_apart_does_not_join_through_a_third() -> None:
+@pytest.mark.parametrize("step", [Step.SIMILAR, Step.MODEL, Step.PERSON])
+def test_what_was_told_apart_does_not_join_through_a_third(step: Step) -> None:
     found = groups(
-        {"AA": 3, "AAB": 2, "AABB": 1}, same("AA", "AAB"), same("AAB", "AABB"), apart("AA", "AABB")
+        {"AA": 3, "AAB": 2, "AABB": 1},
+        same("AA", "AAB"),
+        same("AAB", "AABB"),
+        apart("AA", "AABB", step),
     )
     assert found.leaders() == {"AAB": "AA"}
-    assert found.decisions[-1].reason == "alike; but a model told AA from AABB"
+    assert found.decisions[-1].reason == f"alike; but AA and AABB were told apart ({step})"
 
 
 def test_a_person_overrules_both_ways() -> None:
@@ -83,7 +89,7 @@ def test_a_person_overrules_both_ways() -> None:
     )
 
 
-def test_what_a_person_told_apart_does_not_join_through_a_third() -> None:
+def test_equal_titles_that_a_person_told_apart_do_not_join_through_a_third() -> None:
     found = groups(
         {"A B": 3, "A-B": 2, "A.B": 1},
         same("A B", "A-B", Step.TITLE),
@@ -100,6 +106,8 @@ def test_verdicts_on_titles_that_are_gone_change_nothing() -> None:
 def test_a_group_has_an_end() -> None:
     titles = {f"A{'-' * n}B": n + 1 for n in range(300)}
     first = max(titles, key=lambda title: titles[title])
-    found = groups(titles, *(same(*sorted((first, t)), Step.TITLE) for t in titles if t != first))
+    others = sorted(titles.keys() - {first})
+    pairs = [(min(first, other), max(first, other)) for other in others]
+    found = groups(titles, *(same(one, other, Step.TITLE) for one, other in pairs))
     assert len(found.resolved) == 199
     assert sum(one.same for one in found.decisions) == 199
