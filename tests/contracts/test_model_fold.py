@@ -357,3 +357,12 @@ async def test_two_titles_of_one_thing_in_a_text_unit_are_one_mention(pool: asyn
     assert row is not None
     assert (row["source"], row["target"], row["weight"]) == ("ADA", "BO", 7.0)
     assert row["description"] == "They met."
+
+
+async def test_a_type_counts_by_the_text_units_that_saw_it(pool: asyncpg.Pool) -> None:
+    """Not by titles, of which one text unit may have two for the same thing."""
+    twice = extraction({"ADA": ("person", []), "LADY A": ("person", [])})
+    ship = extraction({"ADA": ("ship", [])})
+    await index_found(pool, {"a.txt": [twice, ship, ship]})
+    await fold(pool, {"LADY A": "ADA"})
+    assert await pool.fetchval("SELECT array_agg(type) FROM entities") == ["ship"]
