@@ -60,14 +60,18 @@ class IndexRequest:
         return CollectionKey(self.tenant, self.collection)
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        """What is left open is left out: workers of a release before know no null."""
+        fields: dict[str, Any] = {
             "collection": self.collection,
             "tenant": self.tenant,
-            "method": None if self.method is None else str(self.method),
             "force_rebuild": self.force_rebuild,
             "priority": self.priority,
-            "budget_usd": self.budget_usd,
         }
+        if self.method is not None:
+            fields["method"] = str(self.method)
+        if self.budget_usd is not None:
+            fields["budget_usd"] = self.budget_usd
+        return fields
 
     @classmethod
     def from_json(cls, value: object) -> "IndexRequest":

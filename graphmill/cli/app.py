@@ -92,6 +92,12 @@ def index(
             " goes on. 0: only answers that are paid for.",
         ),
     ] = None,
+    estimate: Annotated[
+        bool,
+        typer.Option(
+            "--estimate", help="Calls, tokens, money and time, foretold; nothing is run or asked."
+        ),
+    ] = False,
     prune: Annotated[
         bool, typer.Option("--prune", help="Forget documents whose files are gone.")
     ] = False,
@@ -113,6 +119,7 @@ def index(
         force_rebuild=force_rebuild,
         priority=priority,
         budget_usd=budget,
+        estimate=estimate,
         prune=prune,
         tenant=tenant,
         as_json=as_json,

@@ -25,6 +25,7 @@ from graphmill.errors import NotFound
 from graphmill.ids import document_id
 from graphmill.messages import IndexRequest
 from graphmill.models import Answer, CollectionKey, Method
+from graphmill.settings import Settings
 
 # A name that nobody gives to documents of their own: those that are not the dossier's go.
 COLLECTION = "graphmill-demo"
@@ -51,7 +52,7 @@ async def demo(tenant: str | None, *, as_json: bool) -> int:
         find_files, [_EXAMPLES / "dossier"], settings.limits.document_bytes
     )
     questions = load_questions(_EXAMPLES / "questions.json")
-    method = Method.STANDARD if settings.openai_base_url else Method.FAST
+    method = method_for(settings)
     say(
         f"indexing the sample dossier by method {method}:"
         f" {len(found.files)} documents about one matter"
@@ -92,6 +93,11 @@ async def demo(tenant: str | None, *, as_json: bool) -> int:
         if os.environ.get("KEEP") == "1" and session.own_stack:
             await _keep()
     return ERROR if wrong else code
+
+
+def method_for(settings: Settings) -> Method:
+    """With a model where one was named for it; endpoints of graphmill.toml may cost money."""
+    return Method.STANDARD if settings.openai_base_url else Method.FAST
 
 
 def load_questions(path: Path) -> tuple[Question, ...]:

@@ -34,6 +34,7 @@ class IndexOptions:
     force_rebuild: bool
     priority: int
     budget_usd: float | None
+    estimate: bool
     prune: bool
     tenant: str | None
     as_json: bool
@@ -65,6 +66,11 @@ async def index(options: IndexOptions) -> int:
     )
     # Before anything is started: a path that does not exist should cost nobody a second.
     found = await asyncio.to_thread(find_files, options.paths, settings.limits.document_bytes)
+    if options.estimate:
+        # Imported when it is needed: the pool of processes and the clients of models.
+        from graphmill.cli.estimate import show_estimate
+
+        return await show_estimate(found, request.method, settings, as_json=options.as_json)
     start = Parts.RUN if options.wait else None
     async with open_session(settings, start=start) as session:
         uploaded = await upload_files(session, key, found, prune=options.prune)

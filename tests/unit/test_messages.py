@@ -25,6 +25,9 @@ def test_what_is_not_said_is_left_open() -> None:
     request = IndexRequest.from_json({"collection": "sample"})
     assert request.method is None
     assert request.budget_usd is None
+    assert IndexRequest.from_json({"collection": "sample", "method": None}) == request
+    # A worker of an earlier release refuses fields that it does not know.
+    assert not {"method", "budget_usd"} & set(request.to_json())
     # As runs that began before this release wrote it.
     assert IndexRequest.from_json({"collection": "sample", "method": "fast"}).method is Method.FAST
 

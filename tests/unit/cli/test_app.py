@@ -81,7 +81,7 @@ def test_help_imports_nothing_heavy() -> None:
         ("index", ".", "-c", "x", "--budget", "five"),
         ("index", ".", "-c", "x", "--budget", "-1"),
         ("index", ".", "-c", "x", "--budget", "nan"),
-        ("index", ".", "-c", "x", "--estimate"),
+        ("index", ".", "-c", "x", "--estimate", "--method", "standard"),
         ("nonsense",),
         ("index", "nothing/here", "-c", "x"),
         ("index", ".", "-c", "../x"),
@@ -179,3 +179,34 @@ def test_a_server_that_is_away_is_an_error_in_one_line(tmp_path: Path) -> None:
     assert done.stderr.startswith("error: PostgreSQL does not answer")
     assert done.stderr.count("\n") == 1
     assert "hunter2" not in done.stderr
+
+
+PRICED = """
+[[endpoints]]
+name = "nowhere"
+base_url = "http://127.0.0.1:1/v1"
+prompt_price = 0.4
+completion_price = 1.6
+"""
+
+
+def test_an_estimate_needs_nothing_that_runs(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Ada Lovelace met Charles Babbage in London.")
+    words = ("index", "a.txt", "-c", "x", "--estimate")
+    free = run(*words, "--json", home=tmp_path)
+    assert free.returncode == 0, free.stderr
+    assert json.loads(free.stdout) == {"method": "fast", "documents": 1, "calls": 0}
+    (tmp_path / "graphmill.toml").write_text(PRICED)
+    told = json.loads(run(*words, "--json", home=tmp_path).stdout)
+    assert (told["method"], told["documents"], told["text_units"]) == ("standard", 1, 1)
+    assert told["usd"] == pytest.approx(
+        (0.4 * told["prompt_tokens"] + 1.6 * told["completion_tokens"]) / 1e6
+    )
+    assert told["seconds"] > 0
+    assert told["assumptions"]["answer_tokens"] == 600
+    shown = run(*words, home=tmp_path)
+    assert "in all" in shown.stdout
+    assert "Assumed: 600 tokens an answer" in shown.stderr
+    fast = run(*words, "--method", "fast", "--json", home=tmp_path)
+    assert json.loads(fast.stdout)["method"] == "fast"
+    assert not (tmp_path / "home").exists()

@@ -1,10 +1,14 @@
-"""The demo finds what an answer lacks."""
+"""The demo finds what an answer lacks, and asks a model where one was named for it."""
 
+from pathlib import Path
 from uuid import UUID
 
-from graphmill.cli.demo import Question, shortcomings
+import pytest
+
+from graphmill.cli.demo import Question, method_for, shortcomings
 from graphmill.ids import document_id
-from graphmill.models import Answer, Citation
+from graphmill.models import Answer, Citation, Method
+from graphmill.settings import load_settings
 
 QUESTION = Question("Who?", "local", ("the Owner", "of two words"), ("a.txt", "b.txt"))
 
@@ -25,3 +29,14 @@ def test_what_is_not_said_and_not_cited_is_named() -> None:
     assert "b.txt is not cited" in told
     assert "cites 1 documents" in told
     assert "the Owner" not in told
+
+
+def test_the_demo_asks_a_model_where_one_was_named_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    monkeypatch.setenv("OPENAI_API_KEY", "of another program")
+    assert method_for(load_settings()) is Method.FAST
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    assert method_for(load_settings()) is Method.STANDARD

@@ -1,0 +1,87 @@
+"""`graphmill index --estimate`: what a run would cost, without one."""
+
+from rich.table import Table
+
+from graphmill.application.estimates import estimate_files
+from graphmill.application.folder import FoundFiles
+from graphmill.cli.console import emit_json, say, show_table
+from graphmill.cli.progress import duration, file_progress, usd
+from graphmill.errors import InvalidRequest
+from graphmill.estimates import Estimate
+from graphmill.models import Method
+from graphmill.settings import Settings
+from workers.models import standard_options
+
+
+async def show_estimate(
+    found: FoundFiles, method: Method | None, settings: Settings, *, as_json: bool
+) -> int:
+    """By this machine's settings, which are those of the workers or not.
+
+    Raises:
+        InvalidRequest: method standard was asked for, and there is no model.
+    """
+    options = standard_options(settings)
+    if options is None and method is Method.STANDARD:
+        raise InvalidRequest("method standard asks a model, and no endpoint is set here")
+    if options is None or method is Method.FAST:
+        say(f"method fast asks no model: {len(found.files):,} files cost nothing but time")
+        if as_json:
+            emit_json({"method": str(Method.FAST), "documents": len(found.files), "calls": 0})
+        return 0
+    with file_progress() as progress:
+        reading = progress.add_task("reading", total=len(found.files))
+        foretold = await estimate_files(
+            found.files, options, settings, lambda: progress.advance(reading)
+        )
+    if as_json:
+        emit_json({"method": str(Method.STANDARD)} | foretold.to_json())
+    else:
+        _show(foretold)
+    return 0
+
+
+def _show(foretold: Estimate) -> None:
+    unreadable = f", {foretold.unreadable:,} without text" if foretold.unreadable else ""
+    say(
+        f"an estimate for {foretold.documents:,} documents{unreadable},"
+        f" {foretold.text_units:,} different text units, as if none had been read before:"
+    )
+    table = Table("step", "calls", "tokens in", "out", "cost", "time", box=None)
+    for step in foretold.steps:
+        _add_row(
+            table,
+            f"{step.name} ({step.model})",
+            (step.calls, step.prompt_tokens, step.completion_tokens),
+            step.usd,
+            step.seconds,
+        )
+    _add_row(
+        table,
+        "in all",
+        (foretold.calls, foretold.prompt_tokens, foretold.completion_tokens),
+        foretold.usd,
+        foretold.seconds,
+    )
+    show_table(table)
+    assumed = foretold.assumptions
+    say(
+        "Counted: the first questions about each text unit. Assumed:"
+        f" {assumed.answer_tokens} tokens an answer ({assumed.gleaning_answer_tokens} to the"
+        f" questions for what was missed), {assumed.summaries_share:g} summaries and"
+        f" {assumed.reports_share:g} reports for each text unit, and"
+        f" {assumed.answer_tokens_a_second:g} tokens a second and call. The real figures may well"
+        " be half or twice as much; --budget sets an end to them."
+    )
+    if foretold.usd is None:
+        say(
+            "What it costs is not known: set prompt_price and completion_price of [[endpoints]] in"
+            " graphmill.toml."
+        )
+
+
+def _add_row(
+    table: Table, name: str, figures: tuple[int, int, int], cost: float | None, seconds: float
+) -> None:
+    shown = "?" if cost is None else usd(cost)
+    table.add_row(name, *(f"{figure:,}" for figure in figures), shown, duration(seconds))

@@ -1,0 +1,210 @@
+"""What a run of method standard would cost, foretold from the text units of its documents.
+
+Only their number and their tokens are known beforehand. All else is assumed, below: a real model
+says more or less than that, and a collection repeats itself more or less often.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from graphmill.llm.calls import Question
+from graphmill.standard.extract_graph import extract_question, glean_question
+from graphmill.standard.options import StandardOptions
+
+EXTRACT_GRAPH = "extract_graph"
+SUMMARIZE_DESCRIPTIONS = "summarize_descriptions"
+COMMUNITY_REPORTS = "community_reports"
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """Told with every estimate. Tokens are a call's, shares are calls for each text unit.
+
+    Communities: 3,994 for the graph of 1,890 passages of one text unit each (real triples), and as
+    many calls as that for each text unit. Nothing of the rest was measured: it is set where a model
+    that follows the prompts may be expected.
+    """
+
+    answer_tokens: int = 600
+    gleaning_answer_tokens: int = 300
+    summaries_share: float = 2.0
+    summary_prompt_tokens: int = 700
+    summary_answer_tokens: int = 150
+    reports_share: float = 2.1
+    report_prompt_tokens: int = 3000
+    report_answer_tokens: int = 700
+    seconds_before_an_answer: float = 1.0
+    answer_tokens_a_second: float = 50.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of the endpoints that serve a model, together. None: no limit, no price that is known.
+    Prices are dollars for a million tokens, of the dearest."""
+
+    places: int
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    prompt_price: float | None = None
+    completion_price: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The calls of one step. `usd` None: nobody knows the price. `seconds`: at the limits."""
+
+    name: str
+    model: str
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """`unreadable` documents cost nothing; a text that comes twice is asked about once."""
+
+    documents: int
+    unreadable: int
+    text_units: int
+    steps: tuple[Step, ...]
+    assumptions: Assumptions
+
+    @property
+    def calls(self) -> int:
+        return sum(step.calls for step in self.steps)
+
+    @property
+    def prompt_tokens(self) -> int:
+        return sum(step.prompt_tokens for step in self.steps)
+
+    @property
+    def completion_tokens(self) -> int:
+        return sum(step.completion_tokens for step in self.steps)
+
+    @property
+    def usd(self) -> float | None:
+        amounts = [step.usd for step in self.steps]
+        known = [amount for amount in amounts if amount is not None]
+        return sum(known) if len(known) == len(amounts) else None
+
+    @property
+    def seconds(self) -> float:
+        """The steps follow each other."""
+        return sum(step.seconds for step in self.steps)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "documents": self.documents,
+            "unreadable": self.unreadable,
+            "text_units": self.text_units,
+            "calls": self.calls,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "usd": self.usd,
+            "seconds": round(self.seconds, 1),
+            "steps": {
+                step.name: {name: value for name, value in asdict(step).items() if name != "name"}
+                for step in self.steps
+            },
+            "assumptions": asdict(self.assumptions),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """How often a model is asked in a step, and what with."""
+
+    count: int
+    prompt_tokens: int
+    completion_tokens: int
+
+
+def extraction_calls(
+    unit_tokens: Sequence[int],
+    options: StandardOptions,
+    assumed: Assumptions,
+    tokens_of: Mapping[str, int],
+) -> Calls:
+    """Of all text units, given the tokens of each; `tokens_of` as `question_tokens` gives it."""
+    count = prompt = completion = 0
+    for unit in unit_tokens:
+        asked = tokens_of["question"] + unit
+        count, prompt, completion = count + 1, prompt + asked, completion + assumed.answer_tokens
+        said = assumed.answer_tokens
+        for _ in range(options.gleanings):
+            # All that was said before is asked again.
+            asked += said + tokens_of["gleaning"]
+            said = assumed.gleaning_answer_tokens
+            count, prompt, completion = count + 1, prompt + asked, completion + said
+    return Calls(count, prompt, completion)
+
+
+def questions_about(text: str, options: StandardOptions) -> tuple[Question, Question]:
+    """The first question about a text, and the gleaning that follows an answer of `{}`."""
+    asked = extract_question(text, options.extraction_model, options.extract)
+    return asked, glean_question(asked, "{}", options.extract)
+
+
+def estimate(
+    documents: int,
+    unreadable: int,
+    extraction: Calls,
+    text_units: int,
+    options: StandardOptions,
+    limits: Mapping[str, Limits],
+    assumed: Assumptions,
+) -> Estimate:
+    """`limits` by model."""
+    summaries = round(text_units * assumed.summaries_share)
+    reports = round(text_units * assumed.reports_share)
+    planned = (
+        (EXTRACT_GRAPH, options.extraction_model, extraction),
+        (
+            SUMMARIZE_DESCRIPTIONS,
+            options.summaries_model,
+            Calls(
+                summaries,
+                summaries * assumed.summary_prompt_tokens,
+                summaries * assumed.summary_answer_tokens,
+            ),
+        ),
+        (
+            COMMUNITY_REPORTS,
+            options.reports_model,
+            Calls(
+                reports,
+                reports * assumed.report_prompt_tokens,
+                reports * assumed.report_answer_tokens,
+            ),
+        ),
+    )
+    steps = tuple(
+        _step(name, model, calls, limits[model], assumed) for name, model, calls in planned
+    )
+    return Estimate(documents, unreadable, text_units, steps, assumed)
+
+
+def _step(name: str, model: str, calls: Calls, limits: Limits, assumed: Assumptions) -> Step:
+    usd = None
+    if limits.prompt_price is not None and limits.completion_price is not None:
+        usd = (
+            calls.prompt_tokens * limits.prompt_price
+            + calls.completion_tokens * limits.completion_price
+        ) / 1e6
+    in_places = (
+        calls.count * assumed.seconds_before_an_answer
+        + calls.completion_tokens / assumed.answer_tokens_a_second
+    ) / limits.places
+    tokens = calls.prompt_tokens + calls.completion_tokens
+    seconds = max(
+        in_places,
+        60 * calls.count / (limits.requests_per_minute or float("inf")),
+        60 * tokens / (limits.tokens_per_minute or float("inf")),
+    )
+    return Step(
+        name, model, calls.count, calls.prompt_tokens, calls.completion_tokens, usd, seconds
+    )

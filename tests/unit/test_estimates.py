@@ -1,0 +1,70 @@
+"""An estimate counts what is known and says what it assumed."""
+
+import pytest
+
+from graphmill.estimates import Assumptions, Calls, Limits, estimate, extraction_calls
+from graphmill.standard.options import StandardOptions
+
+ASSUMED = Assumptions(
+    answer_tokens=600,
+    gleaning_answer_tokens=300,
+    summaries_share=2,
+    summary_prompt_tokens=100,
+    summary_answer_tokens=10,
+    reports_share=0.5,
+    report_prompt_tokens=1000,
+    report_answer_tokens=100,
+    seconds_before_an_answer=1,
+    answer_tokens_a_second=100,
+)
+TOKENS = {"question": 500, "gleaning": 20}
+
+
+def options(gleanings: int) -> StandardOptions:
+    return StandardOptions("a", "b", "b", gleanings=gleanings)
+
+
+@pytest.mark.parametrize(
+    ("gleanings", "calls"),
+    [
+        (0, Calls(2, 2 * 500 + 30, 2 * 600)),
+        (1, Calls(4, 2 * (2 * 500 + 30) + 2 * 620, 2 * 900)),
+        (2, Calls(6, 3 * (2 * 500 + 30) + 2 * (620 + 620 + 320), 2 * 1200)),
+    ],
+)
+def test_a_gleaning_asks_again_all_that_was_said_before(gleanings: int, calls: Calls) -> None:
+    assert extraction_calls((10, 20), options(gleanings), ASSUMED, TOKENS) == calls
+
+
+def test_money_is_by_each_steps_own_model() -> None:
+    limits = {
+        "a": Limits(10, prompt_price=1, completion_price=10),
+        "b": Limits(10, prompt_price=100, completion_price=1000),
+    }
+    foretold = estimate(3, 1, Calls(4, 2000, 400), 4, options(0), limits, ASSUMED)
+    extraction, summaries, reports = foretold.steps
+    assert (extraction.calls, summaries.calls, reports.calls) == (4, 8, 2)
+    assert extraction.usd == pytest.approx((2000 + 4000) / 1e6)
+    assert summaries.usd == pytest.approx((8 * 100 * 100 + 8 * 10 * 1000) / 1e6)
+    assert foretold.usd == pytest.approx(sum(step.usd or 0 for step in foretold.steps))
+    assert foretold.calls == foretold.to_json()["calls"] == 14
+    unknown = {**limits, "b": Limits(10)}
+    assert estimate(3, 1, Calls(4, 2000, 400), 4, options(0), unknown, ASSUMED).usd is None
+
+
+@pytest.mark.parametrize(
+    ("limits", "seconds"),
+    [
+        # Each call takes 1 s and its 100 tokens another.
+        (Limits(10), 2 * 100 / 10),
+        (Limits(10, requests_per_minute=60), 100),
+        (Limits(10, requests_per_minute=6000), 20),
+        (Limits(10, tokens_per_minute=6000), 600),
+        (Limits(10, requests_per_minute=60, tokens_per_minute=6000), 600),
+    ],
+)
+def test_time_is_that_of_the_tightest_limit(limits: Limits, seconds: float) -> None:
+    calls = Calls(100, 50_000, 10_000)
+    foretold = estimate(1, 0, calls, 0, options(0), {"a": limits, "b": limits}, ASSUMED)
+    assert foretold.steps[0].seconds == pytest.approx(seconds)
+    assert foretold.seconds == pytest.approx(seconds)
