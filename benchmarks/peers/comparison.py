@@ -23,6 +23,7 @@ from tests.support.corpus import long_documents, read_passages, write_file
 from tests.support.model_endpoint import ModelEndpoint, running_endpoint
 
 DOCUMENTS = 100
+QUICK_DOCUMENTS = 10
 CHARACTERS = 5_000
 _OURS = "graphmill"
 
