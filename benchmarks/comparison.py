@@ -21,6 +21,7 @@ from rich.table import Table
 
 from benchmarks.bare_loop import Bare, Functions, measure_bare_loop, measure_functions
 from benchmarks.cpu_time import KINDS
+from benchmarks.peers.comparison import DOCUMENTS, QUICK_DOCUMENTS, compare_peers
 from benchmarks.shared import measure_empty, measure_shared
 from benchmarks.through_temporal import Measured, measure_run
 from benchmarks.workloads import Workload, long_workload, passages_workload
@@ -215,6 +216,12 @@ def shared_folder() -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a small version, about a minute")
-    quick = parser.parse_args().quick
+    parser.add_argument(
+        "--peers", action="store_true", help="then LightRAG and GraphRAG beside method standard"
+    )
+    given = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
-    asyncio.run(_compare(QUICK if quick else FULL, shared_folder()))
+    asyncio.run(_compare(QUICK if given.quick else FULL, shared_folder()))
+    if given.peers:
+        documents = QUICK_DOCUMENTS if given.quick else DOCUMENTS
+        asyncio.run(compare_peers(shared_folder(), console, documents=documents))

@@ -1,4 +1,4 @@
-"""`python benchmarks/run.py [--quick]`: documents an hour, and where the time goes."""
+"""`python benchmarks/run.py [--quick] [--peers]`: documents an hour, and where the time goes."""
 
 import sys
 from pathlib import Path

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from tests.support.model_endpoint.peers import peer_step
 from tests.support.model_endpoint.refusals import bad_request
 
 _MARKER = re.compile(r"# (\w+)\s*$")
@@ -146,7 +147,10 @@ def _message(given: Any) -> Message:
 
 
 def _step(response_format: dict[str, Any], messages: Sequence[Message]) -> str:
-    """The schema's name; without one, the word on the system message's first line."""
+    """What a peer's prompt says; else the schema's name; without one, the word on the system
+    message's first line."""
+    if (step := peer_step(messages[0].text)) is not None:
+        return step
     schema = response_format.get("json_schema")
     if isinstance(schema, dict):
         name = cast(dict[str, Any], schema).get("name")

@@ -5,7 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.model_endpoint.answers import claims, descriptions, graph, reports, resolution
+from tests.support.model_endpoint.answers import (
+    claims,
+    descriptions,
+    graph,
+    graphrag,
+    lightrag,
+    reports,
+    resolution,
+)
 from tests.support.model_endpoint.answers.hashing import number_of
 from tests.support.model_endpoint.answers.obedience import obeyed_line
 from tests.support.model_endpoint.answers.replay import Replay
@@ -28,6 +36,14 @@ _STEPS: dict[str, Callable[[ChatRequest], dict[str, Any]]] = {
     "summarize_description": descriptions.summarize_description,
     "resolve_entities": resolution.resolve_entities,
     "community_report": reports.community_report,
+    "graphrag_report": graphrag.report,
+}
+# Answered in plain text.
+_PLAIN_STEPS: dict[str, Callable[[ChatRequest], str]] = {
+    "graphrag_extract": graphrag.extract,
+    "graphrag_summary": graphrag.summarize,
+    "lightrag_extract": lightrag.extract,
+    "lightrag_summary": lightrag.summarize,
 }
 
 
@@ -41,6 +57,8 @@ def answer_to(request: ChatRequest, behaviour: Behaviour, replay: Replay | None)
         if found is not None:
             return Answer(_json(found), "replayed")
         note = "replay_missed"
+    if (say := _PLAIN_STEPS.get(request.step)) is not None:
+        return Answer(say(request), note)
     make = _STEPS.get(request.step)
     if make is None:
         return Answer(f"Simulated answer {number_of(last_user_text(request)):08x}.", note)

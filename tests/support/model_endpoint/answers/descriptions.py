@@ -10,6 +10,9 @@ _MOST_LINES = 6
 
 
 def summarize_description(request: ChatRequest) -> dict[str, Any]:
-    text = document_text(request)
+    return {"description": summary_of(document_text(request))}
+
+
+def summary_of(text: str) -> str:
     lines = [line.strip()[:80] for line in text.splitlines() if line.strip()][:_MOST_LINES]
-    return {"description": f"Summary {number_of(text):08x}: {'; '.join(lines)}"}
+    return f"Summary {number_of(text):08x}: {'; '.join(lines)}"

@@ -1,12 +1,17 @@
 """extract_graph: entities are the names in a text, related where they share a sentence."""
 
 import re
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
 from tests.support.model_endpoint.answers.hashing import number_of
 from tests.support.model_endpoint.answers.names import Sentence, sentences_in
-from tests.support.model_endpoint.answers.wording import document_text, is_gleaning
+from tests.support.model_endpoint.answers.wording import (
+    answered_before,
+    document_text,
+    is_gleaning,
+)
 from tests.support.model_endpoint.requests import ChatRequest
 
 NOTHING: dict[str, Any] = {"entities": [], "relationships": []}
@@ -19,7 +24,11 @@ _LONG_WORD = re.compile(r"\b[a-zß-öø-ÿ]{9,}\b")
 def extract_graph(request: ChatRequest) -> dict[str, Any]:
     text = document_text(request)
     if is_gleaning(request):
-        return _glean(request, list(sentences_in(text)))
+        return glean_graph(text, _TITLE.findall(answered_before(request)))
+    return find_graph(text)
+
+
+def find_graph(text: str) -> dict[str, Any]:
     first_named: dict[str, str] = {}
     relationships: dict[tuple[str, str], dict[str, Any]] = {}
     for sentence in sentences_in(text):
@@ -47,14 +56,10 @@ def strength_of(source: str, target: str) -> int:
     return 1 + number_of(source, target) % 10
 
 
-def _glean(request: ChatRequest, sentences: list[Sentence]) -> dict[str, Any]:
-    """Up to two more: names that were left out, then long words as concepts."""
-    said = {
-        title.casefold()
-        for message in request.messages
-        if message.role == "assistant"
-        for title in _TITLE.findall(message.text)
-    }
+def glean_graph(text: str, titles: Iterable[str]) -> dict[str, Any]:
+    """Up to two more than these: names that were left out, then long words as concepts."""
+    sentences = list(sentences_in(text))
+    said = {title.casefold() for title in titles}
     more: dict[str, Sentence] = {}
     for sentence in sentences:
         for name in sentence.names:

@@ -12,7 +12,10 @@ _MOST_FINDINGS = 4
 
 
 def community_report(request: ChatRequest) -> dict[str, Any]:
-    text = document_text(request)
+    return report_on(document_text(request))
+
+
+def report_on(text: str) -> dict[str, Any]:
     number = number_of(text)
     named = list(islice((found for found in sentences_in(text) if found.names), _MOST_FINDINGS))
     names = list(dict.fromkeys(name for sentence in named for name in sentence.names))[:3]

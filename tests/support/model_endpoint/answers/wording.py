@@ -20,6 +20,16 @@ def document_text(request: ChatRequest) -> str:
     return asked[0] if is_gleaning(request) else asked[-1]
 
 
+def answered_before(request: ChatRequest) -> str:
+    """All answers that it had before, a line apart."""
+    return "\n".join(message.text for message in request.messages if message.role == "assistant")
+
+
+def first_user_text(request: ChatRequest) -> str:
+    asked = (message.text for message in request.messages if message.role == "user")
+    return next(asked, "")
+
+
 def last_user_text(request: ChatRequest) -> str:
     asked = [message.text for message in request.messages if message.role == "user"]
     return asked[-1] if asked else ""
