@@ -57,7 +57,7 @@ def test_documents_become_answers(http: httpx.Client) -> None:
     run_id = started.json()["run_id"]
     assert http.get(f"/v1/runs/{run_id}").status_code == 200  # from the first moment on
     run = wait_for(http, run_id, "completed", "completed_with_failures")
-    assert run["documents"] == {"total": 3, "done": 2, "failed": 1, "skipped": 0}
+    assert run["documents"] == {"total": 3, "done": 2, "failed": 1, "skipped": 0, "partial": 0}
     assert run["failures"][0]["path"] == "broken.pdf"
 
     question = {"question": "Who met Ada Lovelace in London?", "mode": "local"}

@@ -259,7 +259,15 @@ async def test_collections_are_made_once_listed_by_name_and_deleted_whole(
     listed = await catalog.list_collections("default")
     assert [collection.name for collection in listed] == ["another", "files"]
     assert dict(listed[1].documents) == {
-        **{"total": 1, "uploaded": 1, "pending": 0, "done": 0, "failed": 0, "skipped": 0}
+        **{
+            "total": 1,
+            "uploaded": 1,
+            "pending": 0,
+            "done": 0,
+            "failed": 0,
+            "skipped": 0,
+            "partial": 0,
+        }
     }
     assert [c.name for c in await catalog.list_collections("default", after="another")] == ["files"]
     graph = await pool.fetchval(
