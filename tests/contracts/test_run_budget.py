@@ -31,7 +31,7 @@ from graphmill.models import (
     ProcessedDocument,
     TextUnit,
 )
-from graphmill.processing import recipe
+from graphmill.processing import reading, recipe
 from graphmill.run_status import ModelUse
 from graphmill.settings import load_settings
 from graphmill.standard.options import StandardOptions
@@ -79,7 +79,7 @@ async def read(pool: asyncpg.Pool, key: CollectionKey) -> None:
     assert stored is not None
     parsed = ParsedDocument("txt", NAME, "\n".join(texts))
     assert await store.save_processed(
-        key, stored, ProcessedDocument(parsed, units, ()), b"read", None
+        key, stored, ProcessedDocument(parsed, units, ()), reading(RECIPE, stored.version), None
     )
     await PostgresOptionsStore(pool).save_options(key, OPTIONS)
 
