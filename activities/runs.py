@@ -59,8 +59,9 @@ class RunActivities:
         if options is not None and request.budget_usd and not self._priced:
             raise InvalidRequest(
                 "the run has a budget, and what its models cost is not known; set prompt_price and"
-                " completion_price of every one of [[endpoints]] in graphmill.toml (0 where it"
-                " costs nothing), or index without a budget"
+                " completion_price of every one of [[endpoints]] in graphmill.toml"
+                " (OPENAI_PROMPT_PRICE and OPENAI_COMPLETION_PRICE where there is but that one; 0"
+                " where it costs nothing), or index without a budget"
             )
         async with heartbeating():
             await self._store.open_run(opening, recipe.method, self._document_recipe(recipe))

@@ -140,6 +140,12 @@ class ProviderSettings(BaseModel):
     )
     openai_max_rpm: float | None = Field(default=None, gt=0, validation_alias="OPENAI_MAX_RPM")
     openai_max_tpm: float | None = Field(default=None, gt=0, validation_alias="OPENAI_MAX_TPM")
+    openai_prompt_price: float | None = Field(
+        default=None, ge=0, validation_alias="OPENAI_PROMPT_PRICE"
+    )
+    openai_completion_price: float | None = Field(
+        default=None, ge=0, validation_alias="OPENAI_COMPLETION_PRICE"
+    )
     anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="ANTHROPIC_API_KEY")
     anthropic_model: str | None = Field(
         default=None, min_length=1, validation_alias="ANTHROPIC_MODEL"
@@ -171,6 +177,8 @@ class ProviderSettings(BaseModel):
                     api_key=self.openai_api_key,
                     requests_per_minute=self.openai_max_rpm,
                     tokens_per_minute=self.openai_max_tpm,
+                    prompt_price=self.openai_prompt_price,
+                    completion_price=self.openai_completion_price,
                 )
             )
         if self.anthropic_model:

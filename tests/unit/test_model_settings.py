@@ -57,6 +57,16 @@ def test_an_address_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.model_for(ModelRole.EXTRACTION) == DEFAULT_MODEL
 
 
+def test_prices_are_told_beside_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_MODEL", "some-model")
+    assert not load_settings().model_endpoints[0].priced
+    monkeypatch.setenv("OPENAI_PROMPT_PRICE", "0.4")
+    monkeypatch.setenv("OPENAI_COMPLETION_PRICE", "0")
+    (endpoint,) = load_settings().model_endpoints
+    assert (endpoint.prompt_price, endpoint.completion_price) == (0.4, 0.0)
+    assert endpoint.priced
+
+
 def test_several_endpoints_stand_in_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,3 +111,20 @@ def test_keys_are_in_no_text_of_the_settings(monkeypatch: pytest.MonkeyPatch) ->
     assert endpoint.api_key.get_secret_value() == "sk-secret"
     for text in (repr(settings), str(settings.model_dump()), repr(endpoint)):
         assert "sk-secret" not in text
+
+
+def test_what_to_find_is_set_in_the_file_or_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "graphmill.toml").write_text(
+        '[extraction]\nentity_types = ["ship", "owner"]\nrelationship_types = ["owns"]\n'
+        'patterns = [["owner", "owns", "ship"]]\nstrict = true\n'
+    )
+    schema = load_settings().extraction.graph_schema
+    assert schema.patterns == (("owner", "owns", "ship"),)
+    assert schema.strict
+    monkeypatch.setenv("GRAPHMILL_EXTRACTION_ENTITY_TYPES", "ship, owner, place")
+    assert load_settings().extraction.entity_types == ("ship", "owner", "place")
+    monkeypatch.setenv("GRAPHMILL_EXTRACTION_ENTITY_TYPES", "ship")
+    with pytest.raises(SettingsError, match="pattern .* names a type"):
+        load_settings()
