@@ -126,5 +126,5 @@ def test_what_to_find_is_set_in_the_file_or_the_environment(
     monkeypatch.setenv("GRAPHMILL_EXTRACTION_ENTITY_TYPES", "ship, owner, place")
     assert load_settings().extraction.entity_types == ("ship", "owner", "place")
     monkeypatch.setenv("GRAPHMILL_EXTRACTION_ENTITY_TYPES", "ship")
-    with pytest.raises(SettingsError, match="pattern .* names a type"):
+    with pytest.raises(SettingsError, match=r"pattern .* names a type"):
         load_settings()
