@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graphmill.ids import content_id, document_id, entity_id, relationship_id
@@ -20,6 +20,7 @@ from graphmill.settings import PruneSettings
 from graphmill.stores.postgres.database import open_pool
 from graphmill.stores.postgres.graph import PostgresGraphStore
 from tests.contracts.collections import KEY, index, processed
+from tests.support.examples import on_a_server
 
 pytestmark = pytest.mark.asyncio
 
@@ -195,9 +196,7 @@ async def check_fold(
         min_edge_weight_pct=st.sampled_from([0, 40, 75]),
     ),
 )
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@on_a_server(test=20, soak=100)
 async def test_the_graph_is_the_fold_over_the_extractions(
     database_url: str,
     contents: dict[str, list[dict[tuple[str, ...], int]]],

@@ -14,7 +14,7 @@ from graphmill.models import DocumentState
 from graphmill.standard.cleaning import MAX_TITLE
 from graphmill.standard.extract_graph import MAX_ENTITIES
 from graphmill.stores.postgres.catalog import PostgresCatalog
-from tests.contracts.model_collection import ModelCollection
+from tests.contracts.extracting import ModelCollection
 from tests.support.model_endpoint import ModelEndpoint
 from tests.support.model_endpoint.fixtures import model, model_process
 

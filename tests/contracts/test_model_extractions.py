@@ -11,7 +11,7 @@ from graphmill.models import DocumentState
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from tests.contracts.collections import states, upload
-from tests.contracts.model_collection import ModelCollection
+from tests.contracts.extracting import ModelCollection
 from tests.support.model_endpoint import ModelEndpoint
 from tests.support.model_endpoint.fixtures import model, model_process
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graphmill.errors import NotFound
@@ -21,6 +21,7 @@ from graphmill.stores.postgres.database import open_pool
 from graphmill.stores.postgres.graph import PostgresGraphStore
 from tests.contracts.collections import KEY, states, upload
 from tests.contracts.model_collections import Found, extraction, index_found, read
+from tests.support.examples import on_a_server
 
 TITLES = ("ADA", "BO", "CID", "É", "ZÜRICH", "日本")
 # Joined, two of the long ones have 2,000 characters, or 2,001 and more.
@@ -243,9 +244,7 @@ async def delete(pool: asyncpg.Pool, name: str) -> None:
 
 
 @given(contents=collections, same=resolutions, data=st.data())
-@settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@on_a_server(test=10, soak=100)
 async def test_the_graph_is_the_fold_over_what_the_model_found(
     database_url: str, contents: dict[str, Found], same: dict[str, str], data: st.DataObject
 ) -> None:
