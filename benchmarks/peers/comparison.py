@@ -85,6 +85,7 @@ def show(results: dict[str, Indexed], documents: int, console: Console) -> None:
     row("seconds, first chat call to last", lambda r: f"{r.calls.chat_seconds:.1f}")
     if ours:
         row("  of graphmill's", lambda r: f"{r.calls.chat_seconds / ours.calls.chat_seconds:.2f}")
+    row("seconds of CPU", lambda r: f"{r.cpu_seconds:.1f}")
     row("places busy, first call to last", lambda r: f"{r.calls.share:.0%}")
     row("calls: chat", lambda r: f"{r.calls.chat:,}")
     row("calls: embeddings", lambda r: f"{r.calls.embeddings:,}")
