@@ -10,7 +10,7 @@ from typing import Self
 from pydantic import TypeAdapter, ValidationError
 
 from benchmarks.cpu_time import sample_cpu
-from benchmarks.peers.environments import NotInstalled, Peer, install, python_of, token_tables
+from benchmarks.peers.environments import Peer, is_installed, python_of, token_tables
 from tests.support.model_endpoint import Behaviour, ModelEndpoint
 from tests.support.model_endpoint.stats import Stats
 from tests.support.stack import Stack
@@ -146,23 +146,21 @@ async def measure_peer(peer: Peer, folder: Path, work: Path, endpoint: ModelEndp
     counted.
 
     Raises:
-        NotMeasured: it cannot be had, or did not end, or not well.
+        NotMeasured: it is not installed, or did not end, or not well.
     """
-    try:
-        await install(peer)
-        tables = token_tables()
-    except NotInstalled as error:
-        raise NotMeasured(f"cannot be installed: {error}") from error
+    if not is_installed(peer):
+        raise NotMeasured("it is not installed")
     work.mkdir(parents=True)
     await endpoint.reset()
     log = work.with_suffix(".log")
     environment = _without_foreign(dict(os.environ)) | {
-        "TIKTOKEN_CACHE_DIR": str(tables),
         # Its price list would be fetched at its start.
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "NO_PROXY": "127.0.0.1",
         "PYTHONUNBUFFERED": "1",
     }
+    if (tables := token_tables()) is not None:
+        environment["TIKTOKEN_CACHE_DIR"] = str(tables)
     words = (str(folder), str(work), endpoint.base_url, str(PLACES), str(BEHAVIOUR.dimensions))
     said = await _run_driver(python_of(peer), peer.driver, words, work, log, environment)
     graph = said.graph
