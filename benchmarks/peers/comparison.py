@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.peers.environments import PEERS
+from benchmarks.peers.environments import PEERS, NotInstalled, install, is_installed
 from benchmarks.peers.measuring import (
     BEHAVIOUR,
     PLACES,
@@ -38,6 +38,14 @@ async def compare_peers(
     Args:
         ours: whether graphmill is measured too.
     """
+    # All before anything is measured.
+    for peer in PEERS:
+        if not is_installed(peer):
+            console.print(f"[dim]installing {peer.name} {peer.version}, this once (minutes)[/dim]")
+            try:
+                await install(peer)
+            except NotInstalled as why:
+                console.print(f"  cannot be installed: {why}", markup=False)
     work = Path(tempfile.mkdtemp(prefix="graphmill-peers-"))
     results: dict[str, Indexed] = {}
     try:
@@ -85,6 +93,7 @@ def show(results: dict[str, Indexed], documents: int, console: Console) -> None:
     row("seconds, first chat call to last", lambda r: f"{r.calls.chat_seconds:.1f}")
     if ours:
         row("  of graphmill's", lambda r: f"{r.calls.chat_seconds / ours.calls.chat_seconds:.2f}")
+    row("seconds of CPU", lambda r: f"{r.cpu_seconds:.1f}")
     row("places busy, first call to last", lambda r: f"{r.calls.share:.0%}")
     row("calls: chat", lambda r: f"{r.calls.chat:,}")
     row("calls: embeddings", lambda r: f"{r.calls.embeddings:,}")

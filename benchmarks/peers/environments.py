@@ -49,28 +49,24 @@ def python_of(peer: Peer) -> Path:
     return _folder_of(peer) / "bin" / "python"
 
 
-def token_tables() -> Path:
+def token_tables() -> Path | None:
     """tiktoken's tables, which would else be fetched over the network: GraphRAG's litellm ships
-    them under the names that tiktoken looks for.
-
-    Raises:
-        NotInstalled: they are not there.
-    """
+    them under the names that tiktoken looks for. None: GraphRAG is not installed."""
     pattern = "lib/python*/site-packages/litellm/litellm_core_utils/tokenizers"
-    for found in _folder_of(GRAPHRAG).glob(pattern):
-        return found
-    raise NotInstalled("litellm, which has the token tables, is not in GraphRAG's environment")
+    return next(_folder_of(GRAPHRAG).glob(pattern), None)
+
+
+def is_installed(peer: Peer) -> bool:
+    return (_folder_of(peer) / _DONE).exists()
 
 
 async def install(peer: Peer) -> None:
-    """Minutes, at the first time; nothing, once that is done.
+    """Minutes, and a gigabyte of disk for GraphRAG.
 
     Raises:
         NotInstalled: it could not be.
     """
     folder = _folder_of(peer)
-    if (folder / _DONE).exists():
-        return
     await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     await _run(sys.executable, "-m", "venv", str(folder))

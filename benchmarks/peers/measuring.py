@@ -9,7 +9,8 @@ from typing import Self
 
 from pydantic import TypeAdapter, ValidationError
 
-from benchmarks.peers.environments import NotInstalled, Peer, install, python_of, token_tables
+from benchmarks.cpu_time import sample_cpu
+from benchmarks.peers.environments import Peer, is_installed, python_of, token_tables
 from tests.support.model_endpoint import Behaviour, ModelEndpoint
 from tests.support.model_endpoint.stats import Stats
 from tests.support.stack import Stack
@@ -78,9 +79,10 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """`seconds` of the whole index."""
+    """`seconds` of the whole index, `cpu_seconds` of what works at it, servers included."""
 
     seconds: float
+    cpu_seconds: float
     graph: Graph
     calls: Calls
 
@@ -90,6 +92,7 @@ class _Said:
     """What a driver prints as its last line."""
 
     seconds: float
+    cpu_seconds: float
     graph: Graph
 
 
@@ -114,10 +117,11 @@ async def measure_index(folder: Path, home: Path, endpoint: ModelEndpoint) -> In
     try:
         await asyncio.to_thread(stack.start)
         await endpoint.reset()
-        began = loop.time()
+        before, began = sample_cpu(home), loop.time()
         words = ("index", str(folder), "--collection", "bench", "--method", "standard", "--wait")
         code, status = await asyncio.to_thread(stack.run_json, *words, timeout=MOST_SECONDS)
         seconds = loop.time() - began
+        cpu = sample_cpu(home).since(before)
         stats = await endpoint.stats(arrivals=False)
     except subprocess.TimeoutExpired:
         raise NotMeasured(f"not done after {MOST_SECONDS} s") from None
@@ -134,7 +138,7 @@ async def measure_index(folder: Path, home: Path, endpoint: ModelEndpoint) -> In
         status["relationships"],
         status["reports"],
     )
-    return Indexed(seconds, graph, Calls.of(stats))
+    return Indexed(seconds, sum(cpu.seconds.values()), graph, Calls.of(stats))
 
 
 async def measure_peer(peer: Peer, folder: Path, work: Path, endpoint: ModelEndpoint) -> Indexed:
@@ -142,23 +146,21 @@ async def measure_peer(peer: Peer, folder: Path, work: Path, endpoint: ModelEndp
     counted.
 
     Raises:
-        NotMeasured: it cannot be had, or did not end, or not well.
+        NotMeasured: it is not installed, or did not end, or not well.
     """
-    try:
-        await install(peer)
-        tables = token_tables()
-    except NotInstalled as error:
-        raise NotMeasured(f"cannot be installed: {error}") from error
+    if not is_installed(peer):
+        raise NotMeasured("it is not installed")
     work.mkdir(parents=True)
     await endpoint.reset()
     log = work.with_suffix(".log")
     environment = _without_foreign(dict(os.environ)) | {
-        "TIKTOKEN_CACHE_DIR": str(tables),
         # Its price list would be fetched at its start.
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "NO_PROXY": "127.0.0.1",
         "PYTHONUNBUFFERED": "1",
     }
+    if (tables := token_tables()) is not None:
+        environment["TIKTOKEN_CACHE_DIR"] = str(tables)
     words = (str(folder), str(work), endpoint.base_url, str(PLACES), str(BEHAVIOUR.dimensions))
     said = await _run_driver(python_of(peer), peer.driver, words, work, log, environment)
     graph = said.graph
@@ -167,7 +169,7 @@ async def measure_peer(peer: Peer, folder: Path, work: Path, endpoint: ModelEndp
         raise NotMeasured(f"{graph.documents} documents were indexed, not all")
     if not graph.entities or not graph.relationships:
         raise NotMeasured("the graph is empty: it did not understand the endpoint's answers")
-    return Indexed(said.seconds, graph, Calls.of(stats))
+    return Indexed(said.seconds, said.cpu_seconds, graph, Calls.of(stats))
 
 
 async def _run_driver(

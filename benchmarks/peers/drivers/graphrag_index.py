@@ -48,9 +48,9 @@ async def _index(folder: Path, work: Path, base_url: str, places: int, dimension
     settings = _settings(folder, base_url, places, dimensions)
     (work / "settings.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     config = load_config(work)
-    began = time.monotonic()
+    began, cpu_began = time.monotonic(), time.process_time()
     outputs = await api.build_index(config=config, method="standard")
-    seconds = time.monotonic() - began
+    seconds, cpu_seconds = time.monotonic() - began, time.process_time() - cpu_began
     for output in outputs:
         if output.error is not None:
             raise RuntimeError(f"workflow {output.workflow} failed") from output.error
@@ -61,6 +61,7 @@ async def _index(folder: Path, work: Path, base_url: str, places: int, dimension
 
     return {
         "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
         "graph": {
             "documents": rows("documents"),
             "text_units": rows("text_units"),

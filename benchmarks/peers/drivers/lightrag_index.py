@@ -48,18 +48,19 @@ async def _index(folder: Path, work: Path, base_url: str, places: int, dimension
     )
     await rag.initialize_storages()
     files = sorted(folder.iterdir())
-    began = time.monotonic()
+    began, cpu_began = time.monotonic(), time.process_time()
     await rag.ainsert(
         [file.read_text(encoding="utf-8") for file in files],
         file_paths=[file.name for file in files],
     )
-    seconds = time.monotonic() - began
+    seconds, cpu_seconds = time.monotonic() - began, time.process_time() - cpu_began
     counts = await rag.get_processing_status()
     await rag.finalize_storages()
     graph = networkx.read_graphml(work / "graph_chunk_entity_relation.graphml")
     chunks = json.loads((work / "kv_store_text_chunks.json").read_text(encoding="utf-8"))
     return {
         "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
         "graph": {
             "documents": counts.get("processed", 0),
             "text_units": len(chunks),
