@@ -71,7 +71,6 @@ async def test_a_folder_becomes_a_graph_by_as_few_calls_as_there_can_be(
     stats = await model.stats(arrivals=False)
     assert stats.repeats == 0
     asked = {step: found.answered for step, found in stats.steps.items() if found.answered}
-    print(asked, status)
     units = status["text_units"]
     # Extraction and one gleaning for each text unit; a report for each community.
     assert asked["extract_graph"] == 2 * units
