@@ -3,7 +3,7 @@ BIN := .venv/bin
 # CI=1 turns tests that would be skipped for want of ../shared into failures.
 PYTEST := $(BIN)/python -m pytest
 # Much of a test's time is waiting for servers to start. The files that take longest come first.
-AT_ONCE := --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+AT_ONCE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help install server demo test soak check bench lock
 

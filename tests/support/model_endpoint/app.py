@@ -16,10 +16,11 @@ from tests.support.model_endpoint.requests import read_object
 class App:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
+        self._batches = BatchRoutes(endpoint)
         self._routes = Starlette(
             routes=[
                 Route("/v1/models", self.list_models, methods=["GET"]),
-                *BatchRoutes(endpoint).routes,
+                *self._batches.routes,
                 Route("/control/behaviour", self.show_behaviour, methods=["GET"]),
                 Route("/control/behaviour", self.change_behaviour, methods=["POST"]),
                 Route("/control/stats", self.show_stats, methods=["GET"]),
@@ -64,6 +65,7 @@ class App:
         return JSONResponse(self._endpoint.stats(arrivals=arrivals).to_json())
 
     async def reset(self, request: Request) -> Response:
+        await self._batches.stop()
         self._endpoint.reset()
         return Response(status_code=204)
 

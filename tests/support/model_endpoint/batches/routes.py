@@ -39,6 +39,13 @@ class BatchRoutes:
             Route("/v1/batches/{id}/cancel", self.cancel, methods=["POST"]),
         ]
 
+    async def stop(self) -> None:
+        """Batches of before count for nobody who comes after."""
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
     async def upload(self, request: Request) -> Response:
         self._check_key(request)
         async with request.form() as form:
