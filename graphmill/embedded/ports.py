@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import random
 import socket
 import tempfile
 from collections.abc import AsyncGenerator
@@ -17,8 +18,17 @@ from graphmill.errors import Unavailable
 LOOPBACK = "127.0.0.1"
 
 
+# Below what Linux (32768) and macOS (49152) give to connections that go out: one of those could
+# take a port in the second that a server needs to open it.
+_CHOSEN_FROM = range(15_000, 32_000)
+_TRIES = 100
+
+
 def free_port(host: str = LOOPBACK) -> int:
     """A port that nobody listens on now; somebody else may take it before it is used."""
+    for port in random.sample(_CHOSEN_FROM, _TRIES):
+        if is_free(host, port):
+            return port
     with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as listener:
         listener.bind((host, 0))
         return int(listener.getsockname()[1])

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +44,13 @@ def test_a_port_counts_as_free_right_after_its_server_closed_connections() -> No
         accepted.close()  # the server's side closes first: it stays in TIME_WAIT
         client.close()
     assert is_free(LOOPBACK, port)
+
+
+def test_a_free_port_is_none_that_connections_are_given() -> None:
+    """Else any connection that goes out may take it before its server listens."""
+    given = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first = int(given.read_text().split()[0]) if given.exists() else 49_152
+    assert all(free_port() < first for _ in range(50))
 
 
 async def test_two_stacks_that_start_at_once_do_not_choose_the_same_port() -> None:
