@@ -15,7 +15,7 @@ from temporalio.service import RPCError
 
 from graphmill.errors import GraphmillError, SettingsError, Unavailable
 from graphmill.settings import Settings, load_settings
-from graphmill.stores.postgres.database import migrate, open_pool
+from graphmill.stores.postgres.database import close_pool, migrate, open_pool
 from workers.registry import Role, open_workers
 
 # A server that restarts is back within seconds; a worker that starts before it waits for it.
@@ -80,7 +80,7 @@ async def run_workers(settings: Settings, roles: Sequence[Role]) -> None:
             await asyncio.gather(*running)
     finally:
         stop.set()
-        pool.terminate()
+        await close_pool(pool)
 
 
 async def _connect(settings: Settings, address: str) -> Client:

@@ -1,11 +1,14 @@
 """The connection pool and the migrations."""
 
+import asyncio
+import contextlib
 from importlib import resources
 
 import asyncpg
 
 from graphmill.errors import Unavailable
 
+_CLOSE_SECONDS = 2.0
 # Any number that nobody else locks: one migration at a time over all processes.
 _MIGRATION_LOCK = 0x67726D69
 
@@ -46,6 +49,15 @@ async def open_pool(url: str, max_size: int) -> asyncpg.Pool:
         )
     except _DOWN as error:
         raise _unavailable(error) from error
+
+
+async def close_pool(pool: asyncpg.Pool) -> None:
+    """Close it, in bounded time: a query may hang on a server that is gone."""
+    # Not terminate() at once: a connection that is on its way back into the pool, after an
+    # interrupt, would fail in a task that nobody looks at, whose traceback asyncio prints.
+    with contextlib.suppress(TimeoutError, *_PASSING):
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await pool.close()
 
 
 async def migrate(url: str) -> None:

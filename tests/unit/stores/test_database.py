@@ -1,0 +1,49 @@
+"""The connection pool ends without a word, whatever was under way."""
+
+import asyncio
+import gc
+from typing import Any
+
+import asyncpg
+import pytest
+
+from graphmill.stores.postgres.database import close_pool, open_pool
+
+
+async def test_a_connection_on_its_way_back_when_a_command_is_interrupted_is_no_traceback(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    returning = asyncio.Event()
+    reset = asyncpg.Connection.reset
+
+    async def slow_reset(self: asyncpg.Connection, *, timeout: float | None = None) -> None:
+        returning.set()
+        await asyncio.sleep(0.05)
+        await reset(self, timeout=timeout)
+
+    monkeypatch.setattr(asyncpg.Connection, "reset", slow_reset)
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
+    pool = await open_pool(database_url, 1)
+    asking = asyncio.create_task(pool.fetchval("SELECT 1"))
+    await returning.wait()
+    asking.cancel()
+    await asyncio.wait([asking])
+    await close_pool(pool)
+    await asyncio.sleep(0.1)
+    gc.collect()
+    assert told == []
+
+
+async def test_a_query_that_hangs_holds_nobody_up(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphmill.stores.postgres.database._CLOSE_SECONDS", 0.1)
+    pool = await open_pool(database_url, 1)
+    hanging = asyncio.create_task(pool.fetchval("SELECT pg_sleep(60)"))
+    while not pool.get_size():
+        await asyncio.sleep(0.01)
+    async with asyncio.timeout(5):
+        await close_pool(pool)
+        await asyncio.wait([hanging])
+    assert hanging.exception()
