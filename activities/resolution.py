@@ -15,15 +15,14 @@ from graphmill.llm.faults import QuestionRefused
 from graphmill.messages import GraphRef
 from graphmill.models import CollectionKey
 from graphmill.ports import Embedder, ResolutionStore
+from graphmill.standard.decisions import Decision, Step
 from graphmill.standard.entity_groups import group_titles
 from graphmill.standard.options import OptionsStore, StandardOptions
 from graphmill.standard.resolution import Candidate, read_resolution, resolution_question
 from graphmill.standard.same_entities import (
-    Decision,
     FoundPairs,
     NearPair,
     SeenTitle,
-    Step,
     find_pairs,
     to_ask,
     weigh,

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from api.requests import Application, Tenant
-from api.schemas import Retried, Run, RunRef
+from api.schemas import Retried, RetryBody, Run, RunRef
 from graphmill.application.runs import RunHandle
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
@@ -43,11 +43,14 @@ async def cancel_run(run_id: UUID, app: Application, tenant: Tenant) -> RunRef:
 
 
 @router.post("/{run_id}/retry", status_code=HTTPStatus.ACCEPTED)
-async def retry_run(run_id: UUID, app: Application, tenant: Tenant) -> Retried:
+async def retry_run(
+    run_id: UUID, app: Application, tenant: Tenant, body: RetryBody | None = None
+) -> Retried:
     """Reads the collection's failed and partial documents again, by the method of its last run, in
     a new run or the one under way."""
     run = await app.runs.find(tenant, str(run_id))
-    retried = await app.runs.retry(run)
+    budget_usd = body.budget_usd if body else None
+    retried = await app.runs.retry(run, budget_usd=budget_usd)
     return Retried(documents=retried.documents, **_ref(retried.run).model_dump())
 
 

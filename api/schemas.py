@@ -9,6 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from graphmill.messages import MOST_BUDGET_USD
 from graphmill.models import DocumentState, Method, Phase, RunState
 
+BudgetUsd = (
+    Annotated[float, Field(strict=True, ge=0, le=MOST_BUDGET_USD, allow_inf_nan=False)] | None
+)
+
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -24,13 +28,15 @@ class IndexBody(_Body):
     )
     force_rebuild: Annotated[bool, Field(strict=True)] = False
     priority: Annotated[int, Field(strict=True, ge=1, le=5)] = 3
-    budget_usd: (
-        Annotated[float, Field(strict=True, ge=0, le=MOST_BUDGET_USD, allow_inf_nan=False)] | None
-    ) = Field(
+    budget_usd: BudgetUsd = Field(
         default=None,
         description="The most that models may cost in this run; over it, the run ends in state"
         " over_budget, and the next one goes on.",
     )
+
+
+class RetryBody(_Body):
+    budget_usd: BudgetUsd = Field(default=None, description="As of an index run.")
 
 
 class QueryBody(_Body):

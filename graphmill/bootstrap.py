@@ -9,6 +9,7 @@ import asyncpg
 from temporalio.client import Client
 
 from graphmill.application.documents import Collections, Documents
+from graphmill.application.entities import Entities
 from graphmill.application.exports import Exports
 from graphmill.application.graphmill import Graphmill
 from graphmill.application.health import Health
@@ -18,8 +19,9 @@ from graphmill.embedded.home import Addresses
 from graphmill.models import CollectionKey
 from graphmill.settings import Settings
 from graphmill.stores.postgres.catalog import PostgresCatalog
-from graphmill.stores.postgres.database import open_pool
+from graphmill.stores.postgres.database import close_pool, open_pool
 from graphmill.stores.postgres.status import PostgresRunStatus
+from graphmill.stores.postgres.verdicts import PostgresVerdicts
 
 
 @asynccontextmanager
@@ -37,18 +39,18 @@ async def open_application(settings: Settings, addresses: Addresses) -> AsyncGen
     pool = await open_pool(addresses.database_url, settings.database_connections)
     try:
         catalog = PostgresCatalog(pool)
-        documents = Documents(catalog)
+        documents, status = Documents(catalog), PostgresRunStatus(pool)
         yield Graphmill(
             collections=Collections(catalog),
             documents=documents,
-            runs=Runs(client, catalog, documents, PostgresRunStatus(pool)),
+            entities=Entities(PostgresVerdicts(pool), status),
+            runs=Runs(client, catalog, documents, status),
             search=Search(partial(_load_search, pool)),
             exports=Exports(partial(_export, pool)),
             health=Health(client, pool),
         )
     finally:
-        # close() would wait for a query that hangs on a server that is gone.
-        pool.terminate()
+        await close_pool(pool)
 
 
 def _load_search(pool: asyncpg.Pool) -> dict[str, SearchMode]:

@@ -1,6 +1,7 @@
 """Endpoints of models as settings: [[endpoints]] and [models] of graphmill.toml, or OPENAI_... and
 ANTHROPIC_... for one of each."""
 
+import os
 from enum import StrEnum
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from graphmill.errors import InvalidRequest
+from graphmill.errors import InvalidRequest, SettingsError
 from graphmill.standard.graph_schema import DEFAULT_ENTITY_TYPES, GraphSchema
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -72,6 +73,23 @@ class EndpointSettings(BaseModel):
     @property
     def priced(self) -> bool:
         return self.prompt_price is not None and self.completion_price is not None
+
+
+def key_of(endpoint: EndpointSettings) -> str:
+    """The key that an endpoint is asked with; "" where it needs none.
+
+    Raises:
+        SettingsError: the variable that is to hold it is not set.
+    """
+    if not endpoint.api_key_env:
+        return endpoint.api_key.get_secret_value() if endpoint.api_key else ""
+    key = os.environ.get(endpoint.api_key_env, "")
+    if not key:
+        raise SettingsError(
+            f"endpoint {endpoint.name!r} takes its key from {endpoint.api_key_env}, which is not"
+            " set"
+        )
+    return key
 
 
 class ModelRole(StrEnum):

@@ -24,9 +24,10 @@ from graphmill.models import (
     ProcessedDocument,
 )
 from graphmill.reports import ReportContext
+from graphmill.standard.decisions import Decision
 from graphmill.standard.entity_groups import Groups
 from graphmill.standard.extracted import ModelExtraction
-from graphmill.standard.same_entities import Decision, SeenTitle
+from graphmill.standard.same_entities import SeenTitle
 
 T = TypeVar("T")
 

@@ -1,13 +1,11 @@
 """Endpoints of models as a worker asks them: the fleet's limits, answers that are paid for once."""
 
-import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 import asyncpg
 
-from graphmill.errors import SettingsError
 from graphmill.llm.budgets import Budgets
 from graphmill.llm.caller import ModelCaller
 from graphmill.llm.calls import Payer, Question
@@ -15,7 +13,7 @@ from graphmill.llm.client import Address, open_client
 from graphmill.llm.gate import Gate
 from graphmill.llm.limits import Limits, paced
 from graphmill.llm.pool import Endpoint, EndpointPool, Retried
-from graphmill.model_settings import EndpointSettings, ModelRole
+from graphmill.model_settings import EndpointSettings, ModelRole, key_of
 from graphmill.settings import Settings
 from graphmill.standard.options import StandardOptions
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
@@ -93,11 +91,4 @@ def _limits(given: EndpointSettings, settings: Settings) -> Limits:
 
 
 def _address(given: EndpointSettings) -> Address:
-    key = given.api_key.get_secret_value() if given.api_key else ""
-    if given.api_key_env:
-        key = os.environ.get(given.api_key_env, "")
-        if not key:
-            raise SettingsError(
-                f"endpoint {given.name!r} takes its key from {given.api_key_env}, which is not set"
-            )
-    return Address(given.name, given.base_url, key, given.models)
+    return Address(given.name, given.base_url, key_of(given), given.models)

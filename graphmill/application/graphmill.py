@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from graphmill.application.documents import Collections, Documents
+from graphmill.application.entities import Entities
 from graphmill.application.exports import Exports
 from graphmill.application.health import Health
 from graphmill.application.runs import RunHandle, Runs
 from graphmill.application.search import Search
 from graphmill.errors import Unavailable
 from graphmill.models import CollectionKey
+from graphmill.standard.decisions import Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,7 @@ class Graphmill:
 
     collections: Collections
     documents: Documents
+    entities: Entities
     runs: Runs
     search: Search
     exports: Exports
@@ -32,11 +35,40 @@ class Graphmill:
             Unavailable: says so where the documents are gone and only the run could not start.
         """
         await self.documents.delete(key, ids)
+        return await self._change_graph(key, "the documents are deleted")
+
+    async def decide_entities(
+        self, key: CollectionKey, title: str, other: str, *, same: bool, reason: str = ""
+    ) -> tuple[Decision, RunHandle]:
+        """Keep what a person says of two titles, and start or join the run that makes it so.
+
+        Raises:
+            InvalidRequest: the titles are one, or none; the collection is read by method fast.
+            NotFound: there is no such collection, or its graph has no such title.
+            Unavailable: says so where it is kept and only the run could not start.
+        """
+        verdict = await self.entities.decide(key, title, other, same=same, reason=reason)
+        return verdict, await self._change_graph(key, "this is kept")
+
+    async def undecide_entities(
+        self, key: CollectionKey, title: str, other: str
+    ) -> tuple[tuple[str, str], RunHandle]:
+        """Forget what a person said of two titles, and start or join the run that makes it so.
+
+        Raises:
+            InvalidRequest: the titles are one, or none.
+            NotFound: nobody said anything of them.
+            Unavailable: says so where it is forgotten and only the run could not start.
+        """
+        pair = await self.entities.undecide(key, title, other)
+        return pair, await self._change_graph(key, "this is forgotten")
+
+    async def _change_graph(self, key: CollectionKey, done: str) -> RunHandle:
         try:
             return await self.runs.start_as_before(key)
         except Unavailable as error:
             raise Unavailable(
-                f"the documents are deleted, but the graph holds them until the next run: {error}"
+                f"{done}, but the graph stays as it was until the next run: {error}"
             ) from error
 
     async def delete_collection(self, key: CollectionKey) -> None:

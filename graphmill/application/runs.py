@@ -28,6 +28,7 @@ from graphmill.messages import (
     RESUME,
     TASK_QUEUE,
     IndexRequest,
+    check_budget,
     index_workflow_id,
 )
 from graphmill.models import CollectionKey, Phase, RunState
@@ -156,8 +157,15 @@ class Runs:
         Raises:
             NotFound: there is no such collection.
         """
+        return await self.start(await self._as_before(key, priority))
+
+    async def _as_before(
+        self, key: CollectionKey, priority: int, budget_usd: float | None = None
+    ) -> IndexRequest:
         method = await self._status.last_method(key)
-        return await self.start(IndexRequest(key.name, key.tenant, method, priority=priority))
+        return IndexRequest(
+            key.name, key.tenant, method, priority=priority, budget_usd=check_budget(budget_usd)
+        )
 
     @tells_outages
     async def find(self, tenant: str, run_or_collection: str) -> RunHandle:
@@ -268,16 +276,25 @@ class Runs:
             raise _ended_if_not_found(error, run) from error
 
     @tells_outages
-    async def retry(self, run: RunHandle, *, priority: int = 3) -> Retry:
+    async def retry(
+        self, run: RunHandle, *, priority: int = 3, budget_usd: float | None = None
+    ) -> Retry:
         """Put the collection's failed and partial documents back in line, and start its run, by the
         method of the last one, or join it.
 
         Raises:
+            InvalidRequest: the budget is none.
             NotFound: the collection was deleted.
+            RunUnderWay: there is a budget, and a run that would not keep to it; nothing is put back
+                in line.
         """
         key = CollectionKey(run.tenant, run.collection)
+        request = await self._as_before(key, priority, budget_usd)
+        under_way = await self._describe(index_workflow_id(key))
+        if _is_open(under_way):
+            await self._refuse_to_join(request, UUID(_first_run_id(under_way)))
         documents = await self._documents.retry_failed(key)
-        return Retry(documents, await self.start_as_before(key, priority=priority))
+        return Retry(documents, await self.start(request))
 
     async def cancel_collection(self, key: CollectionKey) -> None:
         """End a collection's run if there is one, and wait (a minute at most) until it has ended.

@@ -23,7 +23,11 @@ app = typer.Typer(
 )
 documents = typer.Typer(help="List, show and delete documents.", no_args_is_help=True)
 collections = typer.Typer(help="List, show and delete collections.", no_args_is_help=True)
+entities = typer.Typer(
+    help="Which titles mean one entity: what was decided, and what you say.", no_args_is_help=True
+)
 app.add_typer(documents, name="documents")
+app.add_typer(entities, name="entities")
 app.add_typer(collections, name="collections")
 
 
@@ -39,6 +43,15 @@ Json = Annotated[
     bool, typer.Option("--json", help="One JSON document on stdout; progress on stderr.")
 ]
 Collection = Annotated[str, typer.Option("--collection", "-c", metavar="NAME", help="Collection.")]
+Budget = Annotated[
+    float | None,
+    typer.Option(
+        "--budget",
+        metavar="USD",
+        help="The most that models may cost in this run; over it, the run ends and the next goes"
+        " on. 0: only answers that are paid for.",
+    ),
+]
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's id, or a collection's name (its latest run).")
 ]
@@ -83,15 +96,7 @@ def index(
     priority: Annotated[
         int, typer.Option(min=1, max=5, help="1 goes before 5 where runs compete.")
     ] = 3,
-    budget: Annotated[
-        float | None,
-        typer.Option(
-            "--budget",
-            metavar="USD",
-            help="The most that models may cost in this run; over it, the run ends and the next"
-            " goes on. 0: only answers that are paid for.",
-        ),
-    ] = None,
+    budget: Budget = None,
     estimate: Annotated[
         bool,
         typer.Option(
@@ -169,14 +174,16 @@ def cancel(name: RunName, tenant: Tenant = None, as_json: Json = False) -> None:
 
 
 @app.command()
-def retry(name: RunName, tenant: Tenant = None, as_json: Json = False) -> None:
+def retry(
+    name: RunName, budget: Budget = None, tenant: Tenant = None, as_json: Json = False
+) -> None:
     """Read the failed and partial documents of a collection again.
 
     By the method of its last run.
     """
     from graphmill.cli.runs import retry
 
-    run(lambda: retry(name, tenant, as_json=as_json))
+    run(lambda: retry(name, budget, tenant, as_json=as_json))
 
 
 @app.command()
@@ -265,6 +272,70 @@ def delete_documents(
     from graphmill.cli.documents import delete_documents
 
     run(lambda: delete_documents(tuple(names), collection, tenant, as_json=as_json))
+
+
+Title = Annotated[str, typer.Argument(metavar="TITLE", help="An entity's title.")]
+OtherTitle = Annotated[str, typer.Argument(metavar="OTHER", help="Another's.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for those who look later.")]
+
+
+@entities.command("decisions")
+def decisions(
+    collection: Collection,
+    step: Annotated[
+        str | None, typer.Option(help="Only by: title, similar, model or person.")
+    ] = None,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """What was decided of titles that may mean one thing, by whom and why."""
+    from graphmill.cli.entities import decisions
+
+    run(lambda: decisions(collection, step, tenant, as_json=as_json))
+
+
+@entities.command("merge")
+def merge_entities(
+    title: Title,
+    other: OtherTitle,
+    collection: Collection,
+    reason: Reason = "",
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Say that two titles mean one thing, and start the run that makes the graph so."""
+    from graphmill.cli.entities import decide
+
+    run(lambda: decide(title, other, collection, reason, tenant, same=True, as_json=as_json))
+
+
+@entities.command("split")
+def split_entities(
+    title: Title,
+    other: OtherTitle,
+    collection: Collection,
+    reason: Reason = "",
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Say that two titles mean two things, and start the run that makes the graph so."""
+    from graphmill.cli.entities import decide
+
+    run(lambda: decide(title, other, collection, reason, tenant, same=False, as_json=as_json))
+
+
+@entities.command("undecide")
+def undecide_entities(
+    title: Title,
+    other: OtherTitle,
+    collection: Collection,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Take back what you said of two titles, and start the run that makes the graph so."""
+    from graphmill.cli.entities import undecide
+
+    run(lambda: undecide(title, other, collection, tenant, as_json=as_json))
 
 
 @collections.command("list")

@@ -8,6 +8,7 @@ from rich.text import Text
 from temporalio.client import Client
 
 from graphmill.application.doctor import Check, check_database, check_machine, check_temporal
+from graphmill.application.endpoint_check import check_endpoints
 from graphmill.cli.console import cell, emit_json, show_table
 from graphmill.cli.running import ERROR
 from graphmill.cli.session import find_addresses, settings_for
@@ -82,6 +83,8 @@ async def _checks(settings: Settings) -> AsyncIterator[Check]:
             yield check
     if addresses.api_url:
         yield await _check_api(addresses.api_url)
+    async for check in check_endpoints(settings):
+        yield check
 
 
 async def _check_api(url: str) -> Check:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from graphmill.application.documents import collection_key, document_to_json
 from graphmill.cli.console import cell, emit_json, say, show_table
-from graphmill.cli.progress import usd
+from graphmill.cli.progress import model_words
 from graphmill.cli.session import open_session, settings_for
 from graphmill.errors import InvalidRequest
 from graphmill.ids import document_id
@@ -69,7 +69,7 @@ async def show_document(
         "text units": f"{shown.text_units:,}",
         "creation date": shown.creation_date.astimezone(UTC).isoformat(timespec="seconds"),
         "version": shown.version,
-        "model": f"{use.calls:,} calls, {usd(use.usd)}, over all runs" if use.calls else "",
+        "model": f"{model_words(use)}, over all runs" if use.calls else "",
     }
     for name, value in rows.items():
         if str(value):

@@ -98,7 +98,7 @@ def _details(status: RunStatus) -> str:
         f"{counts.partial} partial" if counts.partial else "",
     ]
     if used.calls or used.cached:
-        parts.append(f"{used.calls:,} calls, {usd(used.usd)}")
+        parts.append(f"{used.calls:,} calls{_cost(used)}")
     if status.processed:
         parts.append(f"{status.documents_per_hour:,.0f} documents/h")
     if status.seconds_left is not None:
@@ -106,13 +106,19 @@ def _details(status: RunStatus) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def model_words(use: ModelUse) -> str:
+def model_words(use: ModelUse, budget_usd: float | None = None) -> str:
     """For people: how often models were asked, what they read and wrote, and what it cost."""
     known = f", {use.cached:,} answered from before" if use.cached else ""
+    cost = _cost(use) if budget_usd is None else f", {usd(use.usd)} of {usd(budget_usd)}"
     return (
         f"{use.calls:,} calls{known}, {use.prompt_tokens:,} tokens in,"
-        f" {use.completion_tokens:,} out, {usd(use.usd)}"
+        f" {use.completion_tokens:,} out{cost}"
     )
+
+
+def _cost(use: ModelUse) -> str:
+    """Nothing where it is nothing: that may only mean that nobody has set a price."""
+    return f", {usd(use.usd)}" if use.usd else ""
 
 
 def usd(amount: float) -> str:

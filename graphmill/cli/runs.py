@@ -64,10 +64,10 @@ async def cancel(name: str, tenant: str | None, *, as_json: bool) -> int:
     )
 
 
-async def retry(name: str, tenant: str | None, *, as_json: bool) -> int:
+async def retry(name: str, budget_usd: float | None, tenant: str | None, *, as_json: bool) -> int:
     async with open_session(settings_for(tenant)) as session:
         run = await session.app.runs.find(session.tenant, name)
-        retried = await session.app.runs.retry(run)
+        retried = await session.app.runs.retry(run, budget_usd=budget_usd)
     if as_json:
         emit_json(
             {

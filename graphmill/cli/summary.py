@@ -3,7 +3,7 @@
 from rich.table import Table
 
 from graphmill.cli.console import cell, out, say, show_table
-from graphmill.cli.progress import duration, model_words, phase_words, usd
+from graphmill.cli.progress import duration, model_words, phase_words
 from graphmill.cli.running import DOCUMENTS_FAILED, ERROR
 from graphmill.models import RunState
 from graphmill.run_status import RunStatus
@@ -56,8 +56,7 @@ def _add_model(table: Table, status: RunStatus) -> None:
     """In all, and by step where there are several."""
     use = status.model
     if use.total.calls or use.total.cached or status.budget_usd is not None:
-        budget = "" if status.budget_usd is None else f" of {usd(status.budget_usd)}"
-        table.add_row("model", f"{model_words(use.total)}{budget}")
+        table.add_row("model", model_words(use.total, status.budget_usd))
     if len(use.steps) > 1:
         for step, figures in use.steps.items():
             table.add_row("", f"{step}: {model_words(figures)}")

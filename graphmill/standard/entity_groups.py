@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 
-from graphmill.standard.same_entities import Decision, SeenTitle, Step, types_contradict
+from graphmill.standard.decisions import Decision, Step
+from graphmill.standard.same_entities import SeenTitle, types_contradict
 from graphmill.standard.title_forms import title_form, title_key
 from graphmill.standard.title_likeness import contradiction
 
@@ -133,6 +134,8 @@ class _Joining:
             (self._apart[a][b], *sorted((a, b)))
             for a in members
             for b in self._apart.get(a, {}).keys() & set(others)
+            # What a person joins, only a person parts.
+            if decision.step is not Step.PERSON or self._apart[a][b] is Step.PERSON
         }
         if told_apart:
             step, a, b = min(told_apart)

@@ -9,12 +9,12 @@ of the set of entities: their order is never looked at.
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import combinations, groupby
 from operator import mul
 
 from rapidfuzz.fuzz import ratio
 
+from graphmill.standard.decisions import Decision, Step
 from graphmill.standard.title_forms import title_form, title_key
 from graphmill.standard.title_likeness import Likeness, Trust, likeness
 
@@ -42,15 +42,6 @@ _EMBEDDED_TOGETHER = 1_000
 _MOST_DOUBTS = 5
 
 
-class Step(StrEnum):
-    """By which step of the cascade a pair was decided."""
-
-    TITLE = "title"
-    SIMILAR = "similar"
-    MODEL = "model"
-    PERSON = "person"
-
-
 @dataclass(frozen=True, slots=True, order=True)
 class SeenTitle:
     """An entity of the live extractions: `type` as most saw it, "" if none did; `frequency` is in
@@ -59,17 +50,6 @@ class SeenTitle:
     title: str
     type: str
     frequency: int
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Decision:
-    """Whether two titles, the smaller first, mean one thing."""
-
-    title: str
-    other: str
-    same: bool
-    step: Step
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,6 +1,7 @@
 """Method standard as a user has it: a stack, a folder, an endpoint over HTTP."""
 
 import asyncio
+import json
 import shutil
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -108,6 +109,39 @@ async def test_a_changed_document_asks_for_its_own_and_gives_the_graph_of_a_firs
     assert code == 0
     one = await tables(stack, tmp_path / "one", "one")
     assert one == await tables(stack, tmp_path / "other", "other")
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_person_says_which_entities_are_one_and_takes_it_back(
+    stack: Stack, folder: Path, tmp_path: Path
+) -> None:
+    async def run(*words: str) -> Any:
+        code, told = await asyncio.to_thread(stack.run_json, *words)
+        assert code == 0, told
+        return told
+
+    await run("index", str(folder), "--collection", "said", "--wait")
+    before = await tables(stack, tmp_path / "before", "said")
+    titles = sorted(json.loads(line)["title"] for line in before["entities.jsonl"].splitlines())
+    one, other = titles[0], titles[-1]
+
+    said = await run(
+        "entities", "merge", other.lower(), one, "--collection", "said", "--reason", "I know both"
+    )
+    assert (said["title"], said["other"], said["same"]) == (one, other, True)
+    await run("status", said["run_id"], "--watch")
+    told = await run("entities", "decisions", "--collection", "said", "--step", "person")
+    assert told["decisions"] == [
+        {"title": one, "other": other, "same": True, "step": "person", "reason": "I know both"}
+    ]
+    merged = await tables(stack, tmp_path / "merged", "said")
+    now = {json.loads(line)["title"] for line in merged["entities.jsonl"].splitlines()}
+    assert len(now & {one, other}) == 1
+    assert len(now) == len(titles) - 1
+
+    gone = await run("entities", "undecide", one, other, "--collection", "said")
+    await run("status", gone["run_id"], "--watch")
+    assert await tables(stack, tmp_path / "after", "said") == before
 
 
 @pytest.mark.asyncio(loop_scope="module")

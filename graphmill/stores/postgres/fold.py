@@ -88,7 +88,7 @@ async def open_graph(
 ) -> int | None:
     """A new graph without rows, in place of what an earlier attempt left behind; None where the
     published one is what this fold would give, unless it is to be made `afresh`."""
-    digest = _digest(fold, versions) + await _documents_digest(connection, key, fold)
+    digest = _digest(fold, versions) + await _input_digest(connection, key, fold)
     if not afresh:
         published = await connection.fetchval(
             "SELECT g.digest FROM collections c JOIN graphs g ON g.id = c.graph_id"
@@ -116,9 +116,9 @@ async def empty_graph(
 ) -> None:
     """Make an opened graph ready to be folded, perhaps again.
 
-    Where documents have changed since it was opened, what was decided then (which entities are the
-    same) may not be of these: its digest becomes one that nothing has, so that the next run makes a
-    graph anew.
+    Where documents or verdicts have changed since it was opened, what was decided then (which
+    entities are the same) may not be of these: its digest becomes one that nothing has, so that the
+    next run makes a graph anew.
 
     Raises:
         NotFound: it is gone, or published.
@@ -128,7 +128,7 @@ async def empty_graph(
         "UPDATE graphs SET digest = CASE WHEN substr(digest, $3) = $2 THEN digest ELSE '' END"
         " WHERE id = $1 AND NOT published RETURNING true",
         graph_id,
-        await _documents_digest(connection, key, fold),
+        await _input_digest(connection, key, fold),
         hashlib.sha256().digest_size + 1,
     )
     if not opened:
@@ -162,7 +162,7 @@ async def fill_graph(
 
 
 def _digest(fold: Fold, versions: str) -> bytes:
-    """Of all that a graph is a function of, its documents aside."""
+    """Of all that a graph is a function of, its documents and what people say of them aside."""
     numbers = json.dumps(fold.numbers, sort_keys=True)
     states = " ".join(fold.states)
     return hashlib.sha256(
@@ -170,17 +170,27 @@ def _digest(fold: Fold, versions: str) -> bytes:
     ).digest()
 
 
-async def _documents_digest(connection: _Connection, key: CollectionKey, fold: Fold) -> bytes:
-    """Of the documents as read. The reason tells how much of a partial one has been read."""
-    return await connection.fetchval(
-        "SELECT sha256(convert_to(coalesce(string_agg(encode(sha256(convert_to("
-        "concat_ws(' ', id, encode(version, 'hex'), encode(recipe, 'hex'), creation_date, reason),"
-        " 'UTF8')), 'hex'), ' ' ORDER BY name), ''), 'UTF8'))"
-        " FROM documents WHERE tenant = $1 AND collection = $2 AND state = ANY($3)",
-        key.tenant,
-        key.name,
-        fold.states,
-    )
+async def _input_digest(connection: _Connection, key: CollectionKey, fold: Fold) -> bytes:
+    """Of the documents as read, and of what people say of titles. The reason tells how much of a
+    partial document has been read."""
+    return await connection.fetchval(_INPUT_DIGEST, key.tenant, key.name, fold.states)
+
+
+_INPUT_DIGEST = """
+SELECT sha256(convert_to(
+    coalesce(documents, '') || coalesce(' verdicts ' || verdicts, ''), 'UTF8'))
+FROM (
+    SELECT string_agg(encode(sha256(convert_to(concat_ws(
+        ' ', id, encode(version, 'hex'), encode(recipe, 'hex'), creation_date, reason
+    ), 'UTF8')), 'hex'), ' ' ORDER BY name) AS documents
+    FROM documents WHERE tenant = $1 AND collection = $2 AND state = ANY($3)
+) AS read, (
+    SELECT string_agg(encode(sha256(convert_to(
+        jsonb_build_array(title, other, same, reason)::text, 'UTF8')), 'hex'), ' '
+        ORDER BY title, other) AS verdicts
+    FROM resolution_verdicts WHERE tenant = $1 AND collection = $2
+) AS said
+"""
 
 
 async def _filled_in(connection: _Connection, key: CollectionKey, graph_id: int, fold: Fold) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Collection, Sequence
 import asyncpg
 
 from graphmill.models import CollectionKey
+from graphmill.standard.decisions import Decision, Step
 from graphmill.standard.entity_groups import Groups
-from graphmill.standard.same_entities import Decision, SeenTitle, Step
+from graphmill.standard.same_entities import SeenTitle
 
 # Of an entity, what a model and the embedder are told.
 _DESCRIPTIONS = 3

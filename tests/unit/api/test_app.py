@@ -90,7 +90,7 @@ async def test_a_document_that_is_deleted_without_temporal_leaves_the_graph_late
 ) -> None:
     await upload(http, "a.txt")
     answer = await http.delete(f"/v1/collections/files/documents/{document_id('a.txt')}")
-    assert "the documents are deleted, but the graph holds them" in problem(answer, 503)
+    assert "the documents are deleted, but the graph stays as it was" in problem(answer, 503)
 
 
 async def test_a_run_that_is_not_there_is_not_found_while_temporal_is_away(

@@ -17,7 +17,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from graphmill.application.documents import Documents
 from graphmill.application.runs import RunEnded, RunHandle, Runs, RunUnderWay
-from graphmill.errors import NotFound, Unavailable
+from graphmill.errors import InvalidRequest, NotFound, Unavailable
 from graphmill.ids import document_id
 from graphmill.messages import (
     ADD_DOCUMENTS,
@@ -413,6 +413,28 @@ async def test_retry_puts_the_failed_in_line_and_starts_a_run(
     assert (await asked_for(client, retried.run))["method"] == "standard"
     assert retried.run.run_id != run.run_id
     assert await pool.fetchval("SELECT state FROM documents") == "pending"
+
+
+async def test_a_retry_with_a_budget_joins_no_run_that_would_not_keep_to_it(
+    runs: Runs, pool: asyncpg.Pool, client: Client, key: CollectionKey, worker: None
+) -> None:
+    run = await runs.start(IndexRequest(key.name))
+    await open_row(pool, run)
+    await pool.execute(
+        "INSERT INTO documents (tenant, collection, id, name, version, size, creation_date, state)"
+        " VALUES ('default', $1, $2, 'a', '', 0, now(), 'failed')",
+        key.name,
+        document_id("a"),
+    )
+    with pytest.raises(RunUnderWay, match="budget"):
+        await runs.retry(run, budget_usd=1.5)
+    assert await pool.fetchval("SELECT state FROM documents") == "failed"
+    await end(client, run, "done")
+    await closed(client, run)
+    retried = await runs.retry(run, budget_usd=1.5)
+    assert (await asked_for(client, retried.run))["budget_usd"] == 1.5
+    with pytest.raises(InvalidRequest, match="budget_usd is -1"):
+        await runs.retry(run, budget_usd=-1)
 
 
 async def test_a_collections_run_is_over_before_it_is_deleted(

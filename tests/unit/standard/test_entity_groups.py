@@ -2,8 +2,9 @@
 
 import pytest
 
+from graphmill.standard.decisions import Decision, Step
 from graphmill.standard.entity_groups import Groups, ResolvedTitle, group_titles
-from graphmill.standard.same_entities import Decision, SeenTitle, Step
+from graphmill.standard.same_entities import SeenTitle
 
 
 def groups(frequencies: dict[str, int], *decisions: Decision, type: str = "org") -> Groups:
@@ -87,6 +88,13 @@ def test_a_person_overrules_both_ways() -> None:
         apart("APOLLO 11", "APOLLO-11", Step.PERSON),
         same("APOLLO 11", "MOON LANDING", Step.PERSON),
     )
+
+
+def test_what_a_person_joins_only_a_person_parts() -> None:
+    joined = [same("AA", "BB", Step.PERSON), same("BB", "CC", Step.PERSON)]
+    seen = {"AA": 3, "BB": 2, "CC": 1}
+    assert groups(seen, *joined, apart("AA", "CC")).leaders() == {"BB": "AA", "CC": "AA"}
+    assert groups(seen, *joined, apart("AA", "CC", Step.PERSON)).leaders() == {"BB": "AA"}
 
 
 def test_equal_titles_that_a_person_told_apart_do_not_join_through_a_third() -> None:

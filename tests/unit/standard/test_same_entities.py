@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 
 from graphmill.embedding import LocalEmbedder
 from graphmill.standard import same_entities
+from graphmill.standard.decisions import Decision, Step
 from graphmill.standard.entity_groups import group_titles
 from graphmill.standard.same_entities import (
-    Decision,
     NearPair,
     SeenTitle,
-    Step,
     find_pairs,
     to_ask,
     weigh,
