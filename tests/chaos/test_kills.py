@@ -26,8 +26,10 @@ MOMENTS = 10
 pytestmark = pytest.mark.timeout(400)
 
 
+# The worker that asks models has nothing to do here (tests/e2e/test_standard.py kills it).
+ALL_TARGETS = [target for target in Target if target is not Target.LLM_WORKER]
 # A process of the pool is killed in `make soak`, and by tests of the pool itself.
-TARGETS = [target for target in Target if target is not Target.POOL_PROCESS]
+TARGETS = [target for target in ALL_TARGETS if target is not Target.POOL_PROCESS]
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name.lower())
@@ -45,7 +47,7 @@ def test_a_run_survives_one_kill_at_a_random_moment(
 
 @pytest.mark.soak
 @pytest.mark.parametrize("moment", range(MOMENTS))
-@pytest.mark.parametrize("target", list(Target), ids=lambda target: target.name.lower())
+@pytest.mark.parametrize("target", ALL_TARGETS, ids=lambda target: target.name.lower())
 def test_a_run_survives_a_kill_at_moments_over_its_whole_length(
     target: Target,
     moment: int,

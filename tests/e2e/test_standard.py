@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,19 @@ import pytest_asyncio
 
 from tests.graph_references import check_references
 from tests.support.corpus import long_documents, read_passages, write_file
-from tests.support.model_endpoint import Behaviour, ModelEndpoint, running_endpoint
-from tests.support.stack import Stack
+from tests.support.model_endpoint import Behaviour, ModelEndpoint, Stats, running_endpoint
+from tests.support.stack import Stack, Target
 
 DOCUMENTS = 12
+# Calls in the air at once, and the most that a kill -9 may have asked again.
+PLACES = 8
+SECONDS = 0.02
 NAME = "letters"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def model() -> AsyncGenerator[ModelEndpoint]:
-    async with running_endpoint(Behaviour(places=50, seconds=0.02)) as endpoint:
+    async with running_endpoint(Behaviour(places=50, seconds=SECONDS)) as endpoint:
         yield endpoint
 
 
@@ -29,8 +33,18 @@ async def model() -> AsyncGenerator[ModelEndpoint]:
 async def stack(
     model: ModelEndpoint, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[Stack]:
-    environment = {"OPENAI_BASE_URL": model.base_url, "OPENAI_MODEL": "a-model"}
-    stack = Stack(tmp_path_factory.mktemp("standard"), environment)
+    stack = Stack(tmp_path_factory.mktemp("standard"), {"OPENAI_MODEL": "a-model"})
+    (stack.home.path / "graphmill.toml").write_text(
+        # A call that hangs is given up in a time that a test can wait for.
+        f"""
+        [[endpoints]]
+        name = "simulated"
+        base_url = "{model.base_url}"
+        models = {{ a-model = "a-model" }}
+        places = {PLACES}
+        timeout_seconds = 3
+        """
+    )
     await asyncio.to_thread(stack.start)
     yield stack
     await asyncio.to_thread(stack.stop)
@@ -51,10 +65,27 @@ async def index(stack: Stack, folder: Path, *words: str, name: str = NAME) -> tu
     )
 
 
-async def tables(stack: Stack, target: Path, name: str = NAME) -> dict[str, bytes]:
-    done = await asyncio.to_thread(
-        stack.run, "export", name, "--format", "jsonl", "--output", str(target)
-    )
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """A first run: what it said, and what the endpoint counted."""
+
+    status: Any
+    stats: Stats
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def indexed(stack: Stack, model: ModelEndpoint, folder: Path) -> Indexed:
+    await model.reset()
+    code, status = await index(stack, folder)
+    assert code == 0, status
+    return Indexed(status, await model.stats(arrivals=False))
+
+
+async def tables(
+    stack: Stack, target: Path, name: str = NAME, tenant: str = "default"
+) -> dict[str, bytes]:
+    words = ("export", name, "--format", "jsonl", "--output", str(target), "--tenant", tenant)
+    done = await asyncio.to_thread(stack.run, *words)
     assert done.returncode == 0, done.stderr
     assert check_references(target) == []
     return {path.name: path.read_bytes() for path in sorted(target.iterdir())}
@@ -62,14 +93,11 @@ async def tables(stack: Stack, target: Path, name: str = NAME) -> dict[str, byte
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_folder_becomes_a_graph_by_as_few_calls_as_there_can_be(
-    stack: Stack, model: ModelEndpoint, folder: Path, tmp_path: Path
+    stack: Stack, model: ModelEndpoint, folder: Path, indexed: Indexed, tmp_path: Path
 ) -> None:
-    await model.reset()
-    code, status = await index(stack, folder)
-    assert code == 0, status
+    status, stats = indexed.status, indexed.stats
     assert status["state"] == "completed"
     assert status["documents"]["done"] == DOCUMENTS
-    stats = await model.stats(arrivals=False)
     assert stats.repeats == 0
     asked = {step: found.answered for step, found in stats.steps.items() if found.answered}
     units = status["text_units"]
@@ -146,25 +174,77 @@ async def test_a_person_says_which_entities_are_one_and_takes_it_back(
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_faults_of_an_endpoint_change_nothing(
-    stack: Stack, model: ModelEndpoint, folder: Path, tmp_path: Path
+    stack: Stack, model: ModelEndpoint, folder: Path, indexed: Indexed, tmp_path: Path
 ) -> None:
     """5 % 429, 3 % 500, 2 % truncated, 1 % hang: every document done, the same tables."""
     undisturbed = await tables(stack, tmp_path / "undisturbed")
     tenant = ("--tenant", "faulty")  # answers are a tenant's own: everything is asked anew
     await model.reset()
-    await model.change(rate_429=0.05, rate_500=0.03, rate_truncated=0.02)
+    await model.change(rate_429=0.05, rate_500=0.03, rate_truncated=0.02, rate_hang=0.01)
     try:
         code, status = await index(stack, folder, *tenant)
     finally:
-        await model.change(rate_429=0.0, rate_500=0.0, rate_truncated=0.0)
+        await model.change(rate_429=0.0, rate_500=0.0, rate_truncated=0.0, rate_hang=0.0)
     assert code == 0, status
     assert status["documents"]["done"] == DOCUMENTS
     stats = await model.stats(arrivals=False)
     assert sum(stats.faults.values()) > 0
-    done = await asyncio.to_thread(
-        stack.run,
-        *("export", NAME, "--format", "jsonl", "--output", str(tmp_path / "faulty"), *tenant),
-    )
-    assert done.returncode == 0, done.stderr
-    disturbed = {path.name: path.read_bytes() for path in sorted((tmp_path / "faulty").iterdir())}
-    assert disturbed == undisturbed
+    assert await tables(stack, tmp_path / "faulty", tenant="faulty") == undisturbed
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(
+    ("target", "share"),
+    [
+        (Target.LLM_WORKER, 0.4),
+        *(
+            pytest.param(target, share, marks=pytest.mark.soak)
+            for target in (Target.LLM_WORKER, Target.EVERYTHING, None)
+            for share in (0.1, 0.7)
+        ),
+    ],
+    ids=lambda given: str(given or "the endpoint"),
+)
+async def test_after_a_kill_only_calls_in_the_air_are_asked_again(
+    stack: Stack,
+    model: ModelEndpoint,
+    folder: Path,
+    indexed: Indexed,
+    tmp_path: Path,
+    target: Target | None,
+    share: float,
+) -> None:
+    """`share` of the run's calls are answered when this is killed; None: the endpoint."""
+    least = indexed.stats.begun
+    tenant = f"{target.name.lower() if target else 'endpoint'}-{share * 100:.0f}"
+    await model.reset()
+    await model.change(seconds=0.1)
+    try:
+        words = ("index", str(folder), "--collection", NAME, "--tenant", tenant)
+        done = await asyncio.to_thread(stack.run, *words)
+        assert done.returncode == 0, done.stderr
+        while (await model.stats(arrivals=False)).answered < share * least:
+            await asyncio.sleep(0.02)
+        if target is None:
+            before = (await model.stats(arrivals=False)).begun
+            model.kill()
+            await asyncio.sleep(1)
+            await model.start()
+        else:
+            before = 0
+            await asyncio.to_thread(stack.kill, target)
+            if target is Target.EVERYTHING:
+                await asyncio.to_thread(stack.start)
+        ended = await asyncio.to_thread(
+            stack.run, "status", NAME, "--watch", "--tenant", tenant, timeout=150
+        )
+    finally:
+        await model.change(seconds=SECONDS)
+    assert ended.returncode == 0, ended.stderr
+    begun = before + (await model.stats(arrivals=False)).begun
+    # What the endpoint had begun between the count and its end is in no count.
+    slack = PLACES if target is None else 0
+    assert least - slack <= begun <= least + PLACES, (least, begun)
+    undisturbed = await tables(stack, tmp_path / "undisturbed")
+    assert await tables(stack, tmp_path / "killed", tenant=tenant) == undisturbed

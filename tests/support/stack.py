@@ -31,6 +31,7 @@ class Target(StrEnum):
     CPU_WORKER = "the cpu worker"
     POOL_PROCESS = "a process of the cpu worker's pool"
     WORKFLOW_WORKER = "the workflow worker"
+    LLM_WORKER = "the worker that asks models"
     TEMPORAL = "the Temporal server"
     POSTGRES = "PostgreSQL"
     EVERYTHING = "everything at once"
@@ -67,6 +68,7 @@ class Stack:
                 stdout=output,
                 stderr=output,
                 env=self.environment,
+                cwd=self.home.path,  # where a test may have put a graphmill.toml
                 start_new_session=True,
             )
         deadline = time.monotonic() + _START_SECONDS
@@ -162,6 +164,8 @@ def _is(process: psutil.Process, target: Target) -> bool:
             return words[-2:] == ["workers", "cpu"]
         case Target.WORKFLOW_WORKER:
             return words[-2:] == ["workers", "workflow"]
+        case Target.LLM_WORKER:
+            return words[-4:-2] == ["workers", "llm"]
         case Target.TEMPORAL:
             return "start-dev" in words
         case Target.POSTGRES:
