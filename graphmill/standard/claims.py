@@ -1,7 +1,7 @@
 """extract_claims: what a text unit claims about its entities. Exported as covariates."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import partial
 from typing import Literal
@@ -24,6 +24,10 @@ MAX_DESCRIPTION = 4_000
 MAX_SOURCE_TEXT = 2_000
 MAX_CLAIM_DESCRIPTION = 2_000
 
+DEFAULT_CLAIM_DESCRIPTION = (
+    "any claim or fact that could matter to somebody who investigates these entities"
+)
+
 ClaimStatus = Literal["TRUE", "FALSE", "SUSPECTED"]
 
 _PARTIAL_DATE = re.compile(r"\d{4}(?:-(?:0[1-9]|1[0-2]))?")
@@ -37,9 +41,7 @@ class ClaimsOptions:
     text's own; `max_tokens` of an answer."""
 
     entity_types: tuple[str, ...] = DEFAULT_ENTITY_TYPES
-    claim_description: str = (
-        "any claim or fact that could matter to somebody who investigates these entities"
-    )
+    claim_description: str = DEFAULT_CLAIM_DESCRIPTION
     language: str = ""
     prompt: Prompt = field(default_factory=partial(load_prompt, "extract_claims"))
     max_tokens: int = 8192
@@ -70,6 +72,11 @@ class ExtractedClaims:
     too_many: int = 0
     wrong_dates: int = 0
     wrong_source_texts: int = 0
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """The counts by their names."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "claims"}
 
 
 def claims_question(text: str, model: str, options: ClaimsOptions) -> Question:

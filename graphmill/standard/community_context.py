@@ -328,7 +328,8 @@ class _Tables:
 
     def _claim_order(self, claim: ReportClaim) -> tuple[int, tuple[str, ...]]:
         degree = max(self._degrees[claim.subject], self._degrees[claim.object])
-        return -degree, (claim.subject, claim.object, claim.type, claim.description, claim.status)
+        said = claim.subject, claim.object, claim.type, claim.description, claim.status
+        return -degree, (*said, claim.start_date, claim.end_date)
 
 
 _HEADINGS = {
