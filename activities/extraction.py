@@ -21,19 +21,14 @@ from graphmill.ports import (
     UnextractedUnit,
 )
 from graphmill.processing import reading
-from graphmill.standard.claims import (
-    ClaimsOptions,
-    ExtractedClaims,
-    claims_question,
-    read_claims,
-)
+from graphmill.standard.claims import ClaimsOptions, claims_question, read_claims
 from graphmill.standard.extract_graph import (
     extract_question,
     glean_question,
     merge_extractions,
     read_extraction,
 )
-from graphmill.standard.extracted import ModelExtraction
+from graphmill.standard.extracted import ExtractedClaims, ModelExtraction
 from graphmill.standard.options import OptionsStore, StandardOptions
 
 EXTRACT_GRAPH = "extract_graph"

@@ -24,10 +24,9 @@ from graphmill.models import (
     ProcessedDocument,
 )
 from graphmill.reports import ReportContext
-from graphmill.standard.claims import ExtractedClaims
 from graphmill.standard.community_context import ReportClaim
 from graphmill.standard.entity_groups import Groups
-from graphmill.standard.extracted import ModelExtraction
+from graphmill.standard.extracted import ExtractedClaims, ModelExtraction
 from graphmill.standard.same_entities import Decision, SeenTitle
 
 T = TypeVar("T")

@@ -14,8 +14,8 @@ from graphmill.errors import InvalidRequest
 from graphmill.ids import entity_id
 from graphmill.models import Community, CommunityReport
 from graphmill.reports import ReportContext, ReportEntity, ReportRelationship
-from graphmill.standard.claims import ClaimStatus
 from graphmill.standard.cleaning import one_line
+from graphmill.standard.extracted import ClaimStatus
 from graphmill.standard.references import TABLES, KnownIds, rewrite_references
 from graphmill.standard.tokens import CountTokens, fit
 

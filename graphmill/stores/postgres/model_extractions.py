@@ -9,8 +9,7 @@ import asyncpg
 
 from graphmill.models import CollectionKey
 from graphmill.ports import ExtractedDocument, StoredDocument, UnextractedUnit
-from graphmill.standard.claims import ExtractedClaims
-from graphmill.standard.extracted import STRENGTH_STEPS, ModelExtraction, Statement
+from graphmill.standard.extracted import STRENGTH_STEPS, ExtractedClaims, ModelExtraction, Statement
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
 
 
