@@ -144,8 +144,6 @@ async def test_claims_asked_for_later_cost_their_own_calls_and_are_in_the_tables
 ) -> None:
     """Last in this file: the stack goes on with claims. What was extracted before is not asked for
     again, so that both runs together are a text unit's (1 + gleanings + 1) calls."""
-    code, status = await index(stack, folder)
-    assert code == 0, status
     before = await tables(stack, tmp_path / "before")
     await asyncio.to_thread(stack.stop)
     stack.environment["GRAPHMILL_EXTRACTION_CLAIMS"] = "true"

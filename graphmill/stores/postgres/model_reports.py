@@ -83,18 +83,23 @@ class PostgresModelReportStore:
 # After the community, the columns of ReportClaim. Text units that overlap, or repeat each other,
 # make a claim several times; the first of them stands for all.
 _CLAIMS = """
-SELECT m.community, min(v.human_readable_id) AS human_readable_id, v.subject_id, v.object_id,
-    v.type, v.description, v.status, v.start_date, v.end_date
-FROM (
+WITH members AS (
     SELECT c.community, e.title
     FROM communities c CROSS JOIN LATERAL unnest(c.entity_ids) AS member (id)
     JOIN entities e ON e.graph_id = $1 AND e.id = member.id
     WHERE c.graph_id = $1 AND c.community = ANY($2::int[])
-) AS m
-JOIN covariates v ON v.graph_id = $1 AND (v.subject_id = m.title OR v.object_id = m.title)
-GROUP BY m.community, v.subject_id, v.object_id, v.type, v.description, v.status, v.start_date,
-    v.end_date
-ORDER BY m.community, human_readable_id
+)
+SELECT community, min(human_readable_id) AS human_readable_id, subject_id, object_id, type,
+    description, status, start_date, end_date
+FROM (
+    SELECT m.community, v.* FROM members m
+    JOIN covariates v ON v.graph_id = $1 AND v.subject_id = m.title
+    UNION ALL
+    SELECT m.community, v.* FROM members m
+    JOIN covariates v ON v.graph_id = $1 AND v.object_id = m.title
+) AS about
+GROUP BY community, subject_id, object_id, type, description, status, start_date, end_date
+ORDER BY community, human_readable_id
 """
 
 # Down from the roots by numbers, which the key finds.
