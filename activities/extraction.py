@@ -1,7 +1,8 @@
 """The activity that asks a model what is in a document's text units."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from temporalio import activity
@@ -20,22 +21,26 @@ from graphmill.ports import (
     UnextractedUnit,
 )
 from graphmill.processing import reading
+from graphmill.standard.claims import ClaimsOptions, claims_question, read_claims
 from graphmill.standard.extract_graph import (
     extract_question,
     glean_question,
     merge_extractions,
     read_extraction,
 )
-from graphmill.standard.extracted import ModelExtraction
+from graphmill.standard.extracted import ExtractedClaims, ModelExtraction
 from graphmill.standard.options import OptionsStore, StandardOptions
 
 EXTRACT_GRAPH = "extract_graph"
-"""The step under which its calls are accounted."""
+EXTRACT_CLAIMS = "extract_claims"
+"""The steps under which its calls are accounted."""
+
+T = TypeVar("T")
 
 _CHANGED = IndexDocumentResult(DocumentState.UPLOADED, "changed meanwhile")
 # Text units of one document that are asked about at once: more than any endpoint has places.
 _AT_ONCE = 500
-# Extractions that are written together; their answers are stored already.
+# Extractions, or claims, that are written together; their answers are stored already.
 _WRITTEN_TOGETHER = 20
 
 
@@ -56,11 +61,12 @@ class ExtractionActivities:
 
     @activity.defn
     async def extract_document(self, input: IndexDocumentInput) -> IndexDocumentResult:
-        """Ask about each text unit of one document that has no extraction yet.
+        """Ask about each text unit of one document that has no extraction yet, or no claims where
+        they are asked for.
 
         A text unit without a good answer leaves the document partial, or failed where there is no
-        other. Done again after a crash, it
-        finds what is stored, and pays again only for calls that were in the air.
+        other; one without claims alone, partial. Done again after a crash, it finds what is stored,
+        and pays again only for calls that were in the air.
         """
         document = await self._store.load_document(input.key, input.document_id)
         if document is None:
@@ -76,25 +82,34 @@ class ExtractionActivities:
     async def _extract(
         self, input: IndexDocumentInput, document: StoredDocument
     ) -> IndexDocumentResult:
-        key, made_by = input.key, input.recipe.extraction
+        key, made_by, claims_made_by = input.key, input.recipe.extraction, input.recipe.claims
         options = await self._options.load_options(key, input.recipe.options)
-        units = await self._store.unextracted(key, document.id, made_by)
-        payer = Payer(key, input.run_id, EXTRACT_GRAPH, document.id)
-        found: dict[UUID, ModelExtraction | str] = {}
+        extractions = _Written(partial(self._store.save_extractions, key, made_by))
+        claims = _Written(partial(self._store.save_claims, key, claims_made_by))
 
         async def extract(unit: UnextractedUnit) -> None:
-            found[unit.id] = await self._extract_unit(payer, unit.text, options)
-            if len(found) >= _WRITTEN_TOGETHER:
-                written = dict(found)
-                found.clear()
-                await self._store.save_extractions(key, made_by, written)
+            payer = Payer(key, input.run_id, EXTRACT_GRAPH, document.id)
+            await extractions.add(unit.id, await self._extract_unit(payer, unit.text, options))
 
+        async def claim(asked: ClaimsOptions, unit: UnextractedUnit) -> None:
+            payer = Payer(key, input.run_id, EXTRACT_CLAIMS, document.id)
+            model = options.extraction_model
+            await claims.add(unit.id, await self._claims_of_unit(payer, unit.text, model, asked))
+
+        work = [
+            partial(extract, unit)
+            for unit in await self._store.unextracted(key, document.id, made_by)
+        ]
+        if claims_made_by and options.claims is not None:
+            unclaimed = await self._store.unclaimed(key, document.id, claims_made_by)
+            work += [partial(claim, options.claims, unit) for unit in unclaimed]
         try:
-            await for_each(each_of(units), extract, min(_AT_ONCE, len(units)))
+            await for_each(each_of(work), _do, min(_AT_ONCE, len(work)))
         finally:
-            await self._store.save_extractions(key, made_by, found)
+            await extractions.write()
+            await claims.write()
         ended = await self._store.end_extracted(
-            key, document, made_by, self._document_recipe(input.recipe)
+            key, document, made_by, self._document_recipe(input.recipe), claims_made_by
         )
         if ended is None:
             return _CHANGED
@@ -125,3 +140,37 @@ class ExtractionActivities:
         except (InvalidAnswer, QuestionRefused) as error:
             return str(error)
         return found
+
+    async def _claims_of_unit(
+        self, payer: Payer, text: str, model: str, asked: ClaimsOptions
+    ) -> ExtractedClaims | str:
+        """What a text unit claims, or why nobody can say."""
+        question = claims_question(text, model, asked)
+        try:
+            found, _ = await self._caller.ask(payer, question, partial(read_claims, text=text))
+        except (InvalidAnswer, QuestionRefused) as error:
+            return str(error)
+        return found
+
+
+class _Written(Generic[T]):
+    """What was found in text units, or why nothing was: written some together."""
+
+    def __init__(self, save: Callable[[Mapping[UUID, T | str]], Awaitable[None]]) -> None:
+        self._save = save
+        self._found: dict[UUID, T | str] = {}
+
+    async def add(self, unit: UUID, found: T | str) -> None:
+        self._found[unit] = found
+        if len(self._found) >= _WRITTEN_TOGETHER:
+            await self.write()
+
+    async def write(self) -> None:
+        """What was added before this call."""
+        found, self._found = self._found, {}
+        if found:
+            await self._save(found)
+
+
+async def _do(work: Callable[[], Awaitable[None]]) -> None:
+    await work()

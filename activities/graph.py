@@ -5,15 +5,18 @@ from temporalio import activity
 from activities.heartbeats import heartbeating
 from graphmill.clustering import CLUSTERING_VERSION
 from graphmill.messages import GraphRef, MergedGraph, MergeGraph
+from graphmill.models import CollectionKey
 from graphmill.ports import GraphStore
 from graphmill.reports import REPORTS_VERSION
+from graphmill.standard.options import OptionsStore
 
 
 class GraphActivities:
     """Queue: store."""
 
-    def __init__(self, store: GraphStore) -> None:
+    def __init__(self, store: GraphStore, options: OptionsStore) -> None:
         self._store = store
+        self._options = options
 
     @activity.defn
     async def merge_graph(self, input: MergeGraph) -> MergedGraph:
@@ -31,16 +34,24 @@ class GraphActivities:
                 input.key,
                 f"{CLUSTERING_VERSION} {input.options}",
                 afresh=input.afresh,
+                claims=await self._has_claims(input.key, input.options),
             )
 
     @activity.defn
     async def fold_graph(self, graph: GraphRef) -> MergedGraph:
         """Fold all live extractions by a model into the opened graph."""
         async with heartbeating():
-            return await self._store.fold_model_extractions(graph.key, graph.graph_id)
+            return await self._store.fold_model_extractions(
+                graph.key,
+                graph.graph_id,
+                claims=await self._has_claims(graph.key, graph.options),
+            )
 
     @activity.defn
     async def publish_graph(self, graph: GraphRef) -> None:
         """From now on queries see this graph."""
         async with heartbeating():
             await self._store.publish_graph(graph.key, graph.graph_id)
+
+    async def _has_claims(self, key: CollectionKey, options: str) -> bool:
+        return (await self._options.load_options(key, options)).claims is not None

@@ -21,6 +21,7 @@ from graphmill.reports import ReportContext, write_report
 from graphmill.standard.community_context import (
     ChildReport,
     CommunityContext,
+    ReportClaim,
     community_context,
     rolled_up_context,
 )
@@ -98,6 +99,7 @@ class _Reporting:
         self._payer = Payer(graph.key, graph.run_id, COMMUNITY_REPORTS)
         self._model = options.reports_model
         self._options = options.report
+        self._with_claims = options.claims is not None
         self._order = ReportOrder(communities)
         self._at_once = min(_AT_ONCE, sum(not one.reported for one in communities))
         self._stirred = asyncio.Event()
@@ -118,8 +120,10 @@ class _Reporting:
                 continue
             reports = await self._load_children(taken)
             numbers = [one.community for one in taken if not self._put_off_unseen(one)]
+            claims = await self._load_claims(numbers)
             for context in await self._store.load_contexts(self._graph_id, numbers):
-                shown = await self._show(context, reports)
+                about = claims.get(context.community.community, ())
+                shown = await self._show(context, about, reports)
                 if shown is not None:
                     yield _Shown(context.community, shown)
                 await asyncio.sleep(0)  # calls begin and end between two contexts
@@ -143,16 +147,24 @@ class _Reporting:
                 reports[child.parent].append(ChildReport(child, report))
         return reports
 
+    async def _load_claims(self, communities: list[int]) -> dict[int, tuple[ReportClaim, ...]]:
+        if not self._with_claims:
+            return {}
+        return await self._store.load_claims(self._graph_id, communities)
+
     async def _show(
-        self, context: ReportContext, reports: dict[int, list[ChildReport]]
+        self,
+        context: ReportContext,
+        claims: tuple[ReportClaim, ...],
+        reports: dict[int, list[ChildReport]],
     ) -> CommunityContext | None:
         """None: it is oversize, and comes again with reports on its children."""
         number, most = context.community.community, self._options.max_input_tokens
         if number in reports:
-            make = partial(rolled_up_context, context, (), reports[number], most, count_tokens)
+            make = partial(rolled_up_context, context, claims, reports[number], most, count_tokens)
         else:
-            make = partial(community_context, context, (), most, count_tokens)
-        large = len(context.entities) + len(context.relationships) > _LARGE
+            make = partial(community_context, context, claims, most, count_tokens)
+        large = len(context.entities) + len(context.relationships) + len(claims) > _LARGE
         shown = await asyncio.to_thread(make) if large else make()
         if shown.whole or number in reports or not context.community.children:
             return shown

@@ -50,7 +50,12 @@ class RunActivities:
         recipe = Recipe(request.method or default, self._chunk.size, self._chunk.overlap)
         options = self._standard_options if recipe.method is Method.STANDARD else None
         if options is not None:
-            recipe = replace(recipe, options=options.digest, extraction=options.extraction_digest)
+            recipe = replace(
+                recipe,
+                options=options.digest,
+                extraction=options.extraction_digest,
+                claims=options.claims_digest,
+            )
         elif recipe.method is Method.STANDARD:
             raise InvalidRequest(
                 "method standard asks a model, and no endpoint is set; set OPENAI_BASE_URL and"

@@ -13,6 +13,7 @@ from graphmill.standard.extract_graph import extract_question, glean_question
 from graphmill.standard.options import StandardOptions
 
 EXTRACT_GRAPH = "extract_graph"
+EXTRACT_CLAIMS = "extract_claims"
 SUMMARIZE_DESCRIPTIONS = "summarize_descriptions"
 COMMUNITY_REPORTS = "community_reports"
 
@@ -28,6 +29,7 @@ class Assumptions:
 
     answer_tokens: int = 600
     gleaning_answer_tokens: int = 300
+    claims_answer_tokens: int = 400
     summaries_share: float = 2.0
     summary_prompt_tokens: int = 700
     summary_answer_tokens: int = 150
@@ -143,6 +145,12 @@ def extraction_calls(
     return Calls(count, prompt, completion)
 
 
+def claims_calls(unit_tokens: Sequence[int], assumed: Assumptions, question: int) -> Calls:
+    """Of all text units, given the tokens of each and of the question without them."""
+    count = len(unit_tokens)
+    return Calls(count, sum(unit_tokens) + count * question, count * assumed.claims_answer_tokens)
+
+
 def questions_about(text: str, options: StandardOptions) -> tuple[Question, Question]:
     """The first question about a text, and the gleaning that follows an answer of `{}`."""
     asked = extract_question(text, options.extraction_model, options.extract)
@@ -157,12 +165,14 @@ def estimate(
     options: StandardOptions,
     limits: Mapping[str, Limits],
     assumed: Assumptions,
+    claims: Calls | None = None,
 ) -> Estimate:
-    """`limits` by model."""
+    """`limits` by model; `claims` None: they are not asked for."""
     summaries = round(text_units * assumed.summaries_share)
     reports = round(text_units * assumed.reports_share)
     planned = (
         (EXTRACT_GRAPH, options.extraction_model, extraction),
+        *([(EXTRACT_CLAIMS, options.extraction_model, claims)] if claims else []),
         (
             SUMMARIZE_DESCRIPTIONS,
             options.summaries_model,

@@ -38,6 +38,12 @@ def relationship_id(source: str, target: str) -> UUID:
     return content_id("relationship", source, target)
 
 
+def covariate_id(text_unit_id: UUID, *claim: str) -> UUID:
+    """A claim is its text unit and all that it says: subject, object, type, status, start and end
+    date, source text, description; none of them has control characters."""
+    return content_id("covariate", text_unit_id, *claim)
+
+
 def community_id(level: int, entity_ids: Iterable[UUID]) -> UUID:
     """A community is its level and its members, in any order."""
     return content_id("community", level, " ".join(sorted(map(str, entity_ids))))

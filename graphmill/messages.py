@@ -134,7 +134,7 @@ class Recipe:
     """How a run reads documents: decided once, when the run opens, by the worker that opens it.
 
     Of method standard, `options` is the digest of its options, `extraction` of those among them
-    that extractions depend on.
+    that extractions depend on, `claims` of those that claims depend on ("": none are asked for).
     """
 
     method: Method
@@ -142,6 +142,7 @@ class Recipe:
     chunk_overlap: int
     options: str = ""
     extraction: str = ""
+    claims: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,12 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    StringConstraints,
     model_validator,
 )
 
 from graphmill.errors import InvalidRequest, SettingsError
+from graphmill.standard.claims import DEFAULT_CLAIM_DESCRIPTION, MAX_CLAIM_DESCRIPTION
 from graphmill.standard.graph_schema import DEFAULT_ENTITY_TYPES, GraphSchema
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -43,6 +45,10 @@ def _split_names(given: object) -> object:
 
 Url = Annotated[str, AfterValidator(_check_url)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_names)]
+ClaimDescription = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_CLAIM_DESCRIPTION),
+]
 
 
 class EndpointSettings(BaseModel):
@@ -119,7 +125,8 @@ class ExtractionSettings(BaseModel):
     """What models are asked to find (graphmill.standard.graph_schema.GraphSchema).
 
     `gleanings`: how often a text unit is asked for what the answers before have missed;
-    `language`: of all descriptions, such as German; unset: the text's own.
+    `language`: of all descriptions, such as German; unset: the text's own; `claims`: whether each
+    text unit is asked for claims too (covariates), and `claim_description` which.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -130,6 +137,8 @@ class ExtractionSettings(BaseModel):
     strict: bool = False
     gleanings: int = Field(default=1, ge=0, le=5)
     language: str = Field(default="", max_length=60)
+    claims: bool = False
+    claim_description: ClaimDescription = DEFAULT_CLAIM_DESCRIPTION
 
     @model_validator(mode="after")
     def _check_schema(self) -> Self:

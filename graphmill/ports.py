@@ -24,9 +24,10 @@ from graphmill.models import (
     ProcessedDocument,
 )
 from graphmill.reports import ReportContext
+from graphmill.standard.community_context import ReportClaim
 from graphmill.standard.decisions import Decision
 from graphmill.standard.entity_groups import Groups
-from graphmill.standard.extracted import ModelExtraction
+from graphmill.standard.extracted import ExtractedClaims, ModelExtraction
 from graphmill.standard.same_entities import SeenTitle
 
 T = TypeVar("T")
@@ -57,29 +58,40 @@ class UnextractedUnit:
 @dataclass(frozen=True, slots=True)
 class ExtractedDocument:
     """How many text units and entities (counted once a text unit) there are; `failed` text units
-    have none, for reasons of which `failure` is the first text unit's."""
+    have none, for reasons of which `failure` is the first text unit's; so with claims, where they
+    are asked for."""
 
     text_units: int
     entities: int
     failed: int = 0
     failure: str = ""
+    failed_claims: int = 0
+    claims_failure: str = ""
 
     @property
     def state(self) -> DocumentState:
-        if not self.failed:
-            return DocumentState.DONE
-        return DocumentState.PARTIAL if self.failed < self.text_units else DocumentState.FAILED
+        """Claims alone fail no document: what the graph is made of is there."""
+        if self.failed and self.failed == self.text_units:
+            return DocumentState.FAILED
+        missing = self.failed or self.failed_claims
+        return DocumentState.PARTIAL if missing else DocumentState.DONE
 
     @property
     def reason(self) -> str:
         """Why the document is partial or failed; "" where it is done."""
-        if not self.failed:
-            return ""
-        return (
-            f"{FailureReason.MODEL}: {self.failed:,} of {self.text_units:,} text units have no"
-            f" usable answer, the first of them because {self.failure}; `graphmill retry` asks for"
-            " these alone"
+        missing = (
+            (self.failed, "no usable answer", self.failure),
+            (self.failed_claims, "no usable answer about claims", self.claims_failure),
         )
+        parts = [
+            f"{count:,} of {self.text_units:,} text units have {what}, the first of them because"
+            f" {why}"
+            for count, what, why in missing
+            if count
+        ]
+        if not parts:
+            return ""
+        return f"{FailureReason.MODEL}: {'; '.join(parts)}; `graphmill retry` asks for these alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +187,30 @@ class ModelExtractionStore(Protocol):
         """By text unit; text says why there is none. Text units that are gone are left out."""
         ...
 
+    async def unclaimed(
+        self, key: CollectionKey, document_id: UUID, made_by: str
+    ) -> tuple[UnextractedUnit, ...]:
+        """The document's text units whose claims were not asked for by this, by position."""
+        ...
+
+    async def save_claims(
+        self, key: CollectionKey, made_by: str, claims: Mapping[UUID, ExtractedClaims | str]
+    ) -> None:
+        """By text unit, as `save_extractions`."""
+        ...
+
     async def end_extracted(
-        self, key: CollectionKey, document: StoredDocument, made_by: str, recipe: bytes
+        self,
+        key: CollectionKey,
+        document: StoredDocument,
+        made_by: str,
+        recipe: bytes,
+        claims_made_by: str = "",
     ) -> ExtractedDocument | None:
-        """End the pending document: done, partial or failed. None: it changed meanwhile."""
+        """End the pending document: done, partial or failed. None: it changed meanwhile.
+
+        `claims_made_by` "": claims are not asked for.
+        """
         ...
 
 
@@ -189,12 +221,17 @@ class GraphStore(Protocol):
         """Fold all live extractions into a new graph; `versions` names later steps."""
         ...
 
-    async def open_graph(self, key: CollectionKey, versions: str, *, afresh: bool) -> int | None:
+    async def open_graph(
+        self, key: CollectionKey, versions: str, *, afresh: bool, claims: bool = False
+    ) -> int | None:
         """A new graph without rows; None where the published one is what a fold would give."""
         ...
 
-    async def fold_model_extractions(self, key: CollectionKey, graph_id: int) -> MergedGraph:
-        """Fold all live extractions by a model into an opened graph, in place of what it holds."""
+    async def fold_model_extractions(
+        self, key: CollectionKey, graph_id: int, *, claims: bool = False
+    ) -> MergedGraph:
+        """Fold all live extractions by a model, with or without live claims, into an opened graph,
+        in place of what it holds."""
         ...
 
     async def load_for_clustering(self, graph_id: int) -> GraphToCluster: ...
@@ -282,6 +319,13 @@ class ModelReportStore(Protocol):
     ) -> tuple[ReportContext, ...]:
         """What reports on these communities are written from, in the order of their numbers
         here."""
+        ...
+
+    async def load_claims(
+        self, graph_id: int, communities: Sequence[int]
+    ) -> dict[int, tuple[ReportClaim, ...]]:
+        """By community, the claims about its entities; one that several text units make alike is
+        there once. Communities without any are left out."""
         ...
 
     async def load_reports(

@@ -59,6 +59,8 @@ def recipe(recipe: Recipe) -> bytes:
         recipe.method,
         recipe.chunk_size,
         recipe.chunk_overlap,
+        # Without claims, what it was before there were any: what is stored stays.
+        *([recipe.claims] if recipe.claims else []),
     )
 
 

@@ -25,7 +25,7 @@ def check_references(directory: Path) -> list[str]:
 
     def points(name: str, column: str, target: str) -> None:
         for row in tables[name]:
-            named: list[str] = [row[column]] if column == "document_id" else row[column]
+            named: list[str] = row[column] if column.endswith("_ids") else [row[column]]
             missing = set(named) - ids[target]
             if missing:
                 wrong.append(f"{name} {row['id']}: {column} names no {target}: {sorted(missing)}")
@@ -38,6 +38,8 @@ def check_references(directory: Path) -> list[str]:
     points("text_units", "document_id", "documents")
     points("text_units", "entity_ids", "entities")
     points("text_units", "relationship_ids", "relationships")
+    points("text_units", "covariate_ids", "covariates")
+    points("covariates", "text_unit_id", "text_units")
     points("documents", "text_unit_ids", "text_units")
     wrong += _graph(tables)
     wrong += _text_units(tables)
@@ -73,6 +75,9 @@ def _text_units(tables: dict[str, Table]) -> Iterable[str]:
         back = {(id, row["id"]) for row in tables["text_units"] for id in row[column]}
         if there != back:
             yield f"{name} and text_units disagree on {len(there ^ back)} mentions"
+    made = {(row["id"], row["text_unit_id"]) for row in tables["covariates"]}
+    if made != {(id, row["id"]) for row in tables["text_units"] for id in row["covariate_ids"]}:
+        yield "covariates and text_units disagree on which text unit claims what"
     owned = {(row["id"], unit) for row in tables["documents"] for unit in row["text_unit_ids"]}
     if owned != {(row["document_id"], row["id"]) for row in tables["text_units"]}:
         yield "documents and text_units disagree on whose text units are whose"

@@ -78,6 +78,7 @@ def standard_options(settings: Settings) -> StandardOptions | None:
         settings.extraction.graph_schema,
         settings.extraction.gleanings,
         settings.extraction.language,
+        settings.extraction.claim_description if settings.extraction.claims else "",
     )
 
 

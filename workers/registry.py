@@ -203,15 +203,16 @@ async def _embedding(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[S
 
 @asynccontextmanager
 async def _store(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
+    options = PostgresOptionsStore(pool)
     runs = RunActivities(
         PostgresIndexingStore(pool),
-        PostgresOptionsStore(pool),
+        options,
         settings.chunk,
         standard_options(settings),
         recipe,
         priced=all(endpoint.priced for endpoint in settings.model_endpoints),
     )
-    graph = GraphActivities(PostgresGraphStore(pool, settings.prune))
+    graph = GraphActivities(PostgresGraphStore(pool, settings.prune), options)
     yield Served(
         STORE_QUEUE,
         activities=(

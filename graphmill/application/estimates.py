@@ -11,6 +11,7 @@ from graphmill.estimates import (
     Assumptions,
     Estimate,
     Limits,
+    claims_calls,
     estimate,
     extraction_calls,
     questions_about,
@@ -20,6 +21,7 @@ from graphmill.model_settings import EndpointSettings
 from graphmill.process_pool import ProcessDied, ProcessPool, TaskTimedOut, TaskTooLarge
 from graphmill.processing import ProcessSettings, process_document
 from graphmill.settings import Settings
+from graphmill.standard.claims import claims_question
 from graphmill.standard.options import StandardOptions
 from graphmill.tokens import count_tokens
 
@@ -88,9 +90,13 @@ async def estimate_files(
         assumed,
         {"question": question, "gleaning": _tokens(gleaned) - question},
     )
+    claims = None
+    if options.claims is not None:
+        question = _tokens(claims_question("", options.extraction_model, options.claims))
+        claims = claims_calls(tuple(units.values()), assumed, question)
     models = {options.extraction_model, options.summaries_model, options.reports_model}
     limits = {model: _limits(model, settings) for model in models}
-    return estimate(len(files), unreadable, calls, len(units), options, limits, assumed)
+    return estimate(len(files), unreadable, calls, len(units), options, limits, assumed, claims)
 
 
 def _read(path: Path) -> bytes:

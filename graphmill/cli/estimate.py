@@ -7,7 +7,7 @@ from graphmill.application.folder import FoundFiles
 from graphmill.cli.console import emit_json, say, show_table
 from graphmill.cli.progress import duration, file_progress, usd
 from graphmill.errors import InvalidRequest
-from graphmill.estimates import Estimate
+from graphmill.estimates import EXTRACT_CLAIMS, Estimate
 from graphmill.models import Method
 from graphmill.settings import Settings
 from workers.models import standard_options
@@ -65,10 +65,12 @@ def _show(foretold: Estimate) -> None:
     )
     show_table(table)
     assumed = foretold.assumptions
+    with_claims = any(step.name == EXTRACT_CLAIMS for step in foretold.steps)
+    claims = f", {assumed.claims_answer_tokens} about claims" if with_claims else ""
     say(
         "Counted: the first questions about each text unit. Assumed:"
         f" {assumed.answer_tokens} tokens an answer ({assumed.gleaning_answer_tokens} to the"
-        f" questions for what was missed), {assumed.summaries_share:g} summaries and"
+        f" questions for what was missed{claims}), {assumed.summaries_share:g} summaries and"
         f" {assumed.reports_share:g} reports for each text unit, and"
         f" {assumed.answer_tokens_a_second:g} tokens a second and call. The real figures may well"
         " be half or twice as much; --budget sets an end to them."

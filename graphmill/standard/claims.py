@@ -4,13 +4,13 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Literal
 
 from graphmill.errors import InvalidRequest
 from graphmill.llm.calls import Question
 from graphmill.prompts.loading import Prompt, load_prompt
 from graphmill.standard.answers import read_answer
 from graphmill.standard.cleaning import MAX_TYPE, one_line, to_title
+from graphmill.standard.extracted import Claim, ExtractedClaims
 from graphmill.standard.graph_schema import DEFAULT_ENTITY_TYPES, GraphSchema
 from graphmill.standard.questions import ask
 from graphmill.standard.schemas import EXTRACT_CLAIMS, ClaimsAnswer
@@ -24,7 +24,9 @@ MAX_DESCRIPTION = 4_000
 MAX_SOURCE_TEXT = 2_000
 MAX_CLAIM_DESCRIPTION = 2_000
 
-ClaimStatus = Literal["TRUE", "FALSE", "SUSPECTED"]
+DEFAULT_CLAIM_DESCRIPTION = (
+    "any claim or fact that could matter to somebody who investigates these entities"
+)
 
 _PARTIAL_DATE = re.compile(r"\d{4}(?:-(?:0[1-9]|1[0-2]))?")
 # So models say that there is none.
@@ -37,39 +39,10 @@ class ClaimsOptions:
     text's own; `max_tokens` of an answer."""
 
     entity_types: tuple[str, ...] = DEFAULT_ENTITY_TYPES
-    claim_description: str = (
-        "any claim or fact that could matter to somebody who investigates these entities"
-    )
+    claim_description: str = DEFAULT_CLAIM_DESCRIPTION
     language: str = ""
     prompt: Prompt = field(default_factory=partial(load_prompt, "extract_claims"))
     max_tokens: int = 8192
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Claim:
-    """Subject and object are titles; object is "" where there is none. Dates are ISO 8601, perhaps
-    of a year or a month, or "". `source_text` stands in the text, white space aside, or is ""."""
-
-    subject: str
-    object: str
-    type: str
-    description: str
-    status: ClaimStatus
-    start_date: str
-    end_date: str
-    source_text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractedClaims:
-    """Claims are distinct and ascend. Left out: those without a subject, and those over 500. Kept
-    without it: dates that are none, and source texts that do not stand in the text."""
-
-    claims: tuple[Claim, ...] = ()
-    without_subject: int = 0
-    too_many: int = 0
-    wrong_dates: int = 0
-    wrong_source_texts: int = 0
 
 
 def claims_question(text: str, model: str, options: ClaimsOptions) -> Question:

@@ -14,8 +14,8 @@ from graphmill.errors import InvalidRequest
 from graphmill.ids import entity_id
 from graphmill.models import Community, CommunityReport
 from graphmill.reports import ReportContext, ReportEntity, ReportRelationship
-from graphmill.standard.claims import ClaimStatus
 from graphmill.standard.cleaning import one_line
+from graphmill.standard.extracted import ClaimStatus
 from graphmill.standard.references import TABLES, KnownIds, rewrite_references
 from graphmill.standard.tokens import CountTokens, fit
 
@@ -328,7 +328,8 @@ class _Tables:
 
     def _claim_order(self, claim: ReportClaim) -> tuple[int, tuple[str, ...]]:
         degree = max(self._degrees[claim.subject], self._degrees[claim.object])
-        return -degree, (claim.subject, claim.object, claim.type, claim.description, claim.status)
+        said = claim.subject, claim.object, claim.type, claim.description, claim.status
+        return -degree, (*said, claim.start_date, claim.end_date)
 
 
 _HEADINGS = {

@@ -1,10 +1,14 @@
-"""What a model found in a text unit, as values; graphmill.standard.extract_graph reads them."""
+"""What a model found in a text unit, as values; graphmill.standard.extract_graph and claims read
+them."""
 
 from dataclasses import dataclass, fields
 from math import fsum
+from typing import Literal
 
 STRENGTH_STEPS = 8
 """A strength is so many steps of a whole one: eighths have exact sums, whatever their order."""
+
+ClaimStatus = Literal["TRUE", "FALSE", "SUSPECTED"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +87,35 @@ class ModelExtraction:
     relationships: tuple[ExtractedRelationship, ...] = ()
     pruned: Pruned = Pruned()
     added_ends: int = 0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Claim:
+    """Subject and object are titles; object is "" where there is none. Dates are ISO 8601, perhaps
+    of a year or a month, or "". `source_text` stands in the text, white space aside, or is ""."""
+
+    subject: str
+    object: str
+    type: str
+    description: str
+    status: ClaimStatus
+    start_date: str
+    end_date: str
+    source_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractedClaims:
+    """Claims are distinct and ascend. Left out: those without a subject, and those over 500. Kept
+    without it: dates that are none, and source texts that do not stand in the text."""
+
+    claims: tuple[Claim, ...] = ()
+    without_subject: int = 0
+    too_many: int = 0
+    wrong_dates: int = 0
+    wrong_source_texts: int = 0
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """The counts by their names."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "claims"}

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from graphmill.models import CollectionKey
-from graphmill.standard import descriptions, extract_graph, reports, resolution
+from graphmill.standard import claims, descriptions, extract_graph, reports, resolution
+from graphmill.standard.claims import ClaimsOptions
 from graphmill.standard.descriptions import SummaryOptions
 from graphmill.standard.extract_graph import ExtractOptions
 from graphmill.standard.graph_schema import GraphSchema
@@ -18,7 +19,8 @@ from graphmill.standard.same_entities import SAME_ENTITIES_VERSION
 @dataclass(frozen=True, slots=True)
 class StandardOptions:
     """Models by the names that [models] uses. `gleanings`: how often a text unit is asked for what
-    the answers before have missed; `language` of all descriptions, "" for the text's own."""
+    the answers before have missed; `language` of all descriptions, "" for the text's own;
+    `claim_description`: which claims are asked for, "" for none."""
 
     extraction_model: str
     summaries_model: str
@@ -26,10 +28,17 @@ class StandardOptions:
     schema: GraphSchema = field(default_factory=GraphSchema)
     gleanings: int = 1
     language: str = ""
+    claim_description: str = ""
 
     @property
     def extract(self) -> ExtractOptions:
         return ExtractOptions(self.schema, self.language)
+
+    @property
+    def claims(self) -> ClaimsOptions | None:
+        if not self.claim_description:
+            return None
+        return ClaimsOptions(self.schema.entity_types, self.claim_description, self.language)
 
     @property
     def summary(self) -> SummaryOptions:
@@ -62,6 +71,23 @@ class StandardOptions:
         )
 
     @property
+    def claims_digest(self) -> str:
+        """Of all that the claims of a text unit depend on, its text aside; "" where none are asked
+        for. Apart from `extraction_digest`, so that asking for claims asks for nothing else."""
+        asked = self.claims
+        if asked is None:
+            return ""
+        return _digest(
+            self.extraction_model,
+            asked.entity_types,
+            asked.claim_description,
+            asked.language,
+            asked.prompt.version,
+            asked.max_tokens,
+            claims.READER_VERSION,
+        )
+
+    @property
     def digest(self) -> str:
         """Of all that a graph depends on, its documents aside."""
         return _digest(
@@ -75,10 +101,13 @@ class StandardOptions:
             resolution.READER_VERSION,
             SAME_ENTITIES_VERSION,
             reports.READER_VERSION,
+            # Without claims, what it was before there were any: graphs stay as they are.
+            *([self.claims_digest] if self.claims else []),
         )
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        asked = {"claim_description": self.claim_description} if self.claims else {}
+        return asked | {
             "extraction_model": self.extraction_model,
             "summaries_model": self.summaries_model,
             "reports_model": self.reports_model,
@@ -109,6 +138,7 @@ class StandardOptions:
             ),
             value["gleanings"],
             value["language"],
+            value.get("claim_description", ""),
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from uuid import uuid4
 
 import asyncpg
@@ -28,13 +29,14 @@ from tests.support.model_endpoint import ModelEndpoint
 from workers.models import open_model_caller
 
 OPTIONS = StandardOptions("a-model", "a-model", "a-model")
-RECIPE = Recipe(Method.STANDARD, 1200, 100, OPTIONS.digest, OPTIONS.extraction_digest)
+WITH_CLAIMS = replace(OPTIONS, claim_description="who wrote to whom")
 
 
 class ModelCollection:
     """Documents wait, each as the text units that a test says."""
 
     def __init__(self, pool: asyncpg.Pool, endpoint: ModelEndpoint, database_url: str) -> None:
+        self.options = OPTIONS
         # A tenant of its own: what others have paid for answers nothing here.
         self.key = CollectionKey(f"tenant-{uuid4()}", "extracted")
         self.run_id = uuid4()
@@ -42,9 +44,20 @@ class ModelCollection:
         self._endpoint = endpoint
         self._database_url = database_url
 
+    @property
+    def recipe(self) -> Recipe:
+        options = self.options
+        return Recipe(
+            Method.STANDARD,
+            1200,
+            100,
+            options.digest,
+            options.extraction_digest,
+            options.claims_digest,
+        )
+
     async def wait_with(self, name: str, texts: Sequence[str]) -> None:
         await upload(self.pool, {name: "\n".join(texts).encode()}, self.key)
-        await PostgresOptionsStore(self.pool).save_options(self.key, OPTIONS)
         store = PostgresIndexingStore(self.pool)
         await store.next_page(self.key, 0, 10)
         stored = await store.load_document(self.key, document_id(name))
@@ -55,17 +68,29 @@ class ModelCollection:
             for position, text in enumerate(texts)
         )
         document = ProcessedDocument(ParsedDocument("txt", name, "\n".join(texts)), units, ())
-        read_by = reading(RECIPE, stored.version)
+        read_by = reading(self.recipe, stored.version)
         assert await store.save_processed(self.key, stored, document, read_by, None)
 
+    async def wait_again(self, name: str) -> None:
+        """Whatever it was ended by, as where a run reads by other options."""
+        await self.pool.execute(
+            "UPDATE documents SET state = 'pending' WHERE tenant = $1 AND collection = $2"
+            " AND name = $3",
+            self.key.tenant,
+            self.key.name,
+            name,
+        )
+
     async def extract(self, name: str) -> IndexDocumentResult:
+        await PostgresOptionsStore(self.pool).save_options(self.key, self.options)
         async with self._activities() as activities:
-            input = IndexDocumentInput(self.key, RECIPE, document_id(name), self.run_id)
+            input = IndexDocumentInput(self.key, self.recipe, document_id(name), self.run_id)
             return await ActivityEnvironment().run(activities.extract_document, input)
 
-    async def rows(self) -> list[asyncpg.Record]:
+    async def rows(self, table: str = "model_extractions") -> list[asyncpg.Record]:
+        """Or of claim_extractions; by position."""
         return await self.pool.fetch(
-            "SELECT e.*, t.text FROM model_extractions e JOIN text_units t"
+            f"SELECT e.*, t.text FROM {table} e JOIN text_units t"
             " ON t.tenant = e.tenant AND t.collection = e.collection AND t.id = e.text_unit_id"
             " WHERE e.tenant = $1 AND e.collection = $2 ORDER BY t.position",
             self.key.tenant,

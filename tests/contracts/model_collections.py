@@ -6,6 +6,7 @@ import asyncpg
 
 from graphmill.ids import document_id, text_unit_id
 from graphmill.models import CollectionKey, Page, ParsedDocument, ProcessedDocument, TextUnit
+from graphmill.standard.claims import ExtractedClaims
 from graphmill.standard.extract_graph import (
     ExtractedEntity,
     ExtractedRelationship,
@@ -20,6 +21,9 @@ MADE_BY = "a model"
 
 Found = Sequence[ModelExtraction | str]
 """What there is in a document's text units, one by one; text says why there is nothing."""
+
+Claimed = Sequence[ExtractedClaims | str]
+"""What a document's first text units claim, in the same way."""
 
 
 def extraction(
@@ -57,7 +61,10 @@ def read(name: str, units: int) -> ProcessedDocument:
 
 
 async def index_found(
-    pool: asyncpg.Pool, documents: Mapping[str, Found], key: CollectionKey = KEY
+    pool: asyncpg.Pool,
+    documents: Mapping[str, Found],
+    key: CollectionKey = KEY,
+    claims: Mapping[str, Claimed] | None = None,
 ) -> None:
     """Upload, plan and store these documents as a run would whose model finds this in them."""
     store, extractions = PostgresIndexingStore(pool), PostgresModelExtractionStore(pool)
@@ -74,4 +81,7 @@ async def index_found(
         assert stored is not None
         by_unit = {unit.id: of for unit, of in zip(document.text_units, found, strict=True)}
         await extractions.save_extractions(key, MADE_BY, by_unit)
+        claimed = (claims or {}).get(name, ())
+        by_unit = {unit.id: of for unit, of in zip(document.text_units, claimed, strict=False)}
+        await extractions.save_claims(key, MADE_BY, by_unit)
         assert await extractions.end_extracted(key, stored, MADE_BY, RECIPE)

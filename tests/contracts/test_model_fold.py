@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -12,15 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphmill.errors import NotFound
-from graphmill.ids import content_id, document_id, entity_id, relationship_id
+from graphmill.ids import content_id, covariate_id, document_id, entity_id, relationship_id
 from graphmill.messages import MergedGraph
+from graphmill.models import TextUnit
 from graphmill.settings import PruneSettings
+from graphmill.standard.claims import Claim, ExtractedClaims
 from graphmill.standard.extract_graph import ModelExtraction, Statement
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.database import open_pool
 from graphmill.stores.postgres.graph import PostgresGraphStore
 from tests.contracts.collections import KEY, states, upload
-from tests.contracts.model_collections import Found, extraction, index_found, read
+from tests.contracts.model_collections import Claimed, Found, extraction, index_found, read
 from tests.support.examples import on_a_server
 
 TITLES = ("ADA", "BO", "CID", "É", "ZÜRICH", "日本")
@@ -58,6 +60,29 @@ collections = st.dictionaries(
     st.lists(units, min_size=1, max_size=3),
     max_size=4,
 )
+claims = st.builds(
+    Claim,
+    titles,
+    st.sampled_from(["", *TITLES]),
+    st.sampled_from(["FRAUD", "Éclat"]),
+    st.sampled_from(SENTENCES[1:5]),
+    st.sampled_from(["TRUE", "FALSE", "SUSPECTED"]),
+    st.sampled_from(["", "1843"]),
+    st.sampled_from(["", "1843-05"]),
+    st.sampled_from(["", "Ada wrote."]),
+)
+claimed = st.dictionaries(
+    st.sampled_from(["a.txt", "B.txt", "é.txt"]),
+    st.lists(
+        st.one_of(
+            st.sets(claims, max_size=4).map(
+                lambda found: ExtractedClaims(tuple(sorted(found)), without_subject=1)
+            ),
+            st.just("the model claims nothing that can be read"),
+        ),
+        max_size=3,
+    ),
+)
 # What an entity is called is perhaps what another is, or what none is.
 resolutions = st.dictionaries(titles, st.sampled_from([*TITLES, "ADA LOVELACE"]), max_size=3).map(
     lambda found: {title: canonical for title, canonical in found.items() if title != canonical}
@@ -72,6 +97,7 @@ class Reference:
 
     documents: Mapping[str, Found]
     resolutions: Mapping[str, str]
+    claims: Mapping[str, Claimed]
 
     def __post_init__(self) -> None:
         self._units = [
@@ -90,7 +116,44 @@ class Reference:
             if isinstance(found, ModelExtraction):
                 self._add_entities(unit.id, found)
                 self._add_relationships(unit.id, found)
+        self._add_covariates()
         self._number()
+
+    def _add_covariates(self) -> None:
+        said = [
+            (number, unit.id, replaced)
+            for number, (unit, claimed) in enumerate(self._claimed())
+            for replaced in sorted(
+                {
+                    replace(one, subject=self._title(one.subject), object=self._title(one.object))
+                    for one in claimed
+                }
+            )
+        ]
+        self.covariates: list[Row] = []
+        self._covariates_of: dict[UUID, list[UUID]] = {}
+        for number, (_, unit, one) in enumerate(said):
+            id = covariate_id(
+                unit,
+                *(one.subject, one.object, one.type, one.status, one.start_date, one.end_date),
+                *(one.source_text, one.description),
+            )
+            self._covariates_of.setdefault(unit, []).append(id)
+            self.covariates.append(
+                (
+                    *(id, number, one.type, one.description, one.subject, one.object, one.status),
+                    *(one.start_date, one.end_date, one.source_text, unit),
+                )
+            )
+
+    def _claimed(self) -> list[tuple[TextUnit, tuple[Claim, ...]]]:
+        of_unit: dict[UUID, tuple[Claim, ...]] = {}
+        for name, claimed in self.claims.items():
+            units = read(name, len(self.documents.get(name, ()))).text_units
+            for unit, found in zip(units, claimed, strict=False):
+                if isinstance(found, ExtractedClaims):
+                    of_unit[unit.id] = found.claims
+        return [(unit, of_unit.get(unit.id, ())) for unit, _ in self._units]
 
     def _title(self, title: str) -> str:
         return self.resolutions.get(title, title)
@@ -165,6 +228,7 @@ class Reference:
                 number,
                 [entity_id(t) for t in sorted(self._mentions) if unit.id in self._mentions[t]],
                 [relationship_id(*pair) for pair in pairs if unit.id in self._together[pair]],
+                self._covariates_of.get(unit.id, []),
             )
             for number, (unit, _) in enumerate(self._units)
         ]
@@ -182,7 +246,11 @@ async def rows(pool: asyncpg.Pool, table: str, columns: str, graph_id: int) -> l
 
 
 async def check_rows(
-    pool: asyncpg.Pool, merged: MergedGraph, documents: Mapping[str, Found], same: Mapping[str, str]
+    pool: asyncpg.Pool,
+    merged: MergedGraph,
+    documents: Mapping[str, Found],
+    same: Mapping[str, str],
+    claims: Mapping[str, Claimed],
 ) -> None:
     # A document of which nothing could be read is failed, and in no graph.
     documents = {
@@ -190,7 +258,7 @@ async def check_rows(
         for name, found in documents.items()
         if not found or any(isinstance(one, ModelExtraction) for one in found)
     }
-    reference = Reference(documents, same)
+    reference = Reference(documents, same, claims)
     assert merged.graph_id is not None
     entities = await rows(
         pool,
@@ -211,10 +279,18 @@ async def check_rows(
     text_units = await rows(
         pool,
         "graph_text_units",
-        "text_unit_id, document_id, human_readable_id, entity_ids, relationship_ids",
+        "text_unit_id, document_id, human_readable_id, entity_ids, relationship_ids, covariate_ids",
         merged.graph_id,
     )
     assert text_units == reference.text_units
+    covariates = await rows(
+        pool,
+        "covariates",
+        "id, human_readable_id, type, description, subject_id, object_id, status, start_date,"
+        " end_date, source_text, text_unit_id",
+        merged.graph_id,
+    )
+    assert covariates == reference.covariates
     assert await rows(
         pool, "graph_documents", "document_id, human_readable_id", merged.graph_id
     ) == [(document_id(name), number) for number, name in enumerate(sorted(documents))]
@@ -227,44 +303,51 @@ async def check_rows(
 STORE_PRUNE = PruneSettings()
 
 
-async def fold(pool: asyncpg.Pool, same: Mapping[str, str] | None = None) -> MergedGraph:
+async def fold(
+    pool: asyncpg.Pool, same: Mapping[str, str] | None = None, *, claims: bool = False
+) -> MergedGraph:
     """Open, resolve, fold."""
     store = PostgresGraphStore(pool, STORE_PRUNE)
-    graph_id = await store.open_graph(KEY, "1", afresh=False)
+    graph_id = await store.open_graph(KEY, "1", afresh=False, claims=claims)
     assert graph_id is not None
     await pool.executemany(
         "INSERT INTO entity_resolutions VALUES ($1, $2, $3, 'person', '')",
         [(graph_id, *pair) for pair in (same or {}).items()],
     )
-    return await store.fold_model_extractions(KEY, graph_id)
+    return await store.fold_model_extractions(KEY, graph_id, claims=claims)
 
 
 async def delete(pool: asyncpg.Pool, name: str) -> None:
     await PostgresCatalog(pool).delete_documents(KEY, [document_id(name)])
 
 
-@given(contents=collections, same=resolutions, data=st.data())
+@given(contents=collections, claims=claimed, same=resolutions, data=st.data())
 @on_a_server(test=10, soak=100)
 async def test_the_graph_is_the_fold_over_what_the_model_found(
-    database_url: str, contents: dict[str, Found], same: dict[str, str], data: st.DataObject
+    database_url: str,
+    contents: dict[str, Found],
+    claims: dict[str, Claimed],
+    same: dict[str, str],
+    data: st.DataObject,
 ) -> None:
     pool = await open_pool(database_url, 2)
     try:
         await pool.execute("DELETE FROM collections")
         await upload(pool, {})
-        await index_found(pool, contents)
-        merged = await fold(pool, same)
-        await check_rows(pool, merged, contents, same)
+        await index_found(pool, contents, claims=claims)
+        merged = await fold(pool, same, claims=True)
+        await check_rows(pool, merged, contents, same, claims)
         assert merged.graph_id is not None
+        # Again, but without the claims that are there.
         again = await PostgresGraphStore(pool, STORE_PRUNE).fold_model_extractions(
             KEY, merged.graph_id
         )
-        await check_rows(pool, again, contents, same)
+        await check_rows(pool, again, contents, same, {})
         if contents:
             gone = data.draw(st.sampled_from(sorted(contents)))
             await delete(pool, gone)
             left = {name: found for name, found in contents.items() if name != gone}
-            await check_rows(pool, await fold(pool, same), left, same)
+            await check_rows(pool, await fold(pool, same, claims=True), left, same, claims)
     finally:
         await pool.close()
 
@@ -372,3 +455,24 @@ async def test_a_type_counts_by_the_text_units_that_saw_it(pool: asyncpg.Pool) -
     await index_found(pool, {"a.txt": [twice, ship, ship]})
     await fold(pool, {"LADY A": "ADA"})
     assert await pool.fetchval("SELECT array_agg(type) FROM entities") == ["ship"]
+
+
+async def test_claims_are_about_what_a_thing_is_called_in_the_graph(pool: asyncpg.Pool) -> None:
+    """Made twice in a text unit they count once, and one about no entity stays."""
+
+    def claim(subject: str, object: str = "") -> Claim:
+        return Claim(subject, object, "ACT", "It is said.", "TRUE", "", "", "")
+
+    about = (claim("ADA", "LADY A"), claim("LADY A", "ADA"), claim("NOBODY KNOWN"))
+    await index_found(pool, {"a.txt": [ADA]}, claims={"a.txt": [ExtractedClaims(about)]})
+    await fold(pool, {"LADY A": "ADA"}, claims=True)
+    told = await pool.fetch("SELECT subject_id, object_id FROM covariates ORDER BY 1")
+    assert [tuple(row) for row in told] == [("ADA", "ADA"), ("NOBODY KNOWN", "")]
+
+
+async def test_a_graph_with_claims_is_another_than_one_without(pool: asyncpg.Pool) -> None:
+    await index_found(pool, {"a.txt": [ADA]})
+    await published(pool)
+    store = PostgresGraphStore(pool, STORE_PRUNE)
+    assert await store.open_graph(KEY, "1", afresh=False) is None
+    assert await store.open_graph(KEY, "1", afresh=False, claims=True) is not None

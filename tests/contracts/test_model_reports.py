@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from uuid import UUID, uuid4
 
@@ -123,11 +123,15 @@ class Graph:
 
 @asynccontextmanager
 async def graph_of(
-    pool: asyncpg.Pool, roots: Sequence[Tree], behaviour: Behaviour, words: int = WORDS
+    pool: asyncpg.Pool,
+    roots: Sequence[Tree],
+    behaviour: Behaviour,
+    words: int = WORDS,
+    options: StandardOptions = OPTIONS,
 ) -> AsyncGenerator[Graph]:
     key = CollectionKey("default", f"reports-{uuid4()}")
     graph_id = await store_hierarchies(pool, key, roots, words)
-    await PostgresOptionsStore(pool).save_options(key, OPTIONS)
+    await PostgresOptionsStore(pool).save_options(key, options)
     async with running_endpoint(behaviour) as endpoint:
         settings = load_settings(
             {"endpoints": [{"name": "simulated", "base_url": endpoint.base_url, "places": 50}]}
@@ -135,7 +139,7 @@ async def graph_of(
         async with open_model_caller(pool, settings, lambda _: None) as caller:
             yield Graph(
                 pool,
-                GraphRef(key, graph_id, RUN, OPTIONS.digest),
+                GraphRef(key, graph_id, RUN, options.digest),
                 endpoint,
                 RecordingStore(pool),
                 RecordingCaller(caller),
@@ -188,6 +192,47 @@ async def test_a_community_that_can_be_shown_whole_waits_for_no_child(pool: asyn
         asked = graph.caller.questions[(await graph.reports())[0]["summary"]]
     assert "-----Reports-----" not in asked
     assert all(f",{title_of(entity)},person," in asked for entity in range(12))
+
+
+async def store_claims(graph: Graph, *claims: tuple[str, str]) -> None:
+    """Each between two titles; numbered from 700."""
+    await graph.pool.executemany(
+        "INSERT INTO covariates VALUES ($1, $2, $3, 'ACT', 'It is said.', $4, $5, 'TRUE', '1843',"
+        " '', '', $2)",
+        [(graph.ref.graph_id, uuid4(), 700 + place, *claim) for place, claim in enumerate(claims)],
+    )
+
+
+async def test_a_report_is_shown_claims_about_its_entities_and_refers_to_them(
+    pool: asyncpg.Pool,
+) -> None:
+    """Parents as well as children; what two text units claim alike is shown once."""
+    with_claims = replace(OPTIONS, claim_description="any")
+    async with graph_of(pool, ((4, 4), 5), Behaviour(), options=with_claims) as graph:
+        first, last = title_of(0), title_of(7)
+        between, about, alone = (first, last), ("NOBODY", first), (last, "")
+        await store_claims(graph, between, between, about, ("NOBODY", "NOWHERE"), alone)
+        await graph.write_reports()
+        reports = await graph.reports()
+        asked = {n: graph.caller.questions[one["summary"]] for n, one in reports.items()}
+    numbers = {between: 700, about: 702, alone: 704}
+    # By community: 2 and 3 are children of 0.
+    expected = {0: [between, about, alone], 1: [], 2: [between, about], 3: [between, alone]}
+    for community, claims in expected.items():
+        shown = asked[community].partition("-----Claims-----\n")[2].splitlines()[1:-1]
+        ends = [row.split(",")[1:3] for row in shown]
+        assert sorted(ends) == sorted(map(list, claims))
+        assert all(row.endswith(",ACT,TRUE,1843,,It is said.") for row in shown)
+        if shown:  # the simulated model refers to the first
+            said = reports[community]["rating_explanation"]
+            assert f"[Data: Claims ({numbers[ends[0][0], ends[0][1]]})]" in said
+
+
+async def test_without_the_option_claims_that_are_there_are_not_shown(pool: asyncpg.Pool) -> None:
+    async with graph_of(pool, (5,), Behaviour()) as graph:
+        await store_claims(graph, (title_of(0), title_of(1)))
+        await graph.write_reports()
+        assert not any("Claims" in text for text in graph.caller.asked)
 
 
 async def test_what_is_missing_is_written_again_and_what_is_answered_is_not_asked_again(

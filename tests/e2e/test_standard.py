@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 import pytest_asyncio
 
+from graphmill.export import TABLES
 from tests.graph_references import check_references
 from tests.support.corpus import long_documents, read_passages, write_file
 from tests.support.model_endpoint import Behaviour, ModelEndpoint, Stats, running_endpoint
@@ -248,3 +250,39 @@ async def test_after_a_kill_only_calls_in_the_air_are_asked_again(
     assert least - slack <= begun <= least + PLACES, (least, begun)
     undisturbed = await tables(stack, tmp_path / "undisturbed")
     assert await tables(stack, tmp_path / "killed", tenant=tenant) == undisturbed
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_claims_asked_for_later_cost_their_own_calls_and_are_in_the_tables(
+    stack: Stack, model: ModelEndpoint, folder: Path, tmp_path: Path
+) -> None:
+    """Last in this file: the stack goes on with claims. What was extracted before is not asked for
+    again, so that both runs together are a text unit's (1 + gleanings + 1) calls."""
+    before = await tables(stack, tmp_path / "before")
+    await asyncio.to_thread(stack.stop)
+    stack.environment["GRAPHMILL_EXTRACTION_CLAIMS"] = "true"
+    await asyncio.to_thread(stack.start)
+    await model.reset()
+    code, status = await index(stack, folder)
+    assert (code, status["state"]) == (0, "completed")
+    stats = await model.stats(arrivals=False)
+    asked = {step: found.answered for step, found in stats.steps.items() if found.answered}
+    # Reports on communities about which nothing is claimed are paid for already.
+    assert asked.keys() == {"extract_claims", "community_report"}
+    assert asked["extract_claims"] == status["text_units"]
+    steps = status["model"]["steps"]
+    assert steps["extract_claims"]["calls"] == status["text_units"]
+    assert "extract_graph" not in steps
+
+    after = await tables(stack, tmp_path / "after")
+    same = {"entities.jsonl", "relationships.jsonl", "communities.jsonl", "documents.jsonl"}
+    assert {name for name in before if before[name] == after[name]} == same
+    done = await asyncio.to_thread(
+        stack.run, "export", NAME, "--format", "parquet", "--output", str(tmp_path / "parquet")
+    )
+    assert done.returncode == 0, done.stderr
+    frame: Any = pandas.read_parquet(tmp_path / "parquet" / "covariates.parquet")  # pyright: ignore[reportUnknownMemberType]
+    assert list(frame.columns) == list(TABLES["covariates"])
+    assert len(frame) == after["covariates.jsonl"].count(b"\n") > 50
+    assert set(frame["covariate_type"]) == {"claim"}
+    assert b"[Data: Claims (" in after["community_reports.jsonl"]

@@ -2,12 +2,20 @@
 
 import pytest
 
-from graphmill.estimates import Assumptions, Calls, Limits, estimate, extraction_calls
+from graphmill.estimates import (
+    Assumptions,
+    Calls,
+    Limits,
+    claims_calls,
+    estimate,
+    extraction_calls,
+)
 from graphmill.standard.options import StandardOptions
 
 ASSUMED = Assumptions(
     answer_tokens=600,
     gleaning_answer_tokens=300,
+    claims_answer_tokens=400,
     summaries_share=2,
     summary_prompt_tokens=100,
     summary_answer_tokens=10,
@@ -34,6 +42,18 @@ def options(gleanings: int) -> StandardOptions:
 )
 def test_a_gleaning_asks_again_all_that_was_said_before(gleanings: int, calls: Calls) -> None:
     assert extraction_calls((10, 20), options(gleanings), ASSUMED, TOKENS) == calls
+
+
+def test_claims_are_a_call_for_each_text_unit_and_a_step_of_their_own() -> None:
+    claims = claims_calls((10, 20), ASSUMED, 300)
+    assert claims == Calls(2, 2 * 300 + 30, 2 * 400)
+    limits = {"a": Limits(10), "b": Limits(10)}
+    foretold = estimate(1, 0, Calls(4, 2000, 400), 2, options(1), limits, ASSUMED, claims)
+    assert [step.name for step in foretold.steps][:2] == ["extract_graph", "extract_claims"]
+    assert (foretold.steps[1].model, foretold.steps[1].calls) == ("a", 2)
+    without = estimate(1, 0, Calls(4, 2000, 400), 2, options(1), limits, ASSUMED)
+    assert "extract_claims" not in without.to_json()["steps"]
+    assert foretold.calls == without.calls + 2
 
 
 def test_money_is_by_each_steps_own_model() -> None:

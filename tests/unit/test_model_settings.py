@@ -7,6 +7,7 @@ import pytest
 from graphmill.errors import SettingsError
 from graphmill.model_settings import DEFAULT_MODEL, OPENAI_URL, ModelRole
 from graphmill.settings import load_settings
+from workers.models import standard_options
 
 TABLES = """
 [models]
@@ -128,3 +129,27 @@ def test_what_to_find_is_set_in_the_file_or_the_environment(
     monkeypatch.setenv("GRAPHMILL_EXTRACTION_ENTITY_TYPES", "ship")
     with pytest.raises(SettingsError, match=r"pattern .* names a type"):
         load_settings()
+
+
+def test_claims_are_asked_for_only_where_that_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_MODEL", "a-model")
+    options = standard_options(load_settings())
+    assert options is not None
+    assert options.claims is None
+    (tmp_path / "graphmill.toml").write_text(
+        '[extraction]\nclaims = true\nclaim_description = " who paid whom "\n'
+    )
+    options = standard_options(load_settings())
+    assert options is not None
+    assert options.claims is not None
+    assert options.claims.claim_description == "who paid whom"
+    monkeypatch.setenv("GRAPHMILL_EXTRACTION_CLAIMS", "false")
+    options = standard_options(load_settings())
+    assert options is not None
+    assert options.claims is None
+    for wrong in ("  ", "x" * 2001):
+        monkeypatch.setenv("GRAPHMILL_EXTRACTION_CLAIM_DESCRIPTION", wrong)
+        with pytest.raises(SettingsError, match="claim_description"):
+            load_settings()

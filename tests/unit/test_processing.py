@@ -80,6 +80,13 @@ def test_what_a_model_finds_changes_the_recipe_and_not_the_text_units() -> None:
     assert len({reading(one, b"1"), reading(one, b"2"), reading(_LARGER, b"1")}) == 3
 
 
+def test_claims_change_the_recipe_and_not_the_text_units() -> None:
+    one = Recipe(Method.STANDARD, 1200, 100, "options", "extraction")
+    others = [replace(one, claims="claims"), replace(one, claims="other claims")]
+    assert len({recipe(one), *map(recipe, others)}) == 3
+    assert {reading(other, b"1") for other in others} == {reading(one, b"1")}
+
+
 def test_method_standard_leaves_extraction_to_a_model() -> None:
     without = replace(SETTINGS, extract=False)
     with_fast = process_document(b"Ada Lovelace met Charles Babbage.", "a.txt", SETTINGS)

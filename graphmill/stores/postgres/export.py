@@ -23,6 +23,11 @@ _GRAPH_QUERIES = {
                combined_degree, text_unit_ids::text[]
         FROM relationships WHERE graph_id = $1 ORDER BY human_readable_id
     """,
+    "covariates": """
+        SELECT id::text, human_readable_id, 'claim' AS covariate_type, type, description,
+               subject_id, object_id, status, start_date, end_date, source_text, text_unit_id::text
+        FROM covariates WHERE graph_id = $1 ORDER BY human_readable_id
+    """,
     "communities": """
         SELECT id::text, community AS human_readable_id, community, level, parent, children, title,
                entity_ids::text[], relationship_ids::text[], text_unit_ids::text[], period, size
@@ -39,7 +44,7 @@ _GRAPH_QUERIES = {
 _COLLECTION_QUERIES = {
     "text_units": """
         SELECT t.id::text, g.human_readable_id, t.text, t.n_tokens, t.document_id::text,
-               g.entity_ids::text[], g.relationship_ids::text[], '{}'::text[] AS covariate_ids
+               g.entity_ids::text[], g.relationship_ids::text[], g.covariate_ids::text[]
         FROM graph_text_units g
         JOIN text_units t ON t.tenant = $2 AND t.collection = $3 AND t.id = g.text_unit_id
         WHERE g.graph_id = $1 ORDER BY g.human_readable_id
@@ -96,12 +101,14 @@ class PostgresGraphTables:
         prefetch = _PREFETCH.get(table, _DEFAULT_PREFETCH)
         if query := _GRAPH_QUERIES.get(table):
             cursor = self._connection.cursor(query, self._graph_id, prefetch=prefetch)
-        elif query := _COLLECTION_QUERIES.get(table):
+        else:
             cursor = self._connection.cursor(
-                query, self._graph_id, self._key.tenant, self._key.name, prefetch=prefetch
+                _COLLECTION_QUERIES[table],
+                self._graph_id,
+                self._key.tenant,
+                self._key.name,
+                prefetch=prefetch,
             )
-        else:  # covariates (claims) are not extracted yet: an empty table with its columns
-            return
         async for record in cursor:
             row: dict[str, Any] = dict(record)
             if table == "community_reports":

@@ -24,21 +24,29 @@ model makes one text of them."""
 
 _Connection = asyncpg.pool.PoolConnectionProxy
 _SQL = resources.files("graphmill.stores.postgres") / "sql"
+_ROWS_OF_A_FOLD = (
+    "graph_documents",
+    "graph_text_units",
+    "entities",
+    "relationships",
+    "covariates",
+)
 _UNITS, _ROWS = ((_SQL / name).read_text() for name in ("graph_units.sql", "graph_rows.sql"))
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """One method's: documents in which states are in the graph, its script, and what numbers are
-    filled in there."""
+    """One method's: documents in which states are in the graph, its script, what numbers are
+    filled in there, and what comes after the rows that every graph has."""
 
     states: tuple[DocumentState, ...]
     script: str
     numbers: dict[str, int | float]
+    more_rows: tuple[str, ...] = ()
 
     @property
     def whole_script(self) -> str:
-        return "\n".join((_UNITS, self.script, _ROWS))
+        return "\n".join((_UNITS, self.script, _ROWS, *self.more_rows))
 
 
 def fold_of_extractions(prune: PruneSettings) -> Fold:
@@ -51,12 +59,13 @@ def fold_of_extractions(prune: PruneSettings) -> Fold:
     return Fold((DocumentState.DONE,), (_SQL / "merge_graph.sql").read_text(), numbers)
 
 
-def fold_of_model_extractions() -> Fold:
+def fold_of_model_extractions(*, claims: bool = False) -> Fold:
     """Of method standard: what a partial document has is in the graph, what it lacks is not."""
     return Fold(
         (DocumentState.DONE, DocumentState.PARTIAL),
         (_SQL / "merge_model_graph.sql").read_text(),
         {"most_joined": MOST_JOINED},
+        ((_SQL / "covariate_rows.sql").read_text(),) if claims else (),
     )
 
 
@@ -80,7 +89,7 @@ async def folding(pool: asyncpg.Pool) -> AsyncGenerator[_Connection]:
         # Only for this transaction: sorts and hashes of a fold are large.
         await connection.execute("SET LOCAL work_mem = '256MB'")
         yield connection
-    await pool.execute("ANALYZE graph_text_units, entities, relationships")
+    await pool.execute("ANALYZE graph_text_units, entities, relationships, covariates")
 
 
 async def open_graph(
@@ -133,7 +142,7 @@ async def empty_graph(
     )
     if not opened:
         raise NotFound(f"the graph under construction of collection {key.name!r} is gone")
-    for table in ("graph_documents", "graph_text_units", "entities", "relationships"):
+    for table in _ROWS_OF_A_FOLD:
         await connection.execute(f"DELETE FROM {table} WHERE graph_id = $1", graph_id)
 
 

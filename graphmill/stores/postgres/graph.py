@@ -34,6 +34,7 @@ class PostgresGraphStore:
         self._pool = pool
         self._fast = fold_of_extractions(prune)
         self._standard = fold_of_model_extractions()
+        self._standard_with_claims = fold_of_model_extractions(claims=True)
 
     async def merge_graph(self, key: CollectionKey, versions: str, *, afresh: bool) -> MergedGraph:
         async with folding(self._pool) as connection:
@@ -42,14 +43,20 @@ class PostgresGraphStore:
                 return MergedGraph(None)
             return await fill_graph(connection, key, graph_id, self._fast)
 
-    async def open_graph(self, key: CollectionKey, versions: str, *, afresh: bool) -> int | None:
+    async def open_graph(
+        self, key: CollectionKey, versions: str, *, afresh: bool, claims: bool = False
+    ) -> int | None:
+        fold = self._standard_with_claims if claims else self._standard
         async with snapshot(self._pool) as connection:
-            return await open_graph(connection, key, self._standard, versions, afresh=afresh)
+            return await open_graph(connection, key, fold, versions, afresh=afresh)
 
-    async def fold_model_extractions(self, key: CollectionKey, graph_id: int) -> MergedGraph:
+    async def fold_model_extractions(
+        self, key: CollectionKey, graph_id: int, *, claims: bool = False
+    ) -> MergedGraph:
+        fold = self._standard_with_claims if claims else self._standard
         async with folding(self._pool) as connection:
-            await empty_graph(connection, key, graph_id, self._standard)
-            return await fill_graph(connection, key, graph_id, self._standard)
+            await empty_graph(connection, key, graph_id, fold)
+            return await fill_graph(connection, key, graph_id, fold)
 
     async def load_for_clustering(self, graph_id: int) -> GraphToCluster:
         async with self._pool.acquire() as connection:

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from uuid import UUID
 
 import asyncpg
 
 from graphmill.models import CollectionKey
 from graphmill.ports import ExtractedDocument, StoredDocument, UnextractedUnit
-from graphmill.standard.extracted import STRENGTH_STEPS, ModelExtraction, Statement
+from graphmill.standard.extracted import STRENGTH_STEPS, ExtractedClaims, ModelExtraction, Statement
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
 
 
@@ -23,10 +23,20 @@ class PostgresModelExtractionStore:
     async def unextracted(
         self, key: CollectionKey, document_id: UUID, made_by: str
     ) -> tuple[UnextractedUnit, ...]:
+        return await self._units_without("model_extractions", key, document_id, made_by)
+
+    async def unclaimed(
+        self, key: CollectionKey, document_id: UUID, made_by: str
+    ) -> tuple[UnextractedUnit, ...]:
+        return await self._units_without("claim_extractions", key, document_id, made_by)
+
+    async def _units_without(
+        self, table: str, key: CollectionKey, document_id: UUID, made_by: str
+    ) -> tuple[UnextractedUnit, ...]:
         rows = await self._pool.fetch(
             "SELECT id, text FROM text_units t"
             " WHERE tenant = $1 AND collection = $2 AND document_id = $3 AND live AND NOT EXISTS ("
-            "   SELECT FROM model_extractions e WHERE e.tenant = $1 AND e.collection = $2"
+            f"   SELECT FROM {table} e WHERE e.tenant = $1 AND e.collection = $2"
             "   AND e.text_unit_id = t.id AND e.made_by = $4 AND e.failure = '')"
             " ORDER BY position",
             key.tenant,
@@ -47,8 +57,21 @@ class PostgresModelExtractionStore:
             [(key.tenant, key.name, id, made_by, *_row(of)) for id, of in extractions.items()],
         )
 
+    async def save_claims(
+        self, key: CollectionKey, made_by: str, claims: Mapping[UUID, ExtractedClaims | str]
+    ) -> None:
+        await self._pool.executemany(
+            _SAVE_CLAIMS,
+            [(key.tenant, key.name, id, made_by, *_claims_row(of)) for id, of in claims.items()],
+        )
+
     async def end_extracted(
-        self, key: CollectionKey, document: StoredDocument, made_by: str, recipe: bytes
+        self,
+        key: CollectionKey,
+        document: StoredDocument,
+        made_by: str,
+        recipe: bytes,
+        claims_made_by: str = "",
     ) -> ExtractedDocument | None:
         async with self._pool.acquire() as connection, connection.transaction():
             found = await connection.fetchrow(_COUNT, key.tenant, key.name, document.id, made_by)
@@ -56,6 +79,16 @@ class PostgresModelExtractionStore:
             extracted = ExtractedDocument(
                 found["text_units"], found["entities"], found["failed"], found["failure"] or ""
             )
+            if claims_made_by:
+                claims = await connection.fetchrow(
+                    _COUNT_CLAIMS, key.tenant, key.name, document.id, claims_made_by
+                )
+                assert claims is not None
+                extracted = replace(
+                    extracted,
+                    failed_claims=claims["failed"],
+                    claims_failure=claims["failure"] or "",
+                )
             current = await connection.fetchval(
                 "UPDATE documents SET state = $6, reason = $7, recipe = $8, ended_at = now()"
                 " WHERE tenant = $1 AND collection = $2 AND id = $3 AND version = $4"
@@ -100,6 +133,23 @@ def _row(extraction: ModelExtraction | str) -> tuple[object, ...]:
     )
 
 
+def _claims_row(claims: ExtractedClaims | str) -> tuple[object, ...]:
+    failure = claims if isinstance(claims, str) else ""
+    found = ExtractedClaims() if isinstance(claims, str) else claims
+    return (
+        failure,
+        [one.subject for one in found.claims],
+        [one.object for one in found.claims],
+        [one.type for one in found.claims],
+        [one.description for one in found.claims],
+        [one.status for one in found.claims],
+        [one.start_date for one in found.claims],
+        [one.end_date for one in found.claims],
+        [one.source_text for one in found.claims],
+        json.dumps(found.left_out),
+    )
+
+
 _SAVE = """
 INSERT INTO model_extractions
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::jsonb, $16
@@ -118,6 +168,26 @@ SELECT count(*) AS text_units,
        count(*) FILTER (WHERE e.failure <> '') AS failed,
        (array_agg(e.failure ORDER BY t.position) FILTER (WHERE e.failure <> ''))[1] AS failure
 FROM text_units t JOIN model_extractions e
+    ON e.tenant = $1 AND e.collection = $2 AND e.text_unit_id = t.id AND e.made_by = $4
+WHERE t.tenant = $1 AND t.collection = $2 AND t.document_id = $3 AND t.live
+"""
+
+_SAVE_CLAIMS = """
+INSERT INTO claim_extractions
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::jsonb
+WHERE EXISTS (SELECT FROM text_units WHERE tenant = $1 AND collection = $2 AND id = $3)
+ON CONFLICT (tenant, collection, text_unit_id) DO UPDATE SET
+    made_by = excluded.made_by, failure = excluded.failure, subjects = excluded.subjects,
+    objects = excluded.objects, types = excluded.types, descriptions = excluded.descriptions,
+    statuses = excluded.statuses, start_dates = excluded.start_dates,
+    end_dates = excluded.end_dates, source_texts = excluded.source_texts,
+    left_out = excluded.left_out
+"""
+
+_COUNT_CLAIMS = """
+SELECT count(*) FILTER (WHERE e.failure <> '') AS failed,
+       (array_agg(e.failure ORDER BY t.position) FILTER (WHERE e.failure <> ''))[1] AS failure
+FROM text_units t JOIN claim_extractions e
     ON e.tenant = $1 AND e.collection = $2 AND e.text_unit_id = t.id AND e.made_by = $4
 WHERE t.tenant = $1 AND t.collection = $2 AND t.document_id = $3 AND t.live
 """

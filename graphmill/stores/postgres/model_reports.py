@@ -1,12 +1,14 @@
 """Communities for a model to report on, in PostgreSQL (ports.ModelReportStore)."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import asyncpg
 
 from graphmill.models import Community, CommunityReport
 from graphmill.ports import PlacedCommunity
 from graphmill.reports import ReportContext
+from graphmill.standard.community_context import ReportClaim
 from graphmill.stores.postgres.reports import (
     read_community,
     read_contexts,
@@ -47,6 +49,15 @@ class PostgresModelReportStore:
             )
             return await read_contexts(connection, graph_id, rows)
 
+    async def load_claims(
+        self, graph_id: int, communities: Sequence[int]
+    ) -> dict[int, tuple[ReportClaim, ...]]:
+        rows = await self._pool.fetch(_CLAIMS, graph_id, communities)
+        return {
+            community: tuple(ReportClaim(*claim) for _, *claim in of)
+            for community, of in groupby(rows, key=lambda row: row["community"])
+        }
+
     async def load_reports(
         self, graph_id: int, communities: Sequence[int]
     ) -> tuple[tuple[Community, CommunityReport], ...]:
@@ -68,6 +79,28 @@ class PostgresModelReportStore:
     async def save_reports(self, graph_id: int, reports: Sequence[CommunityReport]) -> None:
         await write_reports(self._pool, graph_id, reports)
 
+
+# After the community, the columns of ReportClaim. Text units that overlap, or repeat each other,
+# make a claim several times; the first of them stands for all.
+_CLAIMS = """
+WITH members AS (
+    SELECT c.community, e.title
+    FROM communities c CROSS JOIN LATERAL unnest(c.entity_ids) AS member (id)
+    JOIN entities e ON e.graph_id = $1 AND e.id = member.id
+    WHERE c.graph_id = $1 AND c.community = ANY($2::int[])
+)
+SELECT community, min(human_readable_id) AS human_readable_id, subject_id, object_id, type,
+    description, status, start_date, end_date
+FROM (
+    SELECT m.community, v.* FROM members m
+    JOIN covariates v ON v.graph_id = $1 AND v.subject_id = m.title
+    UNION ALL
+    SELECT m.community, v.* FROM members m
+    JOIN covariates v ON v.graph_id = $1 AND v.object_id = m.title
+) AS about
+GROUP BY community, subject_id, object_id, type, description, status, start_date, end_date
+ORDER BY community, human_readable_id
+"""
 
 # Down from the roots by numbers, which the key finds.
 _HIERARCHIES = """

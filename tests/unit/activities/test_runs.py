@@ -1,5 +1,6 @@
 """The worker that opens a run decides its method where nobody asked for one."""
 
+from dataclasses import replace
 from typing import Any, cast
 from uuid import uuid4
 
@@ -65,6 +66,14 @@ async def test_the_method_is_what_was_asked_for_else_standard_where_there_is_a_m
     standard = decided is Method.STANDARD
     assert store.saved == ([OPTIONS] if standard else [])
     assert bool(made.options) is bool(made.extraction) is standard
+
+
+async def test_a_run_reads_claims_where_they_are_asked_for() -> None:
+    asking = replace(OPTIONS, claim_description="any")
+    with_claims = await open_run(Store(), None, asking)
+    without = await open_run(Store(), None, OPTIONS)
+    assert (with_claims.claims, without.claims) == (asking.claims_digest, "")
+    assert with_claims.extraction == without.extraction
 
 
 async def test_standard_without_a_model_is_refused_before_anything_is_written() -> None:

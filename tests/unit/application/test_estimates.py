@@ -1,5 +1,6 @@
 """Files are counted as a run would read them; what cannot be read costs nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from graphmill.application.folder import find_files
 from graphmill.estimates import Estimate
 from graphmill.model_settings import EndpointSettings
 from graphmill.settings import Settings, load_settings
+from graphmill.standard.claims import claims_question
 from graphmill.standard.extract_graph import extract_question
 from graphmill.standard.options import StandardOptions
 from graphmill.tokens import count_tokens
@@ -31,12 +33,14 @@ def endpoint(name: str, **given: float) -> EndpointSettings:
     )
 
 
-async def estimate(folder: Path, *endpoints: EndpointSettings) -> tuple[Estimate, int]:
+async def estimate(
+    folder: Path, *endpoints: EndpointSettings, options: StandardOptions = OPTIONS
+) -> tuple[Estimate, int]:
     """And how many files were told of as read."""
     read: list[None] = []
     found = find_files((folder,), 1_000_000)
     foretold = await estimate_files(
-        found.files, OPTIONS, settings(*endpoints), lambda: read.append(None)
+        found.files, options, settings(*endpoints), lambda: read.append(None)
     )
     return foretold, len(read)
 
@@ -59,6 +63,21 @@ async def test_files_are_counted_with_the_question_about_each_text_unit(tmp_path
     asked = [extract_question(text, "a-model", OPTIONS.extract) for text in texts]
     tokens = sum(count_tokens(said.content) for one in asked for said in one.messages)
     assert extraction.prompt_tokens == pytest.approx(tokens, abs=3 * 3)
+
+
+async def test_claims_are_counted_where_they_are_asked_for(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    text = "Ada Lovelace met Charles Babbage in London. " * 20
+    (folder / "a.txt").write_text(text)
+    asking = replace(OPTIONS, claim_description="who met whom")
+    assert asking.claims is not None
+    foretold, _ = await estimate(folder, endpoint("one"), options=asking)
+    claims = foretold.steps[1]
+    assert (claims.name, claims.calls) == ("extract_claims", 1)
+    asked = claims_question(text, "a-model", asking.claims)
+    tokens = sum(count_tokens(said.content) for said in asked.messages)
+    assert claims.prompt_tokens == pytest.approx(tokens, abs=3)
 
 
 async def test_limits_of_endpoints_add_up_and_the_dearest_is_paid(tmp_path: Path) -> None:

@@ -20,11 +20,13 @@ def report_on(text: str) -> dict[str, Any]:
     named = list(islice((found for found in sentences_in(text) if found.names), _MOST_FINDINGS))
     names = list(dict.fromkeys(name for sentence in named for name in sentence.names))[:3]
     title = " and ".join(names) or f"Community {number:08x}"
+    # Where the tables of graphmill show claims: the first.
+    claims = " [Data: Claims (1)]" if "-----Claims-----" in text else ""
     return {
         "title": title,
         "summary": f"Report {number:08x}: this community is about {title}.",
         "rating": number % 101 / 10,
-        "rating_explanation": f"It follows from {number:08x}, a number of the whole text.",
+        "rating_explanation": f"It follows from {number:08x}, a number of the whole text.{claims}",
         "findings": [
             {
                 "summary": f"{sentence.names[0]} matters here",
