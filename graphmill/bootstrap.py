@@ -12,13 +12,16 @@ from graphmill.application.documents import Collections, Documents
 from graphmill.application.exports import Exports
 from graphmill.application.graphmill import Graphmill
 from graphmill.application.health import Health
+from graphmill.application.prompts import Prompts
 from graphmill.application.runs import Runs
 from graphmill.application.search import Search, SearchMode
 from graphmill.embedded.home import Addresses
 from graphmill.models import CollectionKey
 from graphmill.settings import Settings
 from graphmill.stores.postgres.catalog import PostgresCatalog
+from graphmill.stores.postgres.collection_prompts import PostgresPromptStore
 from graphmill.stores.postgres.database import open_pool
+from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 from graphmill.stores.postgres.status import PostgresRunStatus
 
 
@@ -42,6 +45,7 @@ async def open_application(settings: Settings, addresses: Addresses) -> AsyncGen
             collections=Collections(catalog),
             documents=documents,
             runs=Runs(client, catalog, documents, PostgresRunStatus(pool)),
+            prompts=Prompts(client, PostgresPromptStore(pool), PostgresModelAccounts(pool)),
             search=Search(partial(_load_search, pool)),
             exports=Exports(partial(_export, pool)),
             health=Health(client, pool),

@@ -7,6 +7,7 @@ from uuid import UUID
 from graphmill.application.documents import Collections, Documents
 from graphmill.application.exports import Exports
 from graphmill.application.health import Health
+from graphmill.application.prompts import Prompts
 from graphmill.application.runs import RunHandle, Runs
 from graphmill.application.search import Search
 from graphmill.errors import Unavailable
@@ -20,6 +21,7 @@ class Graphmill:
     collections: Collections
     documents: Documents
     runs: Runs
+    prompts: Prompts
     search: Search
     exports: Exports
     health: Health

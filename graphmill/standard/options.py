@@ -2,11 +2,13 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from graphmill.models import CollectionKey
+from graphmill.prompts.loading import Prompt, PromptName, load_prompt
 from graphmill.standard import descriptions, extract_graph, reports, resolution
+from graphmill.standard.collection_prompts import CollectionPrompts, own_texts
 from graphmill.standard.descriptions import SummaryOptions
 from graphmill.standard.extract_graph import ExtractOptions
 from graphmill.standard.graph_schema import GraphSchema
@@ -18,7 +20,8 @@ from graphmill.standard.same_entities import SAME_ENTITIES_VERSION
 @dataclass(frozen=True, slots=True)
 class StandardOptions:
     """Models by the names that [models] uses. `gleanings`: how often a text unit is asked for what
-    the answers before have missed; `language` of all descriptions, "" for the text's own."""
+    the answers before have missed; `language` of all descriptions, "" for the text's own;
+    `own_prompts` as CollectionPrompts.texts."""
 
     extraction_model: str
     summaries_model: str
@@ -26,22 +29,42 @@ class StandardOptions:
     schema: GraphSchema = field(default_factory=GraphSchema)
     gleanings: int = 1
     language: str = ""
+    own_prompts: tuple[tuple[PromptName, str], ...] = ()
+
+    def for_collection(self, own: CollectionPrompts) -> "StandardOptions":
+        """With what the collection has of its own in place of what is shipped and set."""
+        options = replace(self, own_prompts=own.texts)
+        if own.extraction is None:
+            return options
+        return replace(
+            options,
+            schema=own.extraction.graph_schema,
+            gleanings=own.extraction.gleanings,
+            language=own.extraction.language,
+        )
 
     @property
     def extract(self) -> ExtractOptions:
-        return ExtractOptions(self.schema, self.language)
+        first, glean = self._prompt("extract_graph"), self._prompt("glean_graph")
+        return ExtractOptions(self.schema, self.language, first, glean)
 
     @property
     def summary(self) -> SummaryOptions:
-        return SummaryOptions(language=self.language)
+        prompt = self._prompt("summarize_description")
+        return SummaryOptions(language=self.language, prompt=prompt)
 
     @property
     def resolution(self) -> ResolutionOptions:
-        return ResolutionOptions(language=self.language)
+        prompt = self._prompt("resolve_entities")
+        return ResolutionOptions(language=self.language, prompt=prompt)
 
     @property
     def report(self) -> ReportOptions:
-        return ReportOptions(language=self.language)
+        prompt = self._prompt("community_report")
+        return ReportOptions(language=self.language, prompt=prompt)
+
+    def _prompt(self, name: PromptName) -> Prompt:
+        return load_prompt(name, dict(self.own_prompts).get(name))
 
     @property
     def extraction_digest(self) -> str:
@@ -88,6 +111,7 @@ class StandardOptions:
             "strict": self.schema.strict,
             "gleanings": self.gleanings,
             "language": self.language,
+            "own_prompts": dict(self.own_prompts),
         }
 
     @classmethod
@@ -109,6 +133,8 @@ class StandardOptions:
             ),
             value["gleanings"],
             value["language"],
+            # Rows of before have none.
+            own_texts(value.get("own_prompts", {})),
         )
 
 
@@ -119,6 +145,14 @@ class OptionsStore(Protocol):
 
     async def load_options(self, key: CollectionKey, digest: str) -> StandardOptions:
         """Raises NotFound where the collection is gone."""
+        ...
+
+
+class PromptStore(Protocol):
+    """What collections tell models in their own words."""
+
+    async def load_prompts(self, key: CollectionKey) -> CollectionPrompts:
+        """What is in force. Raises NotFound where the collection does not exist."""
         ...
 
 

@@ -12,15 +12,17 @@ from graphmill.messages import IndexRequest, OpenRun, Recipe
 from graphmill.models import Method
 from graphmill.processing import recipe
 from graphmill.settings import ChunkSettings
+from graphmill.standard.collection_prompts import CollectionPrompts
 from graphmill.standard.options import StandardOptions
 
 OPTIONS = StandardOptions("a-model", "a-model", "a-model")
 
 
 class Store:
-    """IndexingStore and OptionsStore that only remember."""
+    """IndexingStore, OptionsStore and PromptStore that only remember."""
 
     def __init__(self) -> None:
+        self.own = CollectionPrompts()
         self.opened: list[Method] = []
         self.saved: list[StandardOptions] = []
 
@@ -29,6 +31,9 @@ class Store:
 
     async def save_options(self, key: object, options: StandardOptions) -> None:
         self.saved.append(options)
+
+    async def load_prompts(self, key: object) -> CollectionPrompts:
+        return self.own
 
 
 async def open_run(
@@ -40,7 +45,7 @@ async def open_run(
     priced: bool = True,
 ) -> Recipe:
     kept = cast(Any, store)
-    runs = RunActivities(kept, kept, ChunkSettings(), options, recipe, priced=priced)
+    runs = RunActivities(kept, kept, kept, ChunkSettings(), options, recipe, priced=priced)
     request = IndexRequest("sample", method=method, budget_usd=budget_usd)
     opening = OpenRun(uuid4(), "index/default/sample", request)
     return await ActivityEnvironment().run(runs.open_run, opening)
