@@ -12,11 +12,11 @@ from pathlib import Path
 
 from graphmill.errors import InvalidRequest
 from graphmill.model_settings import ExtractionSettings
-from graphmill.prompts.loading import MAX_OWN_CHARACTERS
+from graphmill.prompts.loading import MAX_OWN_CHARACTERS, PromptName
 from graphmill.standard.collection_prompts import OWN_PROMPTS, CollectionPrompts
 
 EXTRACTION_FILE = "extraction.toml"
-PROMPT_FILES = {f"{name}.md": name for name in OWN_PROMPTS}
+PROMPT_FILES: dict[str, PromptName] = {f"{name}.md": name for name in OWN_PROMPTS}
 _MOST_BYTES = 4 * MAX_OWN_CHARACTERS
 
 _OWN = """\
@@ -99,15 +99,15 @@ def read_prompts(folder: Path) -> CollectionPrompts:
 
 
 def _read(path: Path) -> str:
-    """What opens may be swapped for a link or a pipe at any time: it is looked at when it is open.
-    """
+    """Looked at once it is open: before, somebody could put a link or a pipe in its place."""
     try:
         opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise InvalidRequest(f"{path} cannot be read, or is a link: {error.strerror}") from None
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise InvalidRequest(f"{path} is no file")
     with open(opened, "rb") as file:
-        if not stat.S_ISREG(os.fstat(opened).st_mode):
-            raise InvalidRequest(f"{path} is no file")
         data = file.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:
         raise InvalidRequest(f"{path} is larger than {_MOST_BYTES:,} bytes")

@@ -128,9 +128,7 @@ class Prompts:
             Unavailable: Temporal or PostgreSQL does not answer.
         """
         if not 1 <= sample <= MAX_SAMPLE:
-            raise InvalidRequest(
-                f"sample is {sample}; expected are 1 to {MAX_SAMPLE} text units"
-            )
+            raise InvalidRequest(f"sample is {sample}; expected are 1 to {MAX_SAMPLE} text units")
         request = TuneRequest(key, sample, check_budget(budget_usd))
         await self._store.load_prompts(key)  # there is such a collection
         handle = await self._start(request)

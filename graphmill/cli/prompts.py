@@ -1,6 +1,7 @@
 """`graphmill prompts show|export|set|reset|tune`."""
 
 from pathlib import Path
+from typing import cast
 
 from rich.table import Table
 
@@ -139,9 +140,10 @@ def _show_draft(draft: Draft) -> None:
 
 def _show_extraction(extraction: ExtractionSettings) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
-    for name, value in extraction.model_dump(mode="json").items():
-        told = ", ".join(map(str, value)) if isinstance(value, list) else value
-        table.add_row(name.replace("_", " "), cell(str(told)))
+    for name, value in extraction.model_dump().items():
+        if isinstance(value, tuple):
+            value = ", ".join(map(str, cast("tuple[object, ...]", value)))
+        table.add_row(name.replace("_", " "), cell(value))
     show_table(table)
 
 
