@@ -12,9 +12,9 @@ from graphmill.llm.caller import ModelCaller
 from graphmill.llm.calls import InvalidAnswer, Payer
 from graphmill.llm.faults import ContextTooLong
 from graphmill.messages import DraftedPrompts, DraftPrompts
+from graphmill.model_settings import ExtractionSettings
 from graphmill.models import CollectionKey
 from graphmill.standard.collection_prompts import CollectionPrompts
-from graphmill.standard.options import StandardOptions
 from graphmill.standard.prompt_tuning import draft_prompts, draft_question, read_description
 from graphmill.tokens import count_tokens
 
@@ -45,14 +45,17 @@ class PromptTuningActivities:
         self,
         store: TuningStore,
         caller: ModelCaller,
-        standard_options: StandardOptions | None,
+        model: str | None,
+        extraction: ExtractionSettings,
         *,
         priced: bool = True,
     ) -> None:
-        """`standard_options` None: there is no model. `priced` as of RunActivities."""
+        """`model` for extraction; None: there is none. `extraction`: where a collection has no
+        settings of its own. `priced` as of RunActivities."""
         self._store = store
         self._caller = caller
-        self._standard_options = standard_options
+        self._model = model
+        self._extraction = extraction
         self._priced = priced
 
     @activity.defn
@@ -61,7 +64,7 @@ class PromptTuningActivities:
 
         Done again, with the same sample, it pays nothing again.
         """
-        if self._standard_options is None:
+        if self._model is None:
             raise InvalidRequest(
                 "a draft is made by a model, and no endpoint is set; set OPENAI_BASE_URL and"
                 " OPENAI_MODEL where the workers start"
@@ -73,9 +76,9 @@ class PromptTuningActivities:
                 " without a budget"
             )
         async with heartbeating():
-            return await self._draft(asked, self._standard_options)
+            return await self._draft(asked, self._model)
 
-    async def _draft(self, asked: DraftPrompts, options: StandardOptions) -> DraftedPrompts:
+    async def _draft(self, asked: DraftPrompts, model: str) -> DraftedPrompts:
         key = asked.key
         in_force = await self._store.load_prompts(key)
         texts = await self._store.sample(key, asked.sample)
@@ -86,7 +89,7 @@ class PromptTuningActivities:
                 " --method fast --wait"
             )
         await self._store.open_tuning(key, asked.tuning_id, asked.budget_usd)
-        question = draft_question(texts, options.extraction_model, count_tokens)
+        question = draft_question(texts, model, count_tokens)
         payer = Payer(key, asked.tuning_id, PROMPTS_TUNE)
         try:
             described, _ = await self._caller.ask(payer, question, read_description)
@@ -104,6 +107,6 @@ class PromptTuningActivities:
             raise ContextTooLong(
                 "the sample is longer than the model takes; take fewer text units with --sample"
             ) from None
-        prompts = draft_prompts(described, options.for_collection(in_force).gleanings)
+        prompts = draft_prompts(described, in_force.extraction or self._extraction)
         await self._store.save_prompts(key, prompts)
         return DraftedPrompts(prompts.version, len(texts), described.left_out)

@@ -33,6 +33,7 @@ from activities.summaries import SummaryActivities
 from activities.unknown import refuse_unknown
 from graphmill.embedding import LocalEmbedder
 from graphmill.llm.pool import Retried
+from graphmill.model_settings import ModelRole
 from graphmill.process_pool import ProcessPool
 from graphmill.processing import recipe
 from graphmill.settings import Settings
@@ -177,7 +178,11 @@ async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
         summaries = SummaryActivities(PostgresSummaryStore(pool), options, caller)
         reports = ModelReportActivities(PostgresModelReportStore(pool), options, caller)
         tuning = PromptTuningActivities(
-            PostgresPromptStore(pool), caller, standard_options(settings), priced=_priced(settings)
+            PostgresPromptStore(pool),
+            caller,
+            settings.model_for(ModelRole.EXTRACTION) if settings.model_endpoints else None,
+            settings.extraction,
+            priced=_priced(settings),
         )
         yield Served(
             LLM_QUEUE,

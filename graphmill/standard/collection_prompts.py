@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from graphmill.errors import InvalidRequest
 from graphmill.model_settings import ExtractionSettings
 from graphmill.prompts.loading import Prompt, PromptName, load_prompt
-from graphmill.standard.cleaning import one_line
+from graphmill.standard.cleaning import one_line, storable
 from graphmill.standard.questions import MAX_LANGUAGE, shows_marks
 
 # All but the rules on documents and on the form of answers, which no collection can leave out.
@@ -129,13 +129,22 @@ def _check_extraction(given: Mapping[str, object]) -> ExtractionSettings:
         raise InvalidRequest(
             f"extraction, language: {language!r} is no name of a language, such as German"
         )
-    told = (language, *extraction.entity_types, *extraction.relationship_types)
-    if any(map(shows_marks, told)):
-        raise InvalidRequest(
-            "extraction: a type or the language shows a mark that parts messages or sets documents"
-            " apart, such as <text> or <|im_end|>; leave it out"
-        )
+    for name, value in extraction.model_dump().items():
+        for text in _texts(value):
+            if shows_marks(text) or storable(text) != text:
+                raise InvalidRequest(
+                    f"extraction, {name}: a text has a NUL, half a character, or a mark that parts"
+                    " messages or sets documents apart, such as <text> or <|im_end|>; leave it out"
+                )
     return extraction
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple):
+        for one in cast("tuple[object, ...]", value):
+            yield from _texts(one)
 
 
 def own_texts(value: Mapping[str, str]) -> tuple[tuple[PromptName, str], ...]:

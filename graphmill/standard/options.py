@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from graphmill.model_settings import ExtractionSettings
 from graphmill.models import CollectionKey
 from graphmill.prompts.loading import Prompt, PromptName, load_prompt
 from graphmill.standard import descriptions, extract_graph, reports, resolution
@@ -34,13 +35,14 @@ class StandardOptions:
     def for_collection(self, own: CollectionPrompts) -> "StandardOptions":
         """With what the collection has of its own in place of what is shipped and set."""
         options = replace(self, own_prompts=own.texts)
-        if own.extraction is None:
-            return options
+        return options if own.extraction is None else options.with_extraction(own.extraction)
+
+    def with_extraction(self, extraction: ExtractionSettings) -> "StandardOptions":
         return replace(
-            options,
-            schema=own.extraction.graph_schema,
-            gleanings=own.extraction.gleanings,
-            language=own.extraction.language,
+            self,
+            schema=extraction.graph_schema,
+            gleanings=extraction.gleanings,
+            language=extraction.language,
         )
 
     @property
@@ -134,7 +136,7 @@ class StandardOptions:
             value["gleanings"],
             value["language"],
             # Rows of before have none.
-            own_texts(value.get("own_prompts", {})),
+            own_prompts=own_texts(value.get("own_prompts", {})),
         )
 
 

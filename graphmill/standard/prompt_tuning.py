@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graphmill.llm.calls import Question
+from graphmill.model_settings import ExtractionSettings
 from graphmill.prompts.loading import PromptName, load_prompt
 from graphmill.standard.answers import InvalidAnswer, read_answer
 from graphmill.standard.cleaning import MAX_TYPE, one_line
@@ -90,8 +91,9 @@ def read_description(text: str) -> Described:
     )
 
 
-def draft_prompts(described: Described, gleanings: int) -> CollectionPrompts:
-    """Shipped prompts with a description of the documents, and the types to look for."""
+def draft_prompts(described: Described, kept: ExtractionSettings) -> CollectionPrompts:
+    """Shipped prompts with a description of the documents, and the types to look for; extraction
+    settings that are not about types or language stay as in `kept`."""
     about = [
         "## The documents",
         "",
@@ -112,10 +114,12 @@ def draft_prompts(described: Described, gleanings: int) -> CollectionPrompts:
         "extract_graph": _insert("extract_graph", [*about, *types]),
         "resolve_entities": _insert("resolve_entities", about),
     }
-    extraction: dict[str, object] = {
+    extraction = kept.model_dump(mode="json") | {
         "entity_types": [one.name for one in described.entity_types],
         "relationship_types": [one.name for one in described.relationship_types],
-        "gleanings": gleanings,
+        # They are of other types, and a draft is no reason to leave anything out.
+        "patterns": [],
+        "strict": False,
         "language": described.language,
     }
     return CollectionPrompts.of(texts, extraction)

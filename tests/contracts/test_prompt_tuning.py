@@ -13,11 +13,10 @@ from graphmill.errors import InvalidRequest, NotFound
 from graphmill.llm.budgets import OverBudget
 from graphmill.llm.calls import InvalidAnswer
 from graphmill.messages import DraftedPrompts, DraftPrompts
-from graphmill.model_settings import EndpointSettings
+from graphmill.model_settings import EndpointSettings, ExtractionSettings
 from graphmill.models import CollectionKey
 from graphmill.settings import Settings
 from graphmill.standard.collection_prompts import CollectionPrompts
-from graphmill.standard.options import StandardOptions
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.collection_prompts import PostgresPromptStore
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts, counting_known
@@ -28,7 +27,7 @@ from workers.models import open_model_caller
 
 __all__ = ["model", "model_process"]
 
-OPTIONS = StandardOptions("a-model", "a-model", "a-model", gleanings=2)
+SETTINGS = ExtractionSettings(gleanings=2, strict=True, language="French")
 
 
 class Tuning:
@@ -53,7 +52,7 @@ class Tuning:
         sample: int = 16,
         key: CollectionKey = KEY,
         budget_usd: float | None = None,
-        options: StandardOptions | None = OPTIONS,
+        model: str | None = "a-model",
         priced: bool = True,
         id: UUID | None = None,
     ) -> DraftedPrompts:
@@ -71,7 +70,7 @@ class Tuning:
             counting_known(self._pool) as known,
             open_model_caller(self._pool, settings, lambda _: None, known.count) as caller,
         ):
-            tuning = PromptTuningActivities(self.store, caller, options, priced=priced)
+            tuning = PromptTuningActivities(self.store, caller, model, SETTINGS, priced=priced)
             asked = DraftPrompts(key, id or uuid4(), sample, budget_usd)
             return await ActivityEnvironment().run(tuning.draft_prompts, asked)
 
@@ -98,7 +97,8 @@ async def test_a_draft_is_stored_accounted_and_not_in_force_and_costs_nothing_ag
     assert prompts.version == drafted.version
     assert prompts.extraction is not None
     assert "person" in prompts.extraction.entity_types
-    assert prompts.extraction.gleanings == OPTIONS.gleanings  # as it is set
+    assert prompts.extraction.gleanings == 2  # as it is set
+    assert (prompts.extraction.strict, prompts.extraction.language) == (False, "English")
     assert await tuning.store.load_prompts(KEY) == CollectionPrompts()
     accounts = PostgresModelAccounts(pool)
     use = await accounts.run_use(first)
@@ -145,7 +145,7 @@ async def test_what_is_missing_is_told_with_what_to_do(tuning: Tuning, pool: asy
     with pytest.raises(InvalidRequest, match=r"no document of 'sample' has been read yet.* fast"):
         await tuning.draft()
     with pytest.raises(InvalidRequest, match="OPENAI_BASE_URL"):
-        await tuning.draft(options=None)
+        await tuning.draft(model=None)
 
 
 def obey(answer: object) -> dict[str, str]:

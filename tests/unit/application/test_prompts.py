@@ -148,7 +148,7 @@ async def test_one_draft_of_a_collection_is_made_at_a_time_and_ends_with_who_wai
 ) -> None:
     drafting.waits = True
     prompts = made(pool, client)
-    waiting = asyncio.create_task(prompts.tune(key))
+    waiting = asyncio.ensure_future(prompts.tune(key))
     await until(lambda: bool(drafting.asked))
     with pytest.raises(TuningFailed, match=f"--workflow-id tune/default/{key.name}"):
         await prompts.tune(key)

@@ -7,6 +7,7 @@ import pytest
 
 from graphmill.errors import InvalidRequest
 from graphmill.llm.calls import InvalidAnswer
+from graphmill.model_settings import ExtractionSettings
 from graphmill.prompts.loading import load_prompt
 from graphmill.standard.collection_prompts import CollectionPrompts
 from graphmill.standard.prompt_tuning import (
@@ -19,6 +20,9 @@ from graphmill.standard.prompt_tuning import (
     read_description,
 )
 
+KEPT = ExtractionSettings(
+    gleanings=3, patterns=(("person", "owns", "geo"),), relationship_types=("owns",)
+)
 GOOD: dict[str, Any] = {
     "subject": "Schiffe und ihre Pumpen.",
     "language": "German",
@@ -40,7 +44,7 @@ def types(*names: str) -> list[dict[str, str]]:
 
 
 def draft(**changed: Any) -> CollectionPrompts:
-    return draft_prompts(read_description(answer(**changed)), 1)
+    return draft_prompts(read_description(answer(**changed)), KEPT)
 
 
 def test_a_draft_tells_models_what_the_documents_are_about() -> None:
@@ -48,7 +52,7 @@ def test_a_draft_tells_models_what_the_documents_are_about() -> None:
     assert drafted.extraction is not None
     assert drafted.extraction.entity_types == ("Schiff", "Pumpe")
     assert drafted.extraction.relationship_types == ("hat an Bord",)
-    assert (drafted.extraction.language, drafted.extraction.gleanings) == ("German", 1)
+    assert (drafted.extraction.language, drafted.extraction.gleanings) == ("German", 3)
     extract = drafted.prompt("extract_graph").text
     assert "- What they are about: Schiffe und ihre Pumpen." in extract
     assert "- Schiff: Was schwimmt." in extract
