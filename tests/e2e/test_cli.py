@@ -148,6 +148,15 @@ def test_prompts_are_exported_changed_set_and_reset(
     done = run(stack, "prompts", "show", "--collection", indexed)
     assert "(its own)" in done.stdout
     assert "ship" in done.stdout
+    # An estimate reckons with them.
+    (folder / "extraction.toml").write_text("gleanings = 0")
+    told("set", str(folder))
+    (tmp_path / "a.txt").write_text("Ada Lovelace met Charles Babbage.")
+    environment = {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1", "OPENAI_MODEL": "a-model"}
+    words = ("index", str(tmp_path / "a.txt"), "--collection", indexed, "--estimate", "--json")
+    estimate = json.loads(run(stack, *words, environment=environment).stdout)
+    assert estimate["steps"]["extract_graph"]["calls"] == 1
+    shown = told("show")
     (folder / "glean_graph.md").write_text("Look at {{text}} once more.")
     done = run(stack, "prompts", "set", str(folder), "--collection", indexed)
     assert done.returncode == 2

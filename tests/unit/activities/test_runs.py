@@ -79,6 +79,16 @@ async def test_standard_without_a_model_is_refused_before_anything_is_written() 
     assert not store.opened
 
 
+async def test_what_a_collection_has_of_its_own_is_in_the_options_of_its_run() -> None:
+    store = Store()
+    store.own = CollectionPrompts.of({"glean_graph": "Once more."}, {"entity_types": ["ship"]})
+    made = await open_run(store, None, OPTIONS)
+    (saved,) = store.saved
+    assert saved == OPTIONS.for_collection(store.own) != OPTIONS
+    assert (made.options, made.extraction) == (saved.digest, saved.extraction_digest)
+    assert made.extraction != OPTIONS.extraction_digest
+
+
 async def test_a_budget_is_refused_where_nobody_knows_what_a_call_costs() -> None:
     store = Store()
     with pytest.raises(InvalidRequest, match="prompt_price"):
