@@ -17,7 +17,7 @@ from graphmill.messages import (
 from graphmill.models import DocumentState, Method
 from graphmill.ports import DocumentRecipe, IndexingStore
 from graphmill.settings import ChunkSettings
-from graphmill.standard.options import OptionsStore, StandardOptions
+from graphmill.standard.options import OptionsStore, PromptStore, StandardOptions
 
 
 class RunActivities:
@@ -27,6 +27,7 @@ class RunActivities:
         self,
         store: IndexingStore,
         options: OptionsStore,
+        prompts: PromptStore,
         chunk: ChunkSettings,
         standard_options: StandardOptions | None,
         document_recipe: DocumentRecipe,
@@ -37,6 +38,7 @@ class RunActivities:
         it is known what models cost."""
         self._store = store
         self._options = options
+        self._prompts = prompts
         self._chunk = chunk
         self._standard_options = standard_options
         self._document_recipe = document_recipe
@@ -50,6 +52,8 @@ class RunActivities:
         recipe = Recipe(request.method or default, self._chunk.size, self._chunk.overlap)
         options = self._standard_options if recipe.method is Method.STANDARD else None
         if options is not None:
+            own = await self._prompts.load_prompts(opening.request.key)
+            options = options.for_collection(own)
             recipe = replace(
                 recipe,
                 options=options.digest,

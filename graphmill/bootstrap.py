@@ -13,13 +13,16 @@ from graphmill.application.entities import Entities
 from graphmill.application.exports import Exports
 from graphmill.application.graphmill import Graphmill
 from graphmill.application.health import Health
+from graphmill.application.prompts import Prompts
 from graphmill.application.runs import Runs
 from graphmill.application.search import Search, SearchMode
 from graphmill.embedded.home import Addresses
 from graphmill.models import CollectionKey
 from graphmill.settings import Settings
 from graphmill.stores.postgres.catalog import PostgresCatalog
+from graphmill.stores.postgres.collection_prompts import PostgresPromptStore
 from graphmill.stores.postgres.database import close_pool, open_pool
+from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 from graphmill.stores.postgres.status import PostgresRunStatus
 from graphmill.stores.postgres.verdicts import PostgresVerdicts
 
@@ -45,6 +48,7 @@ async def open_application(settings: Settings, addresses: Addresses) -> AsyncGen
             documents=documents,
             entities=Entities(PostgresVerdicts(pool), status),
             runs=Runs(client, catalog, documents, status),
+            prompts=Prompts(client, PostgresPromptStore(pool), PostgresModelAccounts(pool)),
             search=Search(partial(_load_search, pool)),
             exports=Exports(partial(_export, pool)),
             health=Health(client, pool),

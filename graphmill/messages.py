@@ -18,6 +18,7 @@ INDEX_COLLECTION = "IndexCollection"
 INDEX_PAGE = "IndexPage"
 INDEX_DOCUMENT = "IndexDocument"
 BUILD_COMMUNITIES = "BuildCommunities"
+TUNE_PROMPTS = "TunePrompts"
 TASK_QUEUE = "graphmill"
 
 PAUSE = "pause"
@@ -38,6 +39,10 @@ MOST_BUDGET_USD = 1_000_000_000
 
 def index_workflow_id(key: CollectionKey) -> str:
     return f"index/{key.tenant}/{key.name}"
+
+
+def tune_workflow_id(key: CollectionKey) -> str:
+    return f"tune/{key.tenant}/{key.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,3 +349,32 @@ class RunProgress:
     phase: Phase
     documents: DocumentCounts
     open_pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class TuneRequest:
+    """Draft prompts from so many text units of a collection; the budget as of IndexRequest."""
+
+    key: CollectionKey
+    sample: int
+    budget_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DraftPrompts:
+    """`tuning_id`: on whose account the model is asked."""
+
+    key: CollectionKey
+    tuning_id: UUID
+    sample: int
+    budget_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DraftedPrompts:
+    """A draft, by the version under which it is stored; from how many text units, and how many
+    types that the model named are not in it."""
+
+    version: str
+    text_units: int
+    left_out: int

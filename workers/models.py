@@ -71,15 +71,12 @@ def standard_options(settings: Settings) -> StandardOptions | None:
     """What runs of method standard ask by these settings; None where there is no model."""
     if not settings.model_endpoints:
         return None
-    return StandardOptions(
+    models = StandardOptions(
         settings.model_for(ModelRole.EXTRACTION),
         settings.model_for(ModelRole.SUMMARIES),
         settings.model_for(ModelRole.REPORTS),
-        settings.extraction.graph_schema,
-        settings.extraction.gleanings,
-        settings.extraction.language,
-        settings.extraction.claim_description if settings.extraction.claims else "",
     )
+    return models.with_extraction(settings.extraction)
 
 
 def _limits(given: EndpointSettings, settings: Settings) -> Limits:

@@ -26,15 +26,18 @@ from activities.extraction import ExtractionActivities
 from activities.failures import FailureInterceptor
 from activities.graph import GraphActivities
 from activities.model_reports import ModelReportActivities
+from activities.prompt_tuning import PromptTuningActivities
 from activities.resolution import ResolutionActivities
 from activities.runs import RunActivities
 from activities.summaries import SummaryActivities
 from activities.unknown import refuse_unknown
 from graphmill.embedding import LocalEmbedder
 from graphmill.llm.pool import Retried
+from graphmill.model_settings import ModelRole
 from graphmill.process_pool import ProcessPool
 from graphmill.processing import recipe
 from graphmill.settings import Settings
+from graphmill.stores.postgres.collection_prompts import PostgresPromptStore
 from graphmill.stores.postgres.database import is_transient
 from graphmill.stores.postgres.graph import PostgresGraphStore
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
@@ -57,6 +60,7 @@ from workflows.policies import (
     STORE_QUEUE,
     WORKFLOW_QUEUE,
 )
+from workflows.tune_prompts import TunePrompts
 
 # Activities in flight get this long to end after SIGTERM; then they are cancelled and done again.
 _DRAIN = timedelta(seconds=20)
@@ -124,7 +128,8 @@ def _worker(client: Client, role: Role, served: Served) -> Worker:
 @asynccontextmanager
 async def _workflow(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
     yield Served(
-        WORKFLOW_QUEUE, workflows=(IndexCollection, IndexPage, IndexDocument, BuildCommunities)
+        WORKFLOW_QUEUE,
+        workflows=(IndexCollection, IndexPage, IndexDocument, BuildCommunities, TunePrompts),
     )
 
 
@@ -172,6 +177,13 @@ async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
         )
         summaries = SummaryActivities(PostgresSummaryStore(pool), options, caller)
         reports = ModelReportActivities(PostgresModelReportStore(pool), options, caller)
+        tuning = PromptTuningActivities(
+            PostgresPromptStore(pool),
+            caller,
+            settings.model_for(ModelRole.EXTRACTION) if settings.model_endpoints else None,
+            settings.extraction,
+            priced=_priced(settings),
+        )
         yield Served(
             LLM_QUEUE,
             activities=(
@@ -179,12 +191,17 @@ async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
                 resolution.resolve_entities,
                 summaries.summarize_descriptions,
                 reports.write_model_reports,
+                tuning.draft_prompts,
                 refuse_unknown,
             ),
             concurrent_activities=settings.llm_concurrency,
             # A run that ends tells all that its activities were spared.
             interceptors=(AfterEach(known.write),),
         )
+
+
+def _priced(settings: Settings) -> bool:
+    return all(endpoint.priced for endpoint in settings.model_endpoints)
 
 
 def _log_retry(retried: Retried) -> None:
@@ -207,10 +224,11 @@ async def _store(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Serve
     runs = RunActivities(
         PostgresIndexingStore(pool),
         options,
+        PostgresPromptStore(pool),
         settings.chunk,
         standard_options(settings),
         recipe,
-        priced=all(endpoint.priced for endpoint in settings.model_endpoints),
+        priced=_priced(settings),
     )
     graph = GraphActivities(PostgresGraphStore(pool, settings.prune), options)
     yield Served(

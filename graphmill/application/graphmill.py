@@ -8,6 +8,7 @@ from graphmill.application.documents import Collections, Documents
 from graphmill.application.entities import Entities
 from graphmill.application.exports import Exports
 from graphmill.application.health import Health
+from graphmill.application.prompts import Prompts
 from graphmill.application.runs import RunHandle, Runs
 from graphmill.application.search import Search
 from graphmill.errors import Unavailable
@@ -23,6 +24,7 @@ class Graphmill:
     documents: Documents
     entities: Entities
     runs: Runs
+    prompts: Prompts
     search: Search
     exports: Exports
     health: Health

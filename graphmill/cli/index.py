@@ -70,7 +70,7 @@ async def index(options: IndexOptions) -> int:
         # Imported when it is needed: the pool of processes and the clients of models.
         from graphmill.cli.estimate import show_estimate
 
-        return await show_estimate(found, request.method, settings, as_json=options.as_json)
+        return await show_estimate(found, key, request.method, settings, as_json=options.as_json)
     start = Parts.RUN if options.wait else None
     async with open_session(settings, start=start) as session:
         uploaded = await upload_files(session, key, found, prune=options.prune)

@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Literal
 
@@ -22,6 +22,7 @@ PromptName = Literal[
     "resolve_entities",
     "community_report",
     "answer_rules",
+    "draft_prompts",
 ]
 
 MAX_OWN_CHARACTERS = 50_000
@@ -34,6 +35,7 @@ _NEWEST: dict[PromptName, int] = {
     "resolve_entities": 1,
     "community_report": 1,
     "answer_rules": 1,
+    "draft_prompts": 1,
 }
 # No JSON looks like this, so a prompt may show some.
 _PLACEHOLDER = re.compile(r"\{\{[ \t]{0,8}([A-Za-z_][A-Za-z0-9_]{0,40})[ \t]{0,8}\}\}")
@@ -73,8 +75,12 @@ def load_prompt(name: PromptName, own: str | None = None) -> Prompt:
         InvalidRequest: `own` is empty, longer than 50,000 characters, has NULs or lone surrogates,
             a placeholder too many or too few.
     """
-    if own is None:
-        return _shipped(name)
+    return _shipped(name) if own is None else _own(name, own)
+
+
+# Asked for with every question of a run, of the few texts that its collection has.
+@lru_cache(maxsize=256)
+def _own(name: PromptName, own: str) -> Prompt:
     if not own.strip() or len(own) > MAX_OWN_CHARACTERS:
         raise InvalidRequest(
             f"the collection's own prompt for {name} has {len(own):,} characters; expected are 1 to"

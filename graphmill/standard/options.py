@@ -2,12 +2,15 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from graphmill.model_settings import ExtractionSettings
 from graphmill.models import CollectionKey
+from graphmill.prompts.loading import Prompt, PromptName, load_prompt
 from graphmill.standard import claims, descriptions, extract_graph, reports, resolution
 from graphmill.standard.claims import ClaimsOptions
+from graphmill.standard.collection_prompts import CollectionPrompts, own_texts
 from graphmill.standard.descriptions import SummaryOptions
 from graphmill.standard.extract_graph import ExtractOptions
 from graphmill.standard.graph_schema import GraphSchema
@@ -20,7 +23,8 @@ from graphmill.standard.same_entities import SAME_ENTITIES_VERSION
 class StandardOptions:
     """Models by the names that [models] uses. `gleanings`: how often a text unit is asked for what
     the answers before have missed; `language` of all descriptions, "" for the text's own;
-    `claim_description`: which claims are asked for, "" for none."""
+    `claim_description`: which claims are asked for, "" for none; `own_prompts` as
+    CollectionPrompts.texts."""
 
     extraction_model: str
     summaries_model: str
@@ -29,28 +33,55 @@ class StandardOptions:
     gleanings: int = 1
     language: str = ""
     claim_description: str = ""
+    own_prompts: tuple[tuple[PromptName, str], ...] = ()
+
+    def for_collection(self, own: CollectionPrompts) -> "StandardOptions":
+        """With what the collection has of its own in place of what is shipped and set."""
+        options = replace(self, own_prompts=own.texts)
+        return options if own.extraction is None else options.with_extraction(own.extraction)
+
+    def with_extraction(self, extraction: ExtractionSettings) -> "StandardOptions":
+        return replace(
+            self,
+            schema=extraction.graph_schema,
+            gleanings=extraction.gleanings,
+            language=extraction.language,
+            claim_description=extraction.claim_description if extraction.claims else "",
+        )
 
     @property
     def extract(self) -> ExtractOptions:
-        return ExtractOptions(self.schema, self.language)
+        first, glean = self._prompt("extract_graph"), self._prompt("glean_graph")
+        return ExtractOptions(self.schema, self.language, first, glean)
 
     @property
     def claims(self) -> ClaimsOptions | None:
         if not self.claim_description:
             return None
-        return ClaimsOptions(self.schema.entity_types, self.claim_description, self.language)
+        return ClaimsOptions(
+            self.schema.entity_types,
+            self.claim_description,
+            self.language,
+            self._prompt("extract_claims"),
+        )
 
     @property
     def summary(self) -> SummaryOptions:
-        return SummaryOptions(language=self.language)
+        prompt = self._prompt("summarize_description")
+        return SummaryOptions(language=self.language, prompt=prompt)
 
     @property
     def resolution(self) -> ResolutionOptions:
-        return ResolutionOptions(language=self.language)
+        prompt = self._prompt("resolve_entities")
+        return ResolutionOptions(language=self.language, prompt=prompt)
 
     @property
     def report(self) -> ReportOptions:
-        return ReportOptions(language=self.language)
+        prompt = self._prompt("community_report")
+        return ReportOptions(language=self.language, prompt=prompt)
+
+    def _prompt(self, name: PromptName) -> Prompt:
+        return load_prompt(name, dict(self.own_prompts).get(name))
 
     @property
     def extraction_digest(self) -> str:
@@ -117,6 +148,7 @@ class StandardOptions:
             "strict": self.schema.strict,
             "gleanings": self.gleanings,
             "language": self.language,
+            "own_prompts": dict(self.own_prompts),
         }
 
     @classmethod
@@ -138,7 +170,9 @@ class StandardOptions:
             ),
             value["gleanings"],
             value["language"],
+            # Rows of before have neither.
             value.get("claim_description", ""),
+            own_texts(value.get("own_prompts", {})),
         )
 
 
@@ -149,6 +183,14 @@ class OptionsStore(Protocol):
 
     async def load_options(self, key: CollectionKey, digest: str) -> StandardOptions:
         """Raises NotFound where the collection is gone."""
+        ...
+
+
+class PromptStore(Protocol):
+    """What collections tell models in their own words."""
+
+    async def load_prompts(self, key: CollectionKey) -> CollectionPrompts:
+        """What is in force. Raises NotFound where the collection does not exist."""
         ...
 
 

@@ -57,6 +57,12 @@ def ask(
     return Question(prompt.version, model, messages, schema, max_tokens)
 
 
+def shows_marks(text: str) -> bool:
+    """Whether it has what could pass for the fence around a document, or for the end of a message:
+    instructions that show such marks could undo those that follow them."""
+    return _CLOSING.search(text) is not None
+
+
 def set_apart(text: str) -> str:
     """The text between a line <text> and a line </text>, of which it cannot show another."""
     return f"<text>\n{_CLOSING.sub('&lt;', storable(text))}\n</text>"

@@ -92,6 +92,19 @@ class ReportAnswer(_Form):
     findings: tuple[FindingAnswer, ...]
 
 
+class NamedTypeAnswer(_Form):
+    name: Text
+    meaning: Text = ""
+
+
+class DraftAnswer(_Form):
+    subject: Text
+    language: Text = ""
+    reader: Text = ""
+    entity_types: tuple[NamedTypeAnswer, ...]
+    relationship_types: tuple[NamedTypeAnswer, ...]
+
+
 def _json_schema(form: Any) -> dict[str, Any]:
     """Written here rather than by pydantic, whose $refs, titles and defaults not all endpoints
     take, and because the schema is part of the key of a stored answer."""
@@ -115,6 +128,7 @@ EXTRACT_CLAIMS = Schema("extract_claims", _json_schema(ClaimsAnswer))
 SUMMARIZE_DESCRIPTION = Schema("summarize_description", _json_schema(DescriptionAnswer))
 RESOLVE_ENTITIES = Schema("resolve_entities", _json_schema(ResolutionAnswer))
 COMMUNITY_REPORT = Schema("community_report", _json_schema(ReportAnswer))
+DRAFT_PROMPTS = Schema("draft_prompts", _json_schema(DraftAnswer))
 
 
 def show_form(schema: Schema) -> str:

@@ -124,6 +124,58 @@ def test_a_folder_is_indexed_and_its_failures_stand_until_they_change(
     assert (code, told["state"]) == (0, "completed")
 
 
+def test_prompts_are_exported_changed_set_and_reset(
+    stack: Stack, indexed: str, tmp_path: Path
+) -> None:
+    def told(verb: str, *words: str) -> Any:
+        code, shown = run_json(stack, "prompts", verb, *words, "--collection", indexed)
+        assert code == 0
+        return shown
+
+    folder = tmp_path / "prompts"
+    assert len(told("export", str(folder))["files"]) == 7
+    assert told("set", str(folder))["changed"] == []  # as they were written
+    assert told("show")["version"] == ""
+    (folder / "glean_graph.md").write_text("Look once more.")
+    (folder / "extraction.toml").write_text('entity_types = ["ship"]')
+    changed = told("set", str(folder))
+    assert changed["changed"] == ["glean_graph", "extraction"]
+    shown = told("show")
+    assert shown["version"] == changed["version"] != ""
+    assert shown["extraction"]["entity_types"] == ["ship"]
+    own = [prompt["name"] for prompt in shown["prompts"] if prompt["own"]]
+    assert own == ["glean_graph"]
+    done = run(stack, "prompts", "show", "--collection", indexed)
+    assert "(its own)" in done.stdout
+    assert "ship" in done.stdout
+    # An estimate reckons with them.
+    (folder / "extraction.toml").write_text("gleanings = 0")
+    told("set", str(folder))
+    (tmp_path / "a.txt").write_text("Ada Lovelace met Charles Babbage.")
+    environment = {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1", "OPENAI_MODEL": "a-model"}
+    words = ("index", str(tmp_path / "a.txt"), "--collection", indexed, "--estimate", "--json")
+    estimate = json.loads(run(stack, *words, environment=environment).stdout)
+    assert estimate["steps"]["extract_graph"]["calls"] == 1
+    shown = told("show")
+    (folder / "glean_graph.md").write_text("Look at {{text}} once more.")
+    done = run(stack, "prompts", "set", str(folder), "--collection", indexed)
+    assert done.returncode == 2
+    assert "{{text}} is unknown" in done.stderr
+    assert told("show") == shown
+    done = run(stack, "prompts", "export", str(folder), "--collection", indexed)
+    assert (done.returncode, "not written over" in done.stderr) == (2, True)
+    # Without an endpoint there is no draft, and nothing is written.
+    draft = tmp_path / "draft"
+    done = run(stack, "prompts", "tune", "--collection", indexed, "--dir", str(draft))
+    assert done.returncode == 2
+    assert "no endpoint is set" in done.stderr
+    assert not draft.exists()
+    assert told("reset")["version"] == ""
+    assert told("show")["extraction"] is None
+    done = run(stack, "prompts", "show", "--collection", "nowhere")
+    assert (done.returncode, "does not exist" in done.stderr) == (1, True)
+
+
 def test_a_bad_file_stops_no_other_and_is_neither_forgotten_nor_kept_silent(
     stack: Stack, folder: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -12,7 +12,12 @@ import pandas
 import pytest
 import pytest_asyncio
 
+from graphmill.application.graphmill import Graphmill
 from graphmill.export import TABLES
+from graphmill.messages import IndexRequest
+from graphmill.models import CollectionKey, RunState
+from graphmill.run_status import RunStatus
+from graphmill.standard.collection_prompts import CollectionPrompts
 from tests.graph_references import check_references
 from tests.support.corpus import long_documents, read_passages, write_file
 from tests.support.model_endpoint import Behaviour, ModelEndpoint, Stats, running_endpoint
@@ -172,6 +177,46 @@ async def test_a_person_says_which_entities_are_one_and_takes_it_back(
     gone = await run("entities", "undecide", one, other, "--collection", "said")
     await run("status", gone["run_id"], "--watch")
     assert await tables(stack, tmp_path / "after", "said") == before
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_own_prompts_ask_again_exactly_what_depends_on_them(
+    stack: Stack, model: ModelEndpoint, tmp_path: Path
+) -> None:
+    for number, place in enumerate(("Turin", "London")):
+        text = f"Ada Lovelace wrote to Charles Babbage from {place}. Charles Babbage met Ada."
+        write_file(tmp_path / f"{number}.md", text, number)
+    code, first = await index(stack, tmp_path, name="own")
+    assert code == 0, first
+    key = CollectionKey("default", "own")
+
+    async def asked_by_a_run(app: Graphmill) -> tuple[RunStatus, dict[str, int]]:
+        await model.reset()
+        run = await app.runs.start(IndexRequest(key.name))
+        *_, ended = [status async for status in app.runs.wait(run)]
+        assert ended.state is RunState.COMPLETED, ended.reason
+        steps = (await model.stats(arrivals=False)).steps
+        return ended, {step: found.answered for step, found in steps.items() if found.answered}
+
+    async with stack.application() as app:
+        words = "Report on the community, in at most {{max_words}} words."
+        await app.prompts.set(key, CollectionPrompts.of({"community_report": words}))
+        ended, asked = await asked_by_a_run(app)
+        assert asked == {"community_report": ended.reports}
+        assert ended.entities == first["entities"]
+
+        tune = ("prompts", "tune", "--collection", "own", "--apply")
+        code, drafted = await asyncio.to_thread(stack.run_json, *tune)
+        assert (code, drafted["applied"], drafted["model"]["calls"]) == (0, True, 1)
+        assert drafted["changed"] == [
+            *("community_report", "extract_claims", "extract_graph", "resolve_entities"),
+            "extraction",
+        ]
+        assert drafted["text_units"] == first["text_units"] == 2
+        ended, asked = await asked_by_a_run(app)
+        # The first questions and the gleanings that follow them.
+        assert asked["extract_graph"] == 2 * ended.text_units
+        assert (await asked_by_a_run(app))[1] == {}
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -59,7 +59,8 @@ class PostgresModelAccounts:
         rows = await self._pool.fetch(
             "SELECT step, sum(nano_usd)::bigint AS spent,"
             " sum(completion_tokens)::float8 / nullif(sum(calls), 0)::float8 AS answer_tokens,"
-            " (SELECT budget_nano_usd FROM runs WHERE id = $1) AS budget"
+            " coalesce((SELECT budget_nano_usd FROM runs WHERE id = $1),"
+            "   (SELECT budget_nano_usd FROM prompt_tunings WHERE id = $1)) AS budget"
             # One row at least, whatever there is of the run.
             " FROM (SELECT step, nano_usd, completion_tokens, calls FROM model_accounts"
             "       WHERE run_id = $1 UNION ALL SELECT '', 0, 0, 0) accounts GROUP BY step",

@@ -13,15 +13,17 @@ from graphmill.messages import IndexRequest, OpenRun, Recipe
 from graphmill.models import Method
 from graphmill.processing import recipe
 from graphmill.settings import ChunkSettings
+from graphmill.standard.collection_prompts import CollectionPrompts
 from graphmill.standard.options import StandardOptions
 
 OPTIONS = StandardOptions("a-model", "a-model", "a-model")
 
 
 class Store:
-    """IndexingStore and OptionsStore that only remember."""
+    """IndexingStore, OptionsStore and PromptStore that only remember."""
 
     def __init__(self) -> None:
+        self.own = CollectionPrompts()
         self.opened: list[Method] = []
         self.saved: list[StandardOptions] = []
 
@@ -30,6 +32,9 @@ class Store:
 
     async def save_options(self, key: object, options: StandardOptions) -> None:
         self.saved.append(options)
+
+    async def load_prompts(self, key: object) -> CollectionPrompts:
+        return self.own
 
 
 async def open_run(
@@ -41,7 +46,7 @@ async def open_run(
     priced: bool = True,
 ) -> Recipe:
     kept = cast(Any, store)
-    runs = RunActivities(kept, kept, ChunkSettings(), options, recipe, priced=priced)
+    runs = RunActivities(kept, kept, kept, ChunkSettings(), options, recipe, priced=priced)
     request = IndexRequest("sample", method=method, budget_usd=budget_usd)
     opening = OpenRun(uuid4(), "index/default/sample", request)
     return await ActivityEnvironment().run(runs.open_run, opening)
@@ -81,6 +86,16 @@ async def test_standard_without_a_model_is_refused_before_anything_is_written() 
     with pytest.raises(InvalidRequest, match="no endpoint is set"):
         await open_run(store, Method.STANDARD, None)
     assert not store.opened
+
+
+async def test_what_a_collection_has_of_its_own_is_in_the_options_of_its_run() -> None:
+    store = Store()
+    store.own = CollectionPrompts.of({"glean_graph": "Once more."}, {"entity_types": ["ship"]})
+    made = await open_run(store, None, OPTIONS)
+    (saved,) = store.saved
+    assert saved == OPTIONS.for_collection(store.own) != OPTIONS
+    assert (made.options, made.extraction) == (saved.digest, saved.extraction_digest)
+    assert made.extraction != OPTIONS.extraction_digest
 
 
 async def test_a_budget_is_refused_where_nobody_knows_what_a_call_costs() -> None:

@@ -86,6 +86,8 @@ def test_help_imports_nothing_heavy() -> None:
         ("index", "nothing/here", "-c", "x"),
         ("index", ".", "-c", "../x"),
         ("documents", "list", "-c", "x", "--tenant", "Not/This"),
+        ("prompts", "set", "nothing/here", "-c", "x"),
+        ("prompts", "tune", "-c", "x", "--sample", "65"),
     ],
 )
 def test_wrong_use_ends_with_2_and_no_traceback(tmp_path: Path, words: tuple[str, ...]) -> None:
@@ -106,6 +108,9 @@ def test_wrong_use_ends_with_2_and_no_traceback(tmp_path: Path, words: tuple[str
         ("retry", "x"),
         ("documents", "list", "-c", "x"),
         ("collections", "list"),
+        ("prompts", "show", "-c", "x"),
+        ("prompts", "reset", "-c", "x"),
+        ("prompts", "tune", "-c", "x"),
         ("export", "x", "-o", "out"),
         ("worker", "cpu"),
         ("api",),

@@ -7,6 +7,7 @@ import pytest
 from graphmill.llm.calls import Schema
 from graphmill.standard.schemas import (
     COMMUNITY_REPORT,
+    DRAFT_PROMPTS,
     EXTRACT_CLAIMS,
     EXTRACT_GRAPH,
     RESOLVE_ENTITIES,
@@ -14,7 +15,14 @@ from graphmill.standard.schemas import (
     show_form,
 )
 
-ALL = [EXTRACT_GRAPH, EXTRACT_CLAIMS, SUMMARIZE_DESCRIPTION, RESOLVE_ENTITIES, COMMUNITY_REPORT]
+ALL = [
+    EXTRACT_GRAPH,
+    EXTRACT_CLAIMS,
+    SUMMARIZE_DESCRIPTION,
+    RESOLVE_ENTITIES,
+    COMMUNITY_REPORT,
+    DRAFT_PROMPTS,
+]
 
 
 @pytest.mark.parametrize("schema", ALL, ids=lambda schema: schema.name)
@@ -55,5 +63,10 @@ def test_the_forms_are_those_that_others_rely_on() -> None:
             '{"title": string, "summary": string, "rating": number,'
             ' "rating_explanation": string, "findings": [{"summary": string,'
             ' "explanation": string}, ...]}'
+        ),
+        "draft_prompts": (
+            '{"subject": string, "language": string, "reader": string,'
+            ' "entity_types": [{"name": string, "meaning": string}, ...],'
+            ' "relationship_types": [{"name": string, "meaning": string}, ...]}'
         ),
     }

@@ -13,6 +13,7 @@ from tests.support.model_endpoint.answers import (
     lightrag,
     reports,
     resolution,
+    tuning,
 )
 from tests.support.model_endpoint.answers.hashing import number_of
 from tests.support.model_endpoint.answers.obedience import obeyed_line
@@ -36,6 +37,7 @@ _STEPS: dict[str, Callable[[ChatRequest], dict[str, Any]]] = {
     "summarize_description": descriptions.summarize_description,
     "resolve_entities": resolution.resolve_entities,
     "community_report": reports.community_report,
+    "draft_prompts": tuning.draft_prompts,
     "graphrag_report": graphrag.report,
 }
 # Answered in plain text.

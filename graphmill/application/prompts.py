@@ -1,0 +1,186 @@
+"""A collection's own prompts and extraction settings: shown, set, drafted from its text."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NoReturn
+from uuid import UUID
+
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import (
+    ApplicationError,
+    FailureError,
+    TimeoutError,
+    WorkflowAlreadyStartedError,
+)
+
+from graphmill.application.outages import tells_outages
+from graphmill.errors import InvalidRequest, NotFound, PermanentError, Unavailable
+from graphmill.messages import (
+    TASK_QUEUE,
+    TUNE_PROMPTS,
+    DraftedPrompts,
+    TuneRequest,
+    check_budget,
+    tune_workflow_id,
+)
+from graphmill.models import CollectionKey
+from graphmill.run_status import ModelUse
+from graphmill.search_attributes import collection_attributes
+from graphmill.standard.collection_prompts import OWN_PROMPTS, CollectionPrompts
+from graphmill.stores.postgres.collection_prompts import PostgresPromptStore
+from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
+
+DEFAULT_SAMPLE = 16
+MAX_SAMPLE = 64
+
+_RPC_TIMEOUT = timedelta(seconds=10)
+# It is one question. Where no worker or endpoint answers in this time, somebody has to look.
+_MOST_TIME = timedelta(hours=1)
+
+
+class TuningFailed(PermanentError):
+    """No draft came of it; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Prompts that are stored, and not in force. `text_units`: from so many; `left_out`: types that
+    the model named and that cannot be taken; `use`: what it cost."""
+
+    prompts: CollectionPrompts
+    text_units: int
+    left_out: int
+    use: ModelUse
+
+
+def prompts_to_json(prompts: CollectionPrompts) -> dict[str, Any]:
+    """As `prompts show` and later the API show them. `version` "": nothing is the collection's own;
+    `extraction` null: the workers' settings hold."""
+    own = dict(prompts.texts)
+    told = {name: prompts.prompt(name) for name in OWN_PROMPTS}
+    extraction = prompts.extraction
+    return {
+        "version": prompts.version,
+        "prompts": [
+            {"name": name, "version": of.version, "own": name in own, "text": of.text}
+            for name, of in told.items()
+        ],
+        "extraction": None if extraction is None else extraction.model_dump(mode="json"),
+    }
+
+
+class Prompts:
+    """`client` is None where only PostgreSQL is needed; `tune` then says so."""
+
+    def __init__(
+        self, client: Client | None, store: PostgresPromptStore, accounts: PostgresModelAccounts
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._accounts = accounts
+
+    @tells_outages
+    async def show(self, key: CollectionKey) -> CollectionPrompts:
+        """What is in force.
+
+        Raises:
+            NotFound: there is no such collection.
+        """
+        return await self._store.load_prompts(key)
+
+    @tells_outages
+    async def set(self, key: CollectionKey, prompts: CollectionPrompts) -> tuple[str, ...]:
+        """Put prompts in force from the next run on, in place of all that the collection had of its
+        own; what changes by that, as CollectionPrompts.changed_from.
+
+        Raises:
+            NotFound: there is no such collection.
+        """
+        before = await self._store.load_prompts(key)
+        if prompts.version:
+            await self._store.save_prompts(key, prompts)
+        await self._store.use_prompts(key, prompts.version)
+        return prompts.changed_from(before)
+
+    @tells_outages
+    async def reset(self, key: CollectionKey) -> None:
+        """Nothing is the collection's own from the next run on.
+
+        Raises:
+            NotFound: there is no such collection.
+        """
+        await self._store.use_prompts(key, "")
+
+    @tells_outages
+    async def tune(
+        self, key: CollectionKey, sample: int = DEFAULT_SAMPLE, budget_usd: float | None = None
+    ) -> Draft:
+        """Have the extraction model draft prompts from so many text units; they are not in force.
+
+        Cancelled, it ends the workflow; what was paid for is kept.
+
+        Raises:
+            InvalidRequest: the sample is none; nothing has been read yet; no model is set.
+            NotFound: there is no such collection.
+            TuningFailed: no draft came of it.
+            Unavailable: Temporal or PostgreSQL does not answer.
+        """
+        if not 1 <= sample <= MAX_SAMPLE:
+            raise InvalidRequest(f"sample is {sample}; expected are 1 to {MAX_SAMPLE} text units")
+        request = TuneRequest(key, sample, check_budget(budget_usd))
+        await self._store.load_prompts(key)  # there is such a collection
+        handle = await self._start(request)
+        try:
+            drafted = await handle.result()
+        except WorkflowFailureError as error:
+            _raise(error.cause)
+        except asyncio.CancelledError:
+            await asyncio.shield(handle.cancel(rpc_timeout=_RPC_TIMEOUT))
+            raise
+        prompts = await self._store.load_version(key, drafted.version)
+        run_id = handle.first_execution_run_id
+        assert run_id is not None  # of a workflow that we started
+        use = await self._accounts.run_use(UUID(run_id))
+        return Draft(prompts, drafted.text_units, drafted.left_out, use.total)
+
+    async def _start(self, request: TuneRequest) -> WorkflowHandle[Any, DraftedPrompts]:
+        if self._client is None:
+            raise Unavailable("this needs Temporal, which does not run; start it: graphmill up")
+        key = request.key
+        workflow_id = tune_workflow_id(key)
+        try:
+            return await self._client.start_workflow(
+                TUNE_PROMPTS,
+                request,
+                id=workflow_id,
+                task_queue=TASK_QUEUE,
+                result_type=DraftedPrompts,
+                execution_timeout=_MOST_TIME,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                static_summary=f"draft prompts for {key.name} ({key.tenant})",
+                search_attributes=collection_attributes(key),
+                rpc_timeout=_RPC_TIMEOUT,
+            )
+        except WorkflowAlreadyStartedError:
+            raise TuningFailed(
+                f"prompts of {key.name!r} are being drafted already; wait for that, or end it:"
+                f" temporal workflow cancel --workflow-id {workflow_id}"
+            ) from None
+
+
+def _raise(error: BaseException) -> NoReturn:
+    """By the words of the innermost cause."""
+    if isinstance(error, TimeoutError):
+        raise TuningFailed(
+            "there is no draft after an hour; do a worker of role llm and its endpoint run?"
+            " `graphmill doctor` looks"
+        )
+    while isinstance(error, FailureError) and error.cause is not None:
+        error = error.cause
+    words = error.message if isinstance(error, FailureError) else str(error)
+    kind = error.type if isinstance(error, ApplicationError) else None
+    raise {"InvalidRequest": InvalidRequest, "NotFound": NotFound}.get(kind or "", TuningFailed)(
+        words
+    )

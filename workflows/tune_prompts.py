@@ -1,0 +1,27 @@
+"""TunePrompts: prompts of a collection's own, drafted from a sample of its text."""
+
+from uuid import UUID
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.prompt_tuning import PromptTuningActivities
+    from graphmill.messages import TUNE_PROMPTS, DraftedPrompts, DraftPrompts, TuneRequest
+    from workflows.policies import DRAFT_PROMPTS
+
+
+@workflow.defn(name=TUNE_PROMPTS)
+class TunePrompts:
+    @workflow.run
+    async def run(self, request: TuneRequest) -> DraftedPrompts:
+        tuning_id = UUID(workflow.info().first_execution_run_id)
+        drafted = await workflow.execute_activity_method(
+            PromptTuningActivities.draft_prompts,
+            DraftPrompts(request.key, tuning_id, request.sample, request.budget_usd),
+            summary=f"{request.sample} text units at most",
+            **DRAFT_PROMPTS,
+        )
+        workflow.set_current_details(
+            f"drafted {drafted.version} from {drafted.text_units} text units"
+        )
+        return drafted
