@@ -44,8 +44,8 @@ async def open_application(settings: Settings, addresses: Addresses) -> AsyncGen
         yield Graphmill(
             collections=Collections(catalog),
             documents=documents,
-            runs=Runs(client, catalog, documents, PostgresRunStatus(pool)),
             prompts=Prompts(client, PostgresPromptStore(pool), PostgresModelAccounts(pool)),
+            runs=Runs(client, catalog, documents, PostgresRunStatus(pool)),
             search=Search(partial(_load_search, pool)),
             exports=Exports(partial(_export, pool)),
             health=Health(client, pool),

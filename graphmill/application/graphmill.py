@@ -20,8 +20,8 @@ class Graphmill:
 
     collections: Collections
     documents: Documents
-    runs: Runs
     prompts: Prompts
+    runs: Runs
     search: Search
     exports: Exports
     health: Health
