@@ -15,10 +15,10 @@ from graphmill.names import check_collection_name, check_tenant_name
 
 # Names by which clients, the temporal CLI and the Web UI address workflows.
 INDEX_COLLECTION = "IndexCollection"
+TUNE_PROMPTS = "TunePrompts"
 INDEX_PAGE = "IndexPage"
 INDEX_DOCUMENT = "IndexDocument"
 BUILD_COMMUNITIES = "BuildCommunities"
-TUNE_PROMPTS = "TunePrompts"
 TASK_QUEUE = "graphmill"
 
 PAUSE = "pause"

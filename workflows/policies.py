@@ -59,9 +59,9 @@ SUMMARIZE_DESCRIPTIONS = _policy(     LLM_QUEUE,       timedelta(hours=24),   _B
 CLUSTER_GRAPH = _policy(              CPU_QUEUE,       timedelta(hours=2),    _BEAT)  # fmt: skip
 WRITE_REPORTS = _policy(              CPU_QUEUE,       timedelta(hours=6),    _BEAT)  # fmt: skip
 WRITE_MODEL_REPORTS = _policy(        LLM_QUEUE,       timedelta(hours=24),   _BEAT)  # fmt: skip
-DRAFT_PROMPTS = _policy(              LLM_QUEUE,       timedelta(hours=1),    _BEAT)  # fmt: skip
 EMBED = _policy(                      EMBEDDING_QUEUE, timedelta(hours=6),    _BEAT)  # fmt: skip
 PUBLISH_GRAPH = _policy(              STORE_QUEUE,     timedelta(hours=1),    _BEAT)  # fmt: skip
+DRAFT_PROMPTS = _policy(              LLM_QUEUE,       timedelta(hours=1),    _BEAT)  # fmt: skip
 
 # One page is one IndexPage workflow; so many of them are open at once in a collection, each with
 # so many documents in flight. A page ends with at most 10 events a document in its history: far

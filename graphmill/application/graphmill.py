@@ -23,8 +23,8 @@ class Graphmill:
     collections: Collections
     documents: Documents
     entities: Entities
-    runs: Runs
     prompts: Prompts
+    runs: Runs
     search: Search
     exports: Exports
     health: Health

@@ -6,12 +6,11 @@ from graphmill.application.estimates import estimate_files
 from graphmill.application.folder import FoundFiles
 from graphmill.cli.console import emit_json, say, show_table
 from graphmill.cli.progress import duration, file_progress, usd
-from graphmill.cli.session import find_addresses, open_session
-from graphmill.errors import InvalidRequest, NotFound, Unavailable
+from graphmill.cli.prompts import prompts_if_known
+from graphmill.errors import InvalidRequest
 from graphmill.estimates import EXTRACT_CLAIMS, Estimate
 from graphmill.models import CollectionKey, Method
 from graphmill.settings import Settings
-from graphmill.standard.collection_prompts import CollectionPrompts
 from workers.models import standard_options
 
 
@@ -37,7 +36,7 @@ async def show_estimate(
         if as_json:
             emit_json({"method": str(Method.FAST), "documents": len(found.files), "calls": 0})
         return 0
-    options = options.for_collection(await _own(settings, key))
+    options = options.for_collection(await prompts_if_known(settings, key))
     with file_progress() as progress:
         reading = progress.add_task("reading", total=len(found.files))
         foretold = await estimate_files(
@@ -48,20 +47,6 @@ async def show_estimate(
     else:
         _show(foretold)
     return 0
-
-
-async def _own(settings: Settings, key: CollectionKey) -> CollectionPrompts:
-    """Nothing where nothing runs, or the collection is not there yet."""
-    if find_addresses(settings, temporal=False) is None:
-        return CollectionPrompts()
-    try:
-        async with open_session(settings, temporal=False) as session:
-            return await session.app.prompts.show(key)
-    except NotFound:
-        return CollectionPrompts()
-    except Unavailable as error:
-        say(f"the collection's own prompts, if there are any, are not reckoned with: {error}")
-        return CollectionPrompts()
 
 
 def _show(foretold: Estimate) -> None:

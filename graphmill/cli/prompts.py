@@ -10,10 +10,12 @@ from graphmill.application.prompt_files import check_writable, read_prompts, wri
 from graphmill.application.prompts import Draft, prompts_to_json
 from graphmill.cli.console import cell, emit_json, say, show_table
 from graphmill.cli.progress import model_words
-from graphmill.cli.session import open_session, settings_for
+from graphmill.cli.session import find_addresses, open_session, settings_for
+from graphmill.errors import NotFound, Unavailable
 from graphmill.model_settings import ExtractionSettings
 from graphmill.models import CollectionKey
-from graphmill.standard.collection_prompts import OWN_PROMPTS
+from graphmill.settings import Settings
+from graphmill.standard.collection_prompts import OWN_PROMPTS, CollectionPrompts
 
 
 async def show_prompts(collection: str, tenant: str | None, *, as_json: bool) -> int:
@@ -129,6 +131,20 @@ async def tune_prompts(
     return 0
 
 
+async def prompts_if_known(settings: Settings, key: CollectionKey) -> CollectionPrompts:
+    """Those in force; the ones shipped where nothing runs, or the collection is not there yet."""
+    if find_addresses(settings, temporal=False) is None:
+        return CollectionPrompts()
+    try:
+        async with open_session(settings, temporal=False) as session:
+            return await session.app.prompts.show(key)
+    except NotFound:
+        return CollectionPrompts()
+    except Unavailable as error:
+        say(f"the collection's own prompts, if there are any, are not reckoned with: {error}")
+        return CollectionPrompts()
+
+
 def _show_draft(draft: Draft) -> None:
     units = f"{draft.text_units:,} text unit{'' if draft.text_units == 1 else 's'}"
     say(f"drafted from {units}; model: {model_words(draft.use)}")
@@ -143,7 +159,7 @@ def _show_extraction(extraction: ExtractionSettings) -> None:
     for name, value in extraction.model_dump().items():
         if isinstance(value, tuple):
             value = ", ".join(map(str, cast("tuple[object, ...]", value)))
-        table.add_row(name.replace("_", " "), cell(value))
+        table.add_row(name.replace("_", " "), cell(str(value)))
     show_table(table)
 
 
