@@ -56,6 +56,11 @@ async def test_each_text_unit_is_asked_for_claims_once_and_on_an_account_of_its_
     assert second["start_dates"] == [""]
     use = await PostgresModelAccounts(collection.pool).run_use(collection.run_id)
     assert {step: of.calls for step, of in use.steps.items()} == await answered(model)
+    # What is stored is not asked for again, whatever became of the answers.
+    await collection.pool.execute("DELETE FROM model_calls")
+    await collection.wait_again(NAME)
+    assert await collection.extract(NAME) == result
+    assert await answered(model) == {"extract_graph": 4, "extract_claims": 2}
 
 
 async def test_without_the_option_nobody_is_asked_for_claims(
