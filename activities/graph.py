@@ -43,4 +43,4 @@ class GraphActivities:
     async def publish_graph(self, graph: GraphRef) -> None:
         """From now on queries see this graph."""
         async with heartbeating():
-            await self._store.publish_graph(graph.key, graph.graph_id)
+            await self._store.publish_graph(graph.key, graph.graph_id, graph.embeddings)

@@ -134,7 +134,8 @@ class Recipe:
     """How a run reads documents: decided once, when the run opens, by the worker that opens it.
 
     Of method standard, `options` is the digest of its options, `extraction` of those among them
-    that extractions depend on.
+    that extractions depend on. `embeddings` is the model of an endpoint, "" the local one;
+    `to_embed` the graph that was published then, where its vectors are by another one.
     """
 
     method: Method
@@ -142,6 +143,8 @@ class Recipe:
     chunk_overlap: int
     options: str = ""
     extraction: str = ""
+    embeddings: str = ""
+    to_embed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,12 +288,13 @@ class MergeGraph:
 @dataclass(frozen=True, slots=True)
 class GraphRef:
     """A graph under construction. Of method standard: on whose account models are asked, and by
-    which options (as in Recipe)."""
+    which options; of both, which model embeds it (as in Recipe)."""
 
     key: CollectionKey
     graph_id: int
     run_id: UUID | None = None
     options: str = ""
+    embeddings: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,11 +328,14 @@ class BuildCommunitiesResult:
 
 @dataclass(frozen=True, slots=True)
 class EmbedRequest:
-    """Embed what a graph holds and has no vector yet, for one vector index."""
+    """Embed what a graph holds and has no vector yet, for one vector index: by the local model, or
+    by that of an endpoint, on the account of a run."""
 
     key: CollectionKey
     graph_id: int
     vector_index: str
+    model: str = ""
+    run_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

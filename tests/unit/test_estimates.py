@@ -2,7 +2,7 @@
 
 import pytest
 
-from graphmill.estimates import Assumptions, Calls, Limits, estimate, extraction_calls
+from graphmill.estimates import Assumptions, Calls, Limits, estimate, extraction_calls, graph_calls
 from graphmill.standard.options import StandardOptions
 
 ASSUMED = Assumptions(
@@ -20,6 +20,14 @@ ASSUMED = Assumptions(
 TOKENS = {"question": 500, "gleaning": 20}
 
 
+def extraction(count: int, prompt_tokens: int, completion_tokens: int) -> Calls:
+    return Calls("extract_graph", "a", count, prompt_tokens, completion_tokens)
+
+
+def asked(calls: Calls, text_units: int) -> tuple[Calls, ...]:
+    return (calls, *graph_calls(text_units, options(0), ASSUMED))
+
+
 def options(gleanings: int) -> StandardOptions:
     return StandardOptions("a", "b", "b", gleanings=gleanings)
 
@@ -27,9 +35,9 @@ def options(gleanings: int) -> StandardOptions:
 @pytest.mark.parametrize(
     ("gleanings", "calls"),
     [
-        (0, Calls(2, 2 * 500 + 30, 2 * 600)),
-        (1, Calls(4, 2 * (2 * 500 + 30) + 2 * 620, 2 * 900)),
-        (2, Calls(6, 3 * (2 * 500 + 30) + 2 * (620 + 620 + 320), 2 * 1200)),
+        (0, extraction(2, 2 * 500 + 30, 2 * 600)),
+        (1, extraction(4, 2 * (2 * 500 + 30) + 2 * 620, 2 * 900)),
+        (2, extraction(6, 3 * (2 * 500 + 30) + 2 * (620 + 620 + 320), 2 * 1200)),
     ],
 )
 def test_a_gleaning_asks_again_all_that_was_said_before(gleanings: int, calls: Calls) -> None:
@@ -41,15 +49,15 @@ def test_money_is_by_each_steps_own_model() -> None:
         "a": Limits(10, prompt_price=1, completion_price=10),
         "b": Limits(10, prompt_price=100, completion_price=1000),
     }
-    foretold = estimate(3, 1, Calls(4, 2000, 400), 4, options(0), limits, ASSUMED)
-    extraction, summaries, reports = foretold.steps
-    assert (extraction.calls, summaries.calls, reports.calls) == (4, 8, 2)
-    assert extraction.usd == pytest.approx((2000 + 4000) / 1e6)
+    foretold = estimate(3, 1, 4, asked(extraction(4, 2000, 400), 4), limits, ASSUMED)
+    extracted, summaries, reports = foretold.steps
+    assert (extracted.calls, summaries.calls, reports.calls) == (4, 8, 2)
+    assert extracted.usd == pytest.approx((2000 + 4000) / 1e6)
     assert summaries.usd == pytest.approx((8 * 100 * 100 + 8 * 10 * 1000) / 1e6)
     assert foretold.usd == pytest.approx(sum(step.usd or 0 for step in foretold.steps))
     assert foretold.calls == foretold.to_json()["calls"] == 14
     unknown = {**limits, "b": Limits(10)}
-    assert estimate(3, 1, Calls(4, 2000, 400), 4, options(0), unknown, ASSUMED).usd is None
+    assert estimate(3, 1, 4, asked(extraction(4, 2000, 400), 4), unknown, ASSUMED).usd is None
 
 
 @pytest.mark.parametrize(
@@ -64,7 +72,7 @@ def test_money_is_by_each_steps_own_model() -> None:
     ],
 )
 def test_time_is_that_of_the_tightest_limit(limits: Limits, seconds: float) -> None:
-    calls = Calls(100, 50_000, 10_000)
-    foretold = estimate(1, 0, calls, 0, options(0), {"a": limits, "b": limits}, ASSUMED)
+    calls = extraction(100, 50_000, 10_000)
+    foretold = estimate(1, 0, 0, asked(calls, 0), {"a": limits, "b": limits}, ASSUMED)
     assert foretold.steps[0].seconds == pytest.approx(seconds)
     assert foretold.seconds == pytest.approx(seconds)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from graphmill.errors import SettingsError
-from graphmill.model_settings import DEFAULT_MODEL, OPENAI_URL, ModelRole
+from graphmill.model_settings import DEFAULT_MODEL, OPENAI_URL, ModelRole, PriceSettings
 from graphmill.settings import load_settings
 
 TABLES = """
@@ -59,12 +59,14 @@ def test_an_address_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_prices_are_told_beside_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_MODEL", "some-model")
-    assert not load_settings().model_endpoints[0].priced
+    assert load_settings().model_endpoints[0].price_of("some-model") is None
+    assert not load_settings().priced(ModelRole.REPORTS)
     monkeypatch.setenv("OPENAI_PROMPT_PRICE", "0.4")
     monkeypatch.setenv("OPENAI_COMPLETION_PRICE", "0")
     (endpoint,) = load_settings().model_endpoints
     assert (endpoint.prompt_price, endpoint.completion_price) == (0.4, 0.0)
-    assert endpoint.priced
+    assert endpoint.price_of("some-model") == PriceSettings(prompt=0.4)
+    assert load_settings().priced(ModelRole.REPORTS)
 
 
 def test_several_endpoints_stand_in_the_file(

@@ -27,6 +27,9 @@ class Store:
     async def open_run(self, opening: OpenRun, method: Method, recipe: bytes) -> None:
         self.opened.append(method)
 
+    async def graph_to_embed(self, key: object, model: str) -> int | None:
+        return None
+
     async def save_options(self, key: object, options: StandardOptions) -> None:
         self.saved.append(options)
 
