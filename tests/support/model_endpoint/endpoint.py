@@ -203,7 +203,7 @@ class Endpoint:
     def reply_to(self, request: ChatRequest | EmbeddingRequest, fault: Fault | None) -> Reply:
         """The answer, with what the fault does to its text."""
         if isinstance(request, EmbeddingRequest):
-            return embedding_reply(request, self.behaviour.dimensions)
+            return embedding_reply(request, fault, self.behaviour.dimensions)
         answer = answer_to(request, self.behaviour, self._replay)
         return chat_reply(request, answer, fault, self.random)
 
