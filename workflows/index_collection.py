@@ -7,7 +7,7 @@ the collection is. The documents that arrive meanwhile are taken in before it en
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -275,7 +275,7 @@ class IndexCollection:
         await self._pausable()
         await self._record(self._running, Phase.COMMUNITIES)
         # What needs no reports is embedded beside them: other workers, other cores.
-        await asyncio.gather(
+        await _together(
             when_free(
                 lambda: workflow.execute_child_workflow(
                     BuildCommunities.run,
@@ -457,6 +457,18 @@ class IndexCollection:
     @workflow.query(name=PROGRESS)
     def progress(self) -> RunProgress:
         return RunProgress(self._run_id, self._state, self._phase, self._ended, len(self._open))
+
+
+async def _together(*steps: Coroutine[Any, Any, object]) -> None:
+    """All of them, at once. Where the money ends in one, the others end by themselves: calls that
+    are in the air for them are paid for."""
+    tasks = [asyncio.create_task(step) for step in steps]
+    try:
+        await asyncio.gather(*tasks)
+    except Exception as error:
+        if is_over_budget(error):
+            await asyncio.gather(*tasks, return_exceptions=True)
+        raise
 
 
 def _check(inputs: Sequence[Any]) -> tuple[IndexRequest, Carried | None]:

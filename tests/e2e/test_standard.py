@@ -28,7 +28,11 @@ async def model() -> AsyncGenerator[ModelEndpoint]:
 async def stack(
     model: ModelEndpoint, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[Stack]:
-    environment = {"OPENAI_BASE_URL": model.base_url, "OPENAI_MODEL": "a-model"}
+    environment = {
+        "OPENAI_BASE_URL": model.base_url,
+        "OPENAI_MODEL": "a-model",
+        "OPENAI_EMBEDDING_MODEL": "vectors",
+    }
     stack = Stack(tmp_path_factory.mktemp("standard"), environment)
     await asyncio.to_thread(stack.start)
     yield stack
@@ -76,6 +80,10 @@ async def test_a_folder_becomes_a_graph_by_as_few_calls_as_there_can_be(
     assert asked["extract_graph"] == 2 * units
     assert asked["community_report"] == status["communities"] == status["reports"]
     assert asked["summarize_description"] > 0
+    # Each text of text units, entities and reports once, in as few calls as they fit into.
+    texts = units + status["entities"] + status["reports"]
+    assert texts / 16 <= asked["embeddings"] <= texts / 6
+    assert status["model"]["steps"]["embed"]["calls"] == asked["embeddings"]
     assert status["model"]["calls"] == stats.answered
     assert status["model"]["prompt_tokens"] == stats.prompt_tokens
     before = await tables(stack, tmp_path / "tables")
@@ -85,6 +93,12 @@ async def test_a_folder_becomes_a_graph_by_as_few_calls_as_there_can_be(
     assert (code, again["state"]) == (0, "completed")
     assert (await model.stats(arrivals=False)).begun == stats.begun
     assert await tables(stack, tmp_path / "again") == before
+    # Questions are embedded by the graph's model, once.
+    for _ in range(2):
+        question = ("query", "Who wrote letters?", "--collection", NAME, "--mode", "basic")
+        code, answer = await asyncio.to_thread(stack.run_json, *question)
+        assert code == 0, answer
+    assert (await model.stats(arrivals=False)).begun == stats.begun + 1
 
 
 @pytest.mark.asyncio(loop_scope="module")

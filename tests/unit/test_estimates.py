@@ -2,7 +2,15 @@
 
 import pytest
 
-from graphmill.estimates import Assumptions, Calls, Limits, estimate, extraction_calls, graph_calls
+from graphmill.estimates import (
+    Assumptions,
+    Calls,
+    Limits,
+    embedding_calls,
+    estimate,
+    extraction_calls,
+    graph_calls,
+)
 from graphmill.standard.options import StandardOptions
 
 ASSUMED = Assumptions(
@@ -76,3 +84,15 @@ def test_time_is_that_of_the_tightest_limit(limits: Limits, seconds: float) -> N
     foretold = estimate(1, 0, 0, asked(calls, 0), {"a": limits, "b": limits}, ASSUMED)
     assert foretold.steps[0].seconds == pytest.approx(seconds)
     assert foretold.seconds == pytest.approx(seconds)
+
+
+def test_embeddings_are_calls_of_sixteen_texts_or_8191_tokens() -> None:
+    assumed = Assumptions(
+        entities_share=5, entity_tokens=10, reports_share=0.1, report_answer_tokens=2000
+    )
+    calls = embedding_calls([1200] * 100, "vectors", assumed)
+    # 120,000 tokens of text units, 500 entities, 10 reports of 2,000 tokens.
+    assert calls == Calls("embed", "vectors", 15 + 32 + 3, 120_000 + 5_000 + 20_000, 0)
+    foretold = estimate(1, 0, 100, (calls,), {"vectors": Limits(10, 60, None, 0.02, 0)}, assumed)
+    assert foretold.usd == pytest.approx(145_000 * 0.02 / 1e6)
+    assert foretold.seconds == 50
