@@ -240,3 +240,16 @@ async def test_a_run_without_money_embeds_only_what_is_paid_for(
         await pool.execute("DELETE FROM vectors")
         assert await worker.embed(KEY, graph, run_id) == 1
     assert (await endpoint.stats()).begun == 1
+
+
+async def test_an_endpoint_that_takes_no_base64_is_asked_for_numbers_once_and_for_all(
+    pool: asyncpg.Pool, endpoint: ModelEndpoint
+) -> None:
+    await endpoint.change(base64=False)
+    texts = numbered(3)
+    for text in texts:
+        async with embedding_worker(pool, settings_of(endpoint)) as worker:
+            await worker.embed(KEY, await graph_of(pool, KEY, [text]))
+    stats = await endpoint.stats()
+    assert (stats.refused, stats.answered) == ({"encoding_format": 1}, 3)
+    assert await vectors_of(pool, KEY) == {text: answered(text) for text in texts}

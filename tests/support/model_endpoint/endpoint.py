@@ -164,6 +164,8 @@ class Endpoint:
             needed = _FORMATS.get(request.format)
             if needed is None or needed > _SUPPORTED[behaviour.structured]:
                 raise refusals.unsupported_format(request.format)
+        elif request.base64 and not behaviour.base64:
+            raise refusals.unsupported_encoding("base64")
         most = behaviour.context_tokens
         if most is not None and request.prompt_tokens > most:
             raise refusals.too_long(request.prompt_tokens, most)
