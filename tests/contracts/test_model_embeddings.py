@@ -133,7 +133,7 @@ async def test_faults_of_an_endpoint_change_no_vector(
     pool: asyncpg.Pool, endpoint: ModelEndpoint
 ) -> None:
     """A truncated answer lacks a vector."""
-    await endpoint.change(rate_429=0.1, rate_500=0.1, rate_truncated=0.3, retry_after=0.1, seed=5)
+    await endpoint.change(rate_429=0.1, rate_500=0.1, rate_truncated=0.05, retry_after=0.1, seed=8)
     texts = numbered(20 * 16)
     graph = await graph_of(pool, KEY, texts)
     async with embedding_worker(pool, settings_of(endpoint)) as worker:
