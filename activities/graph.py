@@ -51,7 +51,7 @@ class GraphActivities:
     async def publish_graph(self, graph: GraphRef) -> None:
         """From now on queries see this graph."""
         async with heartbeating():
-            await self._store.publish_graph(graph.key, graph.graph_id)
+            await self._store.publish_graph(graph.key, graph.graph_id, graph.embeddings)
 
     async def _has_claims(self, key: CollectionKey, options: str) -> bool:
         return (await self._options.load_options(key, options)).claims is not None

@@ -31,25 +31,35 @@ class RunActivities:
         chunk: ChunkSettings,
         standard_options: StandardOptions | None,
         document_recipe: DocumentRecipe,
+        embeddings: str = "",
         *,
         priced: bool = True,
+        embeddings_priced: bool = True,
     ) -> None:
-        """`standard_options`: of method standard, None where there is no model. `priced`: whether
-        it is known what models cost."""
+        """`standard_options`: of method standard, None where there is no model. `embeddings`: the
+        model of an endpoint that embeds, "" for the local one. `priced`, `embeddings_priced`:
+        whether it is known what the models cost that method standard asks, and that one."""
         self._store = store
         self._options = options
         self._prompts = prompts
         self._chunk = chunk
         self._standard_options = standard_options
         self._document_recipe = document_recipe
+        self._embeddings = embeddings
         self._priced = priced
+        self._embeddings_priced = embeddings_priced
 
     @activity.defn
     async def open_run(self, opening: OpenRun) -> Recipe:
         """Write the run's row; decide how this run reads documents."""
         request = opening.request
         default = Method.FAST if self._standard_options is None else Method.STANDARD
-        recipe = Recipe(request.method or default, self._chunk.size, self._chunk.overlap)
+        recipe = Recipe(
+            request.method or default,
+            self._chunk.size,
+            self._chunk.overlap,
+            embeddings=self._embeddings,
+        )
         options = self._standard_options if recipe.method is Method.STANDARD else None
         if options is not None:
             own = await self._prompts.load_prompts(opening.request.key)
@@ -65,18 +75,21 @@ class RunActivities:
                 "method standard asks a model, and no endpoint is set; set OPENAI_BASE_URL and"
                 " OPENAI_MODEL, or index with method fast, which needs none"
             )
-        if options is not None and request.budget_usd and not self._priced:
+        priced = self._embeddings_priced and (options is None or self._priced)
+        if request.budget_usd and not priced:
             raise InvalidRequest(
                 "the run has a budget, and what its models cost is not known; set prompt_price and"
                 " completion_price of every one of [[endpoints]] in graphmill.toml"
                 " (OPENAI_PROMPT_PRICE and OPENAI_COMPLETION_PRICE where there is but that one; 0"
-                " where it costs nothing), or index without a budget"
+                " where it costs nothing; OPENAI_EMBEDDING_PRICE, or the endpoint's prices, for"
+                " embeddings), or index without a budget"
             )
         async with heartbeating():
             await self._store.open_run(opening, recipe.method, self._document_recipe(recipe))
             if options is not None:
                 await self._options.save_options(opening.request.key, options)
-        return recipe
+            to_embed = await self._store.graph_to_embed(request.key, self._embeddings)
+        return replace(recipe, to_embed=to_embed)
 
     @activity.defn
     async def record_run(self, record: RunRecord) -> RunRecord:

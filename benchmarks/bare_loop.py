@@ -136,7 +136,7 @@ async def _build(
             rows = [(id, vector) for (id, _), vector in zip(batch, found, strict=True)]
             await vectors.upsert_vectors(key, index, embedder.model, rows)
             after = batch[-1][0]
-    await graphs.publish_graph(key, merged.graph_id)
+    await graphs.publish_graph(key, merged.graph_id, "")
 
 
 def measure_functions(workload: Workload) -> Functions:

@@ -23,6 +23,7 @@ from graphmill.embedded.stack import Parts, running_stack
 from graphmill.llm.caller import ModelCaller
 from graphmill.llm.pool import Retried
 from graphmill.messages import GraphRef, GraphShard
+from graphmill.model_endpoints import open_model_caller
 from graphmill.models import CollectionKey
 from graphmill.settings import Settings, load_settings
 from graphmill.standard.community_context import community_context
@@ -34,7 +35,6 @@ from graphmill.stores.postgres.options import PostgresOptionsStore
 from graphmill.tokens import count_tokens
 from tests.support.hierarchies import Tree, store_hierarchies
 from tests.support.model_endpoint import Behaviour, running_endpoint
-from workers.models import open_model_caller
 
 SECONDS = 3.5
 PLACES = (50, 100, 150, 200)

@@ -1,7 +1,8 @@
 """The one place where the core is wired: which store, which client, which algorithm goes where."""
 
+import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +27,9 @@ from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 from graphmill.stores.postgres.status import PostgresRunStatus
 from graphmill.stores.postgres.verdicts import PostgresVerdicts
 
+# What a server that is gone keeps waiting at the end.
+_CLOSE_SECONDS = 5.0
+
 
 @asynccontextmanager
 async def open_application(settings: Settings, addresses: Addresses) -> AsyncGenerator[Graphmill]:
@@ -40,6 +44,8 @@ async def open_application(settings: Settings, addresses: Addresses) -> AsyncGen
             addresses.temporal_address, namespace=settings.temporal_namespace, lazy=True
         )
     pool = await open_pool(addresses.database_url, settings.database_connections)
+    # What is opened with the first question that needs it.
+    opened = AsyncExitStack()
     try:
         catalog = PostgresCatalog(pool)
         documents, status = Documents(catalog), PostgresRunStatus(pool)
@@ -49,21 +55,37 @@ async def open_application(settings: Settings, addresses: Addresses) -> AsyncGen
             entities=Entities(PostgresVerdicts(pool), status),
             prompts=Prompts(client, PostgresPromptStore(pool), PostgresModelAccounts(pool)),
             runs=Runs(client, catalog, documents, status),
-            search=Search(partial(_load_search, pool)),
+            search=Search(partial(_load_search, pool, settings, opened)),
             exports=Exports(partial(_export, pool)),
             health=Health(client, pool),
         )
     finally:
-        await close_pool(pool)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await opened.aclose()
+        finally:
+            await close_pool(pool)
 
 
-def _load_search(pool: asyncpg.Pool) -> dict[str, SearchMode]:
+def _load_search(
+    pool: asyncpg.Pool, settings: Settings, opened: AsyncExitStack
+) -> dict[str, SearchMode]:
     # Imported at the first question: most commands would only wait for numpy and the embedder.
     from graphmill.embedding import LocalEmbedder
-    from graphmill.search import basic_search, local_search, rank_basically, rank_locally
+    from graphmill.question_vectors import EndpointQuestionVectors
+    from graphmill.search import (
+        SearchEmbedder,
+        basic_search,
+        local_search,
+        rank_basically,
+        rank_locally,
+    )
     from graphmill.stores.postgres.search import PostgresSearchStore
 
-    store, embedder = PostgresSearchStore(pool), LocalEmbedder()
+    by_model = EndpointQuestionVectors(pool, settings)
+    opened.push_async_callback(by_model.close)
+    store, embedder = PostgresSearchStore(pool), SearchEmbedder(LocalEmbedder(), by_model)
     return {
         "local": SearchMode(
             partial(local_search, store, embedder), partial(rank_locally, store, embedder)

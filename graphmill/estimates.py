@@ -1,14 +1,16 @@
-"""What a run of method standard would cost, foretold from the text units of its documents.
+"""What a run would cost, foretold from the text units of its documents.
 
 Only their number and their tokens are known beforehand. All else is assumed, below: a real model
 says more or less than that, and a collection repeats itself more or less often.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from graphmill.llm.calls import Question
+from graphmill.llm.vectors import MOST_TEXTS, MOST_TOKENS
 from graphmill.standard.extract_graph import extract_question, glean_question
 from graphmill.standard.options import StandardOptions
 
@@ -16,6 +18,7 @@ EXTRACT_GRAPH = "extract_graph"
 EXTRACT_CLAIMS = "extract_claims"
 SUMMARIZE_DESCRIPTIONS = "summarize_descriptions"
 COMMUNITY_REPORTS = "community_reports"
+EMBED = "embed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +26,8 @@ class Assumptions:
     """Told with every estimate. Tokens are a call's, shares are calls for each text unit.
 
     Communities: 3,994 for the graph of 1,890 passages of one text unit each (real triples), and as
-    many calls as that for each text unit. Nothing of the rest was measured: it is set where a model
-    that follows the prompts may be expected.
+    many calls as that for each text unit; entities: 19,140 there. Nothing of the rest was measured:
+    it is set where a model that follows the prompts may be expected.
     """
 
     answer_tokens: int = 600
@@ -36,6 +39,8 @@ class Assumptions:
     reports_share: float = 2.1
     report_prompt_tokens: int = 3000
     report_answer_tokens: int = 700
+    entities_share: float = 10.0
+    entity_tokens: int = 80
     seconds_before_an_answer: float = 1.0
     answer_tokens_a_second: float = 50.0
 
@@ -120,6 +125,8 @@ class Estimate:
 class Calls:
     """How often a model is asked in a step, and what with."""
 
+    step: str
+    model: str
     count: int
     prompt_tokens: int
     completion_tokens: int
@@ -142,13 +149,62 @@ def extraction_calls(
             asked += said + tokens_of["gleaning"]
             said = assumed.gleaning_answer_tokens
             count, prompt, completion = count + 1, prompt + asked, completion + said
-    return Calls(count, prompt, completion)
+    return Calls(EXTRACT_GRAPH, options.extraction_model, count, prompt, completion)
 
 
-def claims_calls(unit_tokens: Sequence[int], assumed: Assumptions, question: int) -> Calls:
+def graph_calls(
+    text_units: int, options: StandardOptions, assumed: Assumptions
+) -> tuple[Calls, ...]:
+    """What the graph of so many text units asks for: summaries, and reports."""
+    summaries = round(text_units * assumed.summaries_share)
+    reports = round(text_units * assumed.reports_share)
+    return (
+        Calls(
+            SUMMARIZE_DESCRIPTIONS,
+            options.summaries_model,
+            summaries,
+            summaries * assumed.summary_prompt_tokens,
+            summaries * assumed.summary_answer_tokens,
+        ),
+        Calls(
+            COMMUNITY_REPORTS,
+            options.reports_model,
+            reports,
+            reports * assumed.report_prompt_tokens,
+            reports * assumed.report_answer_tokens,
+        ),
+    )
+
+
+def embedding_calls(unit_tokens: Sequence[int], model: str, assumed: Assumptions) -> Calls:
+    """Of text units, entities and reports, by an endpoint's model."""
+    units = len(unit_tokens)
+    entities = round(units * assumed.entities_share)
+    reports = round(units * assumed.reports_share)
+    embedded = (
+        (units, sum(unit_tokens)),
+        (entities, entities * assumed.entity_tokens),
+        (reports, reports * assumed.report_answer_tokens),
+    )
+    count = sum(
+        max(math.ceil(texts / MOST_TEXTS), math.ceil(tokens / MOST_TOKENS))
+        for texts, tokens in embedded
+    )
+    return Calls(EMBED, model, count, sum(tokens for _, tokens in embedded), 0)
+
+
+def claims_calls(
+    unit_tokens: Sequence[int], options: StandardOptions, assumed: Assumptions, question: int
+) -> Calls:
     """Of all text units, given the tokens of each and of the question without them."""
     count = len(unit_tokens)
-    return Calls(count, sum(unit_tokens) + count * question, count * assumed.claims_answer_tokens)
+    return Calls(
+        EXTRACT_CLAIMS,
+        options.extraction_model,
+        count,
+        sum(unit_tokens) + count * question,
+        count * assumed.claims_answer_tokens,
+    )
 
 
 def questions_about(text: str, options: StandardOptions) -> tuple[Question, Question]:
@@ -160,45 +216,17 @@ def questions_about(text: str, options: StandardOptions) -> tuple[Question, Ques
 def estimate(
     documents: int,
     unreadable: int,
-    extraction: Calls,
     text_units: int,
-    options: StandardOptions,
+    asked: Sequence[Calls],
     limits: Mapping[str, Limits],
     assumed: Assumptions,
-    claims: Calls | None = None,
 ) -> Estimate:
-    """`limits` by model; `claims` None: they are not asked for."""
-    summaries = round(text_units * assumed.summaries_share)
-    reports = round(text_units * assumed.reports_share)
-    planned = (
-        (EXTRACT_GRAPH, options.extraction_model, extraction),
-        *([(EXTRACT_CLAIMS, options.extraction_model, claims)] if claims else []),
-        (
-            SUMMARIZE_DESCRIPTIONS,
-            options.summaries_model,
-            Calls(
-                summaries,
-                summaries * assumed.summary_prompt_tokens,
-                summaries * assumed.summary_answer_tokens,
-            ),
-        ),
-        (
-            COMMUNITY_REPORTS,
-            options.reports_model,
-            Calls(
-                reports,
-                reports * assumed.report_prompt_tokens,
-                reports * assumed.report_answer_tokens,
-            ),
-        ),
-    )
-    steps = tuple(
-        _step(name, model, calls, limits[model], assumed) for name, model, calls in planned
-    )
+    """`asked`: in the order of their steps; `limits` by model."""
+    steps = tuple(_step(calls, limits[calls.model], assumed) for calls in asked)
     return Estimate(documents, unreadable, text_units, steps, assumed)
 
 
-def _step(name: str, model: str, calls: Calls, limits: Limits, assumed: Assumptions) -> Step:
+def _step(calls: Calls, limits: Limits, assumed: Assumptions) -> Step:
     usd = None
     if limits.prompt_price is not None and limits.completion_price is not None:
         usd = (
@@ -215,6 +243,5 @@ def _step(name: str, model: str, calls: Calls, limits: Limits, assumed: Assumpti
         60 * calls.count / (limits.requests_per_minute or float("inf")),
         60 * tokens / (limits.tokens_per_minute or float("inf")),
     )
-    return Step(
-        name, model, calls.count, calls.prompt_tokens, calls.completion_tokens, usd, seconds
-    )
+    tokens_in, tokens_out = calls.prompt_tokens, calls.completion_tokens
+    return Step(calls.step, calls.model, calls.count, tokens_in, tokens_out, usd, seconds)

@@ -140,6 +140,8 @@ class Recipe:
 
     Of method standard, `options` is the digest of its options, `extraction` of those among them
     that extractions depend on, `claims` of those that claims depend on ("": none are asked for).
+    `embeddings` is the model of an endpoint, "" the local one; `to_embed` the graph that was
+    published then, where its vectors are by another one.
     """
 
     method: Method
@@ -148,6 +150,8 @@ class Recipe:
     options: str = ""
     extraction: str = ""
     claims: str = ""
+    embeddings: str = ""
+    to_embed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,12 +295,13 @@ class MergeGraph:
 @dataclass(frozen=True, slots=True)
 class GraphRef:
     """A graph under construction. Of method standard: on whose account models are asked, and by
-    which options (as in Recipe)."""
+    which options; of both, which model embeds it (as in Recipe)."""
 
     key: CollectionKey
     graph_id: int
     run_id: UUID | None = None
     options: str = ""
+    embeddings: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,11 +335,14 @@ class BuildCommunitiesResult:
 
 @dataclass(frozen=True, slots=True)
 class EmbedRequest:
-    """Embed what a graph holds and has no vector yet, for one vector index."""
+    """Embed what a graph holds and has no vector yet, for one vector index: by the local model, or
+    by that of an endpoint, on the account of a run."""
 
     key: CollectionKey
     graph_id: int
     vector_index: str
+    model: str = ""
+    run_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

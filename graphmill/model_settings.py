@@ -51,13 +51,24 @@ ClaimDescription = Annotated[
 ]
 
 
+class PriceSettings(BaseModel):
+    """Dollars for a million tokens of one model, where it costs another sum than the endpoint's
+    others; `completion` of what it answers, which is nothing for embeddings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: float = Field(ge=0)
+    completion: float = Field(default=0.0, ge=0)
+
+
 class EndpointSettings(BaseModel):
     """One OpenAI-compatible endpoint and what it bears.
 
     `models`: those it serves, each under the name that [models] uses, with the name that the
     endpoint uses; empty: any, under the same name. `places`: calls at once; unset: found out, up to
-    GRAPHMILL_LLM_CONCURRENCY. Prices: dollars for a million tokens; unset: not known, which counts
-    as nothing, but no run with a budget is begun.
+    GRAPHMILL_LLM_CONCURRENCY. Prices: dollars for a million tokens, of a model that has one of its
+    own in `prices` (by the name that [models] uses) that; unset: not known, which counts as
+    nothing, but no run with a budget is begun.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -74,11 +85,19 @@ class EndpointSettings(BaseModel):
     weight: float = Field(default=1.0, gt=0)
     prompt_price: float | None = Field(default=None, ge=0)
     completion_price: float | None = Field(default=None, ge=0)
+    prices: dict[str, PriceSettings] = Field(default_factory=dict[str, PriceSettings])
     timeout_seconds: float = Field(default=120.0, gt=0, le=600)
 
-    @property
-    def priced(self) -> bool:
-        return self.prompt_price is not None and self.completion_price is not None
+    def serves(self, model: str) -> bool:
+        return not self.models or model in self.models
+
+    def price_of(self, model: str) -> PriceSettings | None:
+        """None: not known."""
+        if model in self.prices:
+            return self.prices[model]
+        if self.prompt_price is None or self.completion_price is None:
+            return None
+        return PriceSettings(prompt=self.prompt_price, completion=self.completion_price)
 
 
 def key_of(endpoint: EndpointSettings) -> str:
@@ -173,6 +192,9 @@ class ProviderSettings(BaseModel):
     openai_completion_price: float | None = Field(
         default=None, ge=0, validation_alias="OPENAI_COMPLETION_PRICE"
     )
+    openai_embedding_price: float | None = Field(
+        default=None, ge=0, validation_alias="OPENAI_EMBEDDING_PRICE"
+    )
     anthropic_api_key: SecretStr | None = Field(default=None, validation_alias="ANTHROPIC_API_KEY")
     anthropic_model: str | None = Field(
         default=None, min_length=1, validation_alias="ANTHROPIC_MODEL"
@@ -190,22 +212,36 @@ class ProviderSettings(BaseModel):
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise ValueError(f"two endpoints have the name {min(twice)}")
+        embedding = self.model_for(ModelRole.EMBEDDINGS)
+        if embedding and not any(one.serves(embedding) for one in self.model_endpoints):
+            raise ValueError(
+                f"no endpoint serves the embedding model {embedding!r}; name it in models of one of"
+                " [[endpoints]], or leave it out (OPENAI_EMBEDDING_MODEL, or embeddings of"
+                " [models]): embeddings are local then"
+            )
         return self
 
     @property
     def model_endpoints(self) -> tuple[EndpointSettings, ...]:
-        """All that may be asked; none: there is no model, and method fast is all there is."""
+        """All that may be asked for text or vectors."""
         found = list(self.endpoints)
-        if self.openai_base_url or self.openai_model:
+        embedding = self.openai_embedding_model
+        if self.openai_base_url or self.openai_model or embedding:
+            # With nothing but a model for embeddings it is asked for nothing else.
+            alone = embedding and not (self.openai_base_url or self.openai_model)
             found.append(
                 EndpointSettings(
                     name="openai",
                     base_url=self.openai_base_url or OPENAI_URL,
                     api_key=self.openai_api_key,
+                    models={embedding: embedding} if embedding and alone else {},
                     requests_per_minute=self.openai_max_rpm,
                     tokens_per_minute=self.openai_max_tpm,
                     prompt_price=self.openai_prompt_price,
                     completion_price=self.openai_completion_price,
+                    prices={}
+                    if embedding is None or self.openai_embedding_price is None
+                    else {embedding: PriceSettings(prompt=self.openai_embedding_price)},
                 )
             )
         if self.anthropic_model:
@@ -219,6 +255,21 @@ class ProviderSettings(BaseModel):
                 )
             )
         return tuple(found)
+
+    @property
+    def answers_text(self) -> bool:
+        """Whether any endpoint serves more than embeddings; if not, method fast is all there is."""
+        embedding = {self.model_for(ModelRole.EMBEDDINGS)}
+        return any(not one.models or one.models.keys() - embedding for one in self.model_endpoints)
+
+    def priced(self, *roles: ModelRole) -> bool:
+        """Whether it is known what the models of these roles cost, wherever they are asked."""
+        return all(
+            one.price_of(model) is not None
+            for model in {self.model_for(role) for role in roles} - {""}
+            for one in self.model_endpoints
+            if one.serves(model)
+        )
 
     def model_for(self, role: ModelRole) -> str:
         """The model that does this; of embeddings, "" where the local one does."""

@@ -121,6 +121,11 @@ class IndexingStore(Protocol):
         Raises NotFound where the collection does not exist. Done again, it changes nothing."""
         ...
 
+    async def graph_to_embed(self, key: CollectionKey, model: str) -> int | None:
+        """The published graph, where its vectors are not by this model of an endpoint ("": by the
+        local one)."""
+        ...
+
     async def record_run(self, record: RunRecord) -> RunRecord:
         """Write state and phase; gives back what is written. Where the state is an end, documents
         that stand failed turn COMPLETED into COMPLETED_WITH_FAILURES."""
@@ -251,8 +256,9 @@ class GraphStore(Protocol):
 
     async def count_reports(self, graph_id: int) -> int: ...
 
-    async def publish_graph(self, key: CollectionKey, graph_id: int) -> None:
-        """Queries see this graph from now on; the one before goes, and what only it needed."""
+    async def publish_graph(self, key: CollectionKey, graph_id: int, embeddings: str) -> None:
+        """Queries see this graph from now on, with vectors by this model of an endpoint ("": by the
+        local one); the one before goes, and what only it needed."""
         ...
 
 

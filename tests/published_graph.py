@@ -49,7 +49,7 @@ async def publish(
     while contexts := await graphs.unreported(merged.graph_id, 100, 10_000):
         await graphs.save_reports(merged.graph_id, [write_report(c) for c in contexts])
     await _embed(pool, key, merged.graph_id)
-    await graphs.publish_graph(key, merged.graph_id)
+    await graphs.publish_graph(key, merged.graph_id, "")
     return merged.graph_id
 
 

@@ -33,6 +33,7 @@ from activities.summaries import SummaryActivities
 from activities.unknown import refuse_unknown
 from graphmill.embedding import LocalEmbedder
 from graphmill.llm.pool import Retried
+from graphmill.model_endpoints import open_model_caller, open_model_embedder
 from graphmill.model_settings import ModelRole
 from graphmill.process_pool import ProcessPool
 from graphmill.processing import recipe
@@ -48,7 +49,7 @@ from graphmill.stores.postgres.options import PostgresOptionsStore
 from graphmill.stores.postgres.resolutions import PostgresResolutionStore
 from graphmill.stores.postgres.summaries import PostgresSummaryStore
 from graphmill.stores.postgres.vectors import PostgresVectorStore
-from workers.models import open_model_caller, standard_options
+from workers.models import standard_options
 from workflows.build_communities import BuildCommunities
 from workflows.index_collection import IndexCollection
 from workflows.index_document import IndexDocument
@@ -180,9 +181,9 @@ async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
         tuning = PromptTuningActivities(
             PostgresPromptStore(pool),
             caller,
-            settings.model_for(ModelRole.EXTRACTION) if settings.model_endpoints else None,
+            settings.model_for(ModelRole.EXTRACTION) if settings.answers_text else None,
             settings.extraction,
-            priced=_priced(settings),
+            priced=settings.priced(ModelRole.EXTRACTION),
         )
         yield Served(
             LLM_QUEUE,
@@ -200,22 +201,23 @@ async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
         )
 
 
-def _priced(settings: Settings) -> bool:
-    return all(endpoint.priced for endpoint in settings.model_endpoints)
-
-
 def _log_retry(retried: Retried) -> None:
     logging.getLogger(__name__).info("try %d: %s", retried.tries, retried.error)
 
 
 @asynccontextmanager
 async def _embedding(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
-    activities = EmbeddingActivities(PostgresVectorStore(pool), LocalEmbedder())
-    yield Served(
-        EMBEDDING_QUEUE,
-        activities=(activities.embed,),
-        concurrent_activities=settings.embedding_concurrency,
-    )
+    async with (
+        counting_known(pool) as known,
+        open_model_embedder(pool, settings, _log_retry, known.count) as model,
+    ):
+        activities = EmbeddingActivities(PostgresVectorStore(pool), LocalEmbedder(), model)
+        yield Served(
+            EMBEDDING_QUEUE,
+            activities=(activities.embed,),
+            concurrent_activities=settings.embedding_concurrency,
+            interceptors=(AfterEach(known.write),),
+        )
 
 
 @asynccontextmanager
@@ -228,7 +230,9 @@ async def _store(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Serve
         settings.chunk,
         standard_options(settings),
         recipe,
-        priced=_priced(settings),
+        settings.model_for(ModelRole.EMBEDDINGS),
+        priced=settings.priced(ModelRole.EXTRACTION, ModelRole.SUMMARIES, ModelRole.REPORTS),
+        embeddings_priced=settings.priced(ModelRole.EMBEDDINGS),
     )
     graph = GraphActivities(PostgresGraphStore(pool, settings.prune), options)
     yield Served(

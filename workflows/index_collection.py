@@ -7,8 +7,8 @@ the collection is. The documents that arrive meanwhile are taken in before it en
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +39,7 @@ with workflow.unsafe.imports_passed_through():
         PROGRESS,
         RESUME,
         TEXT_UNIT_TEXT,
+        VECTOR_INDEXES,
         DocumentCounts,
         EmbedRequest,
         GraphRef,
@@ -268,12 +269,13 @@ class IndexCollection:
             )
         self._afresh = False
         if merged.graph_id is None:
+            await self._embed_published(recipe)
             return
         graph = self._graph(recipe, merged.graph_id)
         await self._pausable()
         await self._record(self._running, Phase.COMMUNITIES)
         # What needs no reports is embedded beside them: other workers, other cores.
-        await asyncio.gather(
+        await _together(
             when_free(
                 lambda: workflow.execute_child_workflow(
                     BuildCommunities.run,
@@ -290,11 +292,27 @@ class IndexCollection:
         await self._pausable()
         await self._record(self._running, Phase.EMBEDDINGS)
         await self._embed(graph, COMMUNITY_FULL_CONTENT)
+        await self._publish(recipe, graph)
+
+    async def _embed_published(self, recipe: Recipe) -> None:
+        """The published graph stands; its vectors too, unless another model is to embed it."""
+        if recipe.to_embed is None:
+            return
+        graph = self._graph(recipe, recipe.to_embed)
+        await self._pausable()
+        await self._record(self._running, Phase.EMBEDDINGS)
+        for vector_index in VECTOR_INDEXES:
+            await self._embed(graph, vector_index)
+        await self._publish(recipe, graph)
+
+    async def _publish(self, recipe: Recipe, graph: GraphRef) -> None:
         await self._pausable()
         await self._record(self._running, Phase.PUBLISHING)
         await workflow.execute_activity_method(
             GraphActivities.publish_graph, graph, **PUBLISH_GRAPH
         )
+        # Whatever the published graph was embedded by before, it is not now.
+        self._recipe = replace(recipe, to_embed=None)
 
     async def _merge_with_model(self, recipe: Recipe) -> MergedGraph:
         """Resolve entities, fold, summarise descriptions."""
@@ -325,13 +343,14 @@ class IndexCollection:
 
     def _graph(self, recipe: Recipe, graph_id: int) -> GraphRef:
         if recipe.method is Method.STANDARD:
-            return GraphRef(self._request.key, graph_id, self._run_id, recipe.options)
-        return GraphRef(self._request.key, graph_id)
+            run = self._run_id, recipe.options
+            return GraphRef(self._request.key, graph_id, *run, recipe.embeddings)
+        return GraphRef(self._request.key, graph_id, embeddings=recipe.embeddings)
 
     async def _embed(self, graph: GraphRef, vector_index: str) -> None:
         await workflow.execute_activity_method(
             EmbeddingActivities.embed,
-            EmbedRequest(graph.key, graph.graph_id, vector_index),
+            EmbedRequest(graph.key, graph.graph_id, vector_index, graph.embeddings, self._run_id),
             summary=vector_index,
             **EMBED,
         )
@@ -438,6 +457,18 @@ class IndexCollection:
     @workflow.query(name=PROGRESS)
     def progress(self) -> RunProgress:
         return RunProgress(self._run_id, self._state, self._phase, self._ended, len(self._open))
+
+
+async def _together(*steps: Coroutine[Any, Any, object]) -> None:
+    """All of them, at once. Where the money ends in one, the others end by themselves: calls that
+    are in the air for them are paid for."""
+    tasks = [asyncio.create_task(step) for step in steps]
+    try:
+        await asyncio.gather(*tasks)
+    except Exception as error:
+        if is_over_budget(error):
+            await asyncio.gather(*tasks, return_exceptions=True)
+        raise
 
 
 def _check(inputs: Sequence[Any]) -> tuple[IndexRequest, Carried | None]:

@@ -27,11 +27,7 @@ async def check_endpoints(settings: Settings) -> AsyncIterator[Check]:
         yield Check("models", True, "no endpoint is set: graphs are built by method fast")
     roles = {settings.model_for(role) for role in ModelRole} - {""}
     for endpoint in settings.model_endpoints:
-        wanted = {
-            endpoint.models.get(model, model)
-            for model in roles
-            if not endpoint.models or model in endpoint.models
-        }
+        wanted = {endpoint.models.get(model, model) for model in roles if endpoint.serves(model)}
         ok, words = await _check(endpoint, wanted)
         yield Check(f"endpoint {endpoint.name}", ok, f"{endpoint.base_url} {words}")
 

@@ -1,4 +1,4 @@
-"""What indexing files by method standard would cost: nothing is stored, run or asked."""
+"""What indexing files would cost: nothing is stored, run or asked."""
 
 import asyncio
 import hashlib
@@ -9,15 +9,18 @@ from graphmill.application.folder import FoundFile
 from graphmill.errors import InvalidDocument
 from graphmill.estimates import (
     Assumptions,
+    Calls,
     Estimate,
     Limits,
     claims_calls,
+    embedding_calls,
     estimate,
     extraction_calls,
+    graph_calls,
     questions_about,
 )
 from graphmill.llm.calls import Question
-from graphmill.model_settings import EndpointSettings
+from graphmill.model_settings import EndpointSettings, ModelRole
 from graphmill.process_pool import ProcessDied, ProcessPool, TaskTimedOut, TaskTooLarge
 from graphmill.processing import ProcessSettings, process_document
 from graphmill.settings import Settings
@@ -41,11 +44,12 @@ def measure(data: bytes, name: str, settings: ProcessSettings) -> tuple[tuple[by
 
 async def estimate_files(
     files: Sequence[FoundFile],
-    options: StandardOptions,
+    options: StandardOptions | None,
     settings: Settings,
     on_read: Callable[[], object] = lambda: None,
 ) -> Estimate:
-    """As if nothing were stored yet: files that were indexed before are counted too."""
+    """As if nothing were stored yet: files that were indexed before are counted too. `options`: of
+    method standard, None for method fast."""
     units: dict[bytes, int] = {}
     unreadable = 0
     waiting = iter(files)
@@ -82,21 +86,25 @@ async def estimate_files(
     finally:
         await pool.close()
     assumed = Assumptions()
-    asked, gleaned = questions_about("", options)
-    question = _tokens(asked)
-    calls = extraction_calls(
-        tuple(units.values()),
-        options,
-        assumed,
-        {"question": question, "gleaning": _tokens(gleaned) - question},
-    )
-    claims = None
+    tokens = tuple(units.values())
+    asked = () if options is None else _standard_calls(tokens, options, assumed)
+    if embedding := settings.model_for(ModelRole.EMBEDDINGS):
+        asked += (embedding_calls(tokens, embedding, assumed),)
+    limits = {calls.model: _limits(calls.model, settings) for calls in asked}
+    return estimate(len(files), unreadable, len(units), asked, limits, assumed)
+
+
+def _standard_calls(
+    unit_tokens: Sequence[int], options: StandardOptions, assumed: Assumptions
+) -> tuple[Calls, ...]:
+    first, gleaned = questions_about("", options)
+    question = _tokens(first)
+    tokens_of = {"question": question, "gleaning": _tokens(gleaned) - question}
+    asked = [extraction_calls(unit_tokens, options, assumed, tokens_of)]
     if options.claims is not None:
         question = _tokens(claims_question("", options.extraction_model, options.claims))
-        claims = claims_calls(tuple(units.values()), assumed, question)
-    models = {options.extraction_model, options.summaries_model, options.reports_model}
-    limits = {model: _limits(model, settings) for model in models}
-    return estimate(len(files), unreadable, calls, len(units), options, limits, assumed, claims)
+        asked.append(claims_calls(unit_tokens, options, assumed, question))
+    return (*asked, *graph_calls(len(unit_tokens), options, assumed))
 
 
 def _read(path: Path) -> bytes:
@@ -109,18 +117,19 @@ def _tokens(question: Question) -> int:
 
 def _limits(model: str, settings: Settings) -> Limits:
     """Of all endpoints that serve a model; where one has no limit, all together have none."""
-    serving = [one for one in settings.model_endpoints if not one.models or model in one.models]
+    serving = [one for one in settings.model_endpoints if one.serves(model)]
 
     def total(of: Callable[[EndpointSettings], float | None]) -> float | None:
         given = [of(one) for one in serving]
         known = [value for value in given if value is not None]
         return sum(known) if known and len(known) == len(given) else None
 
-    priced = bool(serving) and all(one.priced for one in serving)
+    prices = [price for one in serving if (price := one.price_of(model)) is not None]
+    priced = bool(serving) and len(prices) == len(serving)
     return Limits(
         sum(one.places or settings.llm_concurrency for one in serving) or 1,
         total(lambda one: one.requests_per_minute),
         total(lambda one: one.tokens_per_minute),
-        max((one.prompt_price or 0.0 for one in serving), default=0.0) if priced else None,
-        max((one.completion_price or 0.0 for one in serving), default=0.0) if priced else None,
+        max(price.prompt for price in prices) if priced else None,
+        max(price.completion for price in prices) if priced else None,
     )

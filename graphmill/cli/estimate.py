@@ -8,7 +8,8 @@ from graphmill.cli.console import emit_json, say, show_table
 from graphmill.cli.progress import duration, file_progress, usd
 from graphmill.cli.prompts import prompts_if_known
 from graphmill.errors import InvalidRequest
-from graphmill.estimates import EXTRACT_CLAIMS, Estimate
+from graphmill.estimates import EMBED, EXTRACT_CLAIMS, Estimate
+from graphmill.model_settings import ModelRole
 from graphmill.models import CollectionKey, Method
 from graphmill.settings import Settings
 from workers.models import standard_options
@@ -31,25 +32,29 @@ async def show_estimate(
     options = standard_options(settings)
     if options is None and method is Method.STANDARD:
         raise InvalidRequest("method standard asks a model, and no endpoint is set here")
-    if options is None or method is Method.FAST:
+    decided = Method.FAST if options is None else method or Method.STANDARD
+    if decided is Method.FAST:
+        options = None
+    if options is None and not settings.model_for(ModelRole.EMBEDDINGS):
         say(f"method fast asks no model: {len(found.files):,} files cost nothing but time")
         if as_json:
             emit_json({"method": str(Method.FAST), "documents": len(found.files), "calls": 0})
         return 0
-    options = options.for_collection(await prompts_if_known(settings, key))
+    if options is not None:
+        options = options.for_collection(await prompts_if_known(settings, key))
     with file_progress() as progress:
         reading = progress.add_task("reading", total=len(found.files))
         foretold = await estimate_files(
             found.files, options, settings, lambda: progress.advance(reading)
         )
     if as_json:
-        emit_json({"method": str(Method.STANDARD)} | foretold.to_json())
+        emit_json({"method": str(decided)} | foretold.to_json())
     else:
-        _show(foretold)
+        _show(foretold, decided)
     return 0
 
 
-def _show(foretold: Estimate) -> None:
+def _show(foretold: Estimate, method: Method) -> None:
     unreadable = f", {foretold.unreadable:,} without text" if foretold.unreadable else ""
     say(
         f"an estimate for {foretold.documents:,} documents{unreadable},"
@@ -73,20 +78,27 @@ def _show(foretold: Estimate) -> None:
     )
     show_table(table)
     assumed = foretold.assumptions
-    with_claims = any(step.name == EXTRACT_CLAIMS for step in foretold.steps)
-    claims = f", {assumed.claims_answer_tokens} about claims" if with_claims else ""
-    say(
-        "Counted: the first questions about each text unit. Assumed:"
-        f" {assumed.answer_tokens} tokens an answer ({assumed.gleaning_answer_tokens} to the"
-        f" questions for what was missed{claims}), {assumed.summaries_share:g} summaries and"
-        f" {assumed.reports_share:g} reports for each text unit, and"
-        f" {assumed.answer_tokens_a_second:g} tokens a second and call. The real figures may well"
-        " be half or twice as much; --budget sets an end to them."
-    )
+    if method is Method.STANDARD:
+        with_claims = any(step.name == EXTRACT_CLAIMS for step in foretold.steps)
+        claims = f", {assumed.claims_answer_tokens} about claims" if with_claims else ""
+        say(
+            "Counted: the first questions about each text unit. Assumed:"
+            f" {assumed.answer_tokens} tokens an answer ({assumed.gleaning_answer_tokens} to the"
+            f" questions for what was missed{claims}), {assumed.summaries_share:g} summaries and"
+            f" {assumed.reports_share:g} reports for each text unit, and"
+            f" {assumed.answer_tokens_a_second:g} tokens a second and call."
+        )
+    if any(step.name == EMBED for step in foretold.steps):
+        say(
+            f"Assumed of embeddings: {assumed.entities_share:g} entities of"
+            f" {assumed.entity_tokens} tokens and {assumed.reports_share:g} reports of"
+            f" {assumed.report_answer_tokens} for each text unit."
+        )
+    say("The real figures may well be half or twice as much; --budget sets an end to them.")
     if foretold.usd is None:
         say(
             "What it costs is not known: set prompt_price and completion_price of [[endpoints]] in"
-            " graphmill.toml."
+            " graphmill.toml, or prices of single models there."
         )
 
 

@@ -15,7 +15,7 @@ from typing import Protocol
 from uuid import UUID
 
 from graphmill.errors import PermanentError
-from graphmill.llm.calls import ModelAnswer, Payer, Question
+from graphmill.llm.calls import Asked, Paid, Payer
 
 _LOOK_SECONDS = 1.0
 # Of a step that has no answer yet.
@@ -47,7 +47,7 @@ class Call:
     """A call that may be made; who makes it says what came of it."""
 
     estimate: int = 0
-    answer: ModelAnswer | None = None
+    answer: Paid | None = None
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class _Run:
 
 
 class Budgets:
-    def __init__(self, store: MoneyStore, estimate: Callable[[Question, float], int]) -> None:
+    def __init__(self, store: MoneyStore, estimate: Callable[[Asked, float], int]) -> None:
         """`estimate`: what a question costs whose answer has so many tokens."""
         self._store = store
         self._estimate = estimate
@@ -75,7 +75,7 @@ class Budgets:
         self._opening = asyncio.Lock()
 
     @asynccontextmanager
-    async def call(self, payer: Payer, question: Question) -> AsyncGenerator[Call]:
+    async def call(self, payer: Payer, question: Asked) -> AsyncGenerator[Call]:
         """The time of one call, for which there is money.
 
         Raises:
@@ -99,7 +99,7 @@ class Budgets:
             run.landed = asyncio.Event()
 
     async def _begin(
-        self, run_id: UUID, run: _Run, budget: int, step: str, question: Question
+        self, run_id: UUID, run: _Run, budget: int, step: str, question: Asked
     ) -> Call:
         while True:
             await self._look(run_id, run)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from graphmill.errors import PermanentError
@@ -38,6 +38,10 @@ class Question:
     temperature: float = 0.0
 
     @property
+    def texts(self) -> tuple[str, ...]:
+        return tuple(message.content for message in self.messages)
+
+    @property
     def key(self) -> bytes:
         """SHA-256 of all that the answer depends on."""
         content = {
@@ -64,6 +68,36 @@ class ModelAnswer:
     completion_tokens: int
     endpoint: str
     nano_usd: int = 0
+
+
+class Asked(Protocol):
+    """What a call asks for, as far as limits and money go: text of a model, or vectors."""
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All that is sent."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """The most that may be answered."""
+        ...
+
+
+class Paid(Protocol):
+    """What a call cost: tokens, and 1e-9 dollars."""
+
+    @property
+    def prompt_tokens(self) -> int: ...
+
+    @property
+    def completion_tokens(self) -> int: ...
+
+    @property
+    def nano_usd(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)

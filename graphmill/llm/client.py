@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import httpx2
 import openai
@@ -14,6 +15,9 @@ from graphmill.llm.calls import ModelAnswer, Question
 from graphmill.llm.client_errors import fault_of, timed_out
 from graphmill.llm.faults import BrokenAnswer, QuestionRefused
 from graphmill.llm.manners import AnswerForm, Manners, MannersMemory
+from graphmill.llm.vectors import TextBatch, VectorBatch, read_vectors
+
+T = TypeVar("T")
 
 _CONNECT_SECONDS = 10.0
 
@@ -55,12 +59,24 @@ class EndpointClient:
             EndpointFault: not now, or not here.
             CallRefused: never; QuestionRefused: not this.
         """
-        model = self._address.models.get(question.model, question.model)
+        return await self._politely(
+            question.model, lambda model, manners: self._ask_with(model, question, manners)
+        )
+
+    async def embed(self, batch: TextBatch) -> VectorBatch:
+        """Raises as `ask` does."""
+        return await self._politely(
+            batch.model, lambda model, manners: self._embed_with(model, batch, manners)
+        )
+
+    async def _politely(self, name: str, call: Callable[[str, Manners], Awaitable[T]]) -> T:
+        """One call, as the model wants it; what a refusal tells of that is remembered."""
+        model = self._address.models.get(name, name)
         while True:
             manners = await self._manners_of(model)
             try:
                 async with asyncio.timeout(self._seconds):
-                    return await self._ask_with(model, question, manners)
+                    return await call(model, manners)
             except TimeoutError as error:
                 raise timed_out(self._address.name) from error
             except openai.BadRequestError as error:
@@ -106,6 +122,15 @@ class EndpointClient:
             completion_tokens=usage.completion_tokens if usage else 0,
             endpoint=self._address.name,
         )
+
+    async def _embed_with(self, model: str, batch: TextBatch, manners: Manners) -> VectorBatch:
+        # Raw: the library would look at each of some ten thousand numbers.
+        response = await self._openai.embeddings.with_raw_response.create(
+            model=model,
+            input=list(batch.texts),
+            encoding_format="float" if manners.plain_vectors else "base64",
+        )
+        return read_vectors(response.content, len(batch.texts), self._address.name)
 
     async def close(self) -> None:
         with contextlib.suppress(httpx2.TransportError):

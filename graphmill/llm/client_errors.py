@@ -81,7 +81,7 @@ def _fault_of_status(error: openai.APIStatusError, endpoint: str) -> Exception:
     if status == 404 or code == "model_not_found":
         return CallRefused(
             f"endpoint {endpoint!r} does not know the model, or its address is wrong ({status});"
-            " check OPENAI_MODEL and OPENAI_BASE_URL"
+            " check OPENAI_MODEL, OPENAI_EMBEDDING_MODEL and OPENAI_BASE_URL"
         )
     # 400, 413, 422 and the like: about what was asked, which may be a document's own peculiarity.
     return QuestionRefused(

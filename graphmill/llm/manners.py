@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
+_ABOUT_VECTORS = ("encoding_format", "base64")
 _ABOUT_FORM = ("response_format", "json_schema", "json_object", "structured output", "schema")
 
 
@@ -18,11 +19,13 @@ class AnswerForm(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Manners:
     """`completion_bound`: the bound on an answer is called max_completion_tokens, as OpenAI's newer
-    models want it. `temperature`: it may be set."""
+    models want it. `temperature`: it may be set. `plain_vectors`: vectors come as numbers, not in
+    base64, which is a quarter as long."""
 
     form: AnswerForm = AnswerForm.SCHEMA
     completion_bound: bool = False
     temperature: bool = True
+    plain_vectors: bool = False
 
     def after(self, refusal: str) -> "Manners | None":
         """How to ask instead, after a refusal (400) in these words; None: that was not it."""
@@ -31,6 +34,8 @@ class Manners:
             return replace(self, completion_bound=True)
         if "temperature" in words and self.temperature:
             return replace(self, temperature=False)
+        if any(word in words for word in _ABOUT_VECTORS) and not self.plain_vectors:
+            return replace(self, plain_vectors=True)
         if any(word in words for word in _ABOUT_FORM) and self.form is not AnswerForm.TEXT:
             forms = list(AnswerForm)
             return replace(self, form=forms[forms.index(self.form) + 1])

@@ -9,14 +9,17 @@ belongs to, whose other calls are paid for.
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
 
 from graphmill.errors import Unavailable
-from graphmill.llm.calls import ModelAnswer, Question
+from graphmill.llm.calls import Asked, ModelAnswer, Question
 from graphmill.llm.faults import CallRefused, EndpointFault, Overloaded, TimedOut, Unreachable
 from graphmill.llm.gate import Closed, Gate, Outcome, Pass
+from graphmill.llm.vectors import TextBatch, VectorBatch
+
+T = TypeVar("T", ModelAnswer, VectorBatch)
 
 CALL_SECONDS = 600.0
 _FIRST_PAUSE = 0.5
@@ -27,24 +30,41 @@ class Asks(Protocol):
     async def ask(self, question: Question) -> ModelAnswer: ...
 
 
+class Embeds(Protocol):
+    async def embed(self, batch: TextBatch) -> VectorBatch: ...
+
+
+class Answers(Asks, Embeds, Protocol):
+    """Both, as an endpoint does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Dollars for a million tokens of what is sent, and of what is answered."""
+
+    prompt: float = 0.0
+    completion: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One endpoint as this process uses it. `models`: which it answers for; empty means all. Prices
-    are dollars for a million tokens."""
+    """One endpoint as this process uses it. `models`: which it answers for; empty means all.
+    `prices`: of models that do not cost what the others do, `price`."""
 
     name: str
     gate: Gate
-    client: Asks
+    client: Answers
     models: frozenset[str] = frozenset()
     weight: float = 1.0
-    prompt_price: float = 0.0
-    completion_price: float = 0.0
+    price: Price = Price()
+    prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
 
     def serves(self, model: str) -> bool:
         return not self.models or model in self.models
 
-    def nano_usd(self, prompt_tokens: int, completion_tokens: float) -> int:
-        micro_usd = prompt_tokens * self.prompt_price + completion_tokens * self.completion_price
+    def nano_usd(self, model: str, prompt_tokens: int, completion_tokens: float) -> int:
+        price = self.prices.get(model, self.price)
+        micro_usd = prompt_tokens * price.prompt + completion_tokens * price.completion
         return round(micro_usd * 1000)
 
     @property
@@ -72,13 +92,13 @@ class EndpointPool:
         self._count_tokens = count_tokens
         self._on_retry = on_retry
 
-    def estimate(self, question: Question, answer_tokens: float) -> int:
+    def estimate(self, question: Asked, answer_tokens: float) -> int:
         """What a question costs whose answer has so many tokens, in 1e-9 dollars: where it is
         dearest, since nobody knows yet where it goes."""
         prompt_tokens = self._prompt_tokens(question)
         return max(
             (
-                endpoint.nano_usd(prompt_tokens, answer_tokens)
+                endpoint.nano_usd(question.model, prompt_tokens, answer_tokens)
                 for endpoint in self._endpoints
                 if endpoint.serves(question.model)
             ),
@@ -91,6 +111,13 @@ class EndpointPool:
             CallRefused: no endpoint will ever answer this; what to do.
             Unavailable: none did for CALL_SECONDS.
         """
+        return await self._call(question, lambda endpoint: endpoint.client.ask(question))
+
+    async def embed(self, batch: TextBatch) -> VectorBatch:
+        """Raises as `ask` does."""
+        return await self._call(batch, lambda endpoint: endpoint.client.embed(batch))
+
+    async def _call(self, question: Asked, make: Callable[[Endpoint], Awaitable[T]]) -> T:
         serving = [found for found in self._endpoints if found.serves(question.model)]
         if not serving:
             raise CallRefused(
@@ -113,7 +140,7 @@ class EndpointPool:
                 await asyncio.sleep(min(soonest, closed.seconds))
                 continue
             try:
-                return await self._ask(endpoint, question, passed)
+                return await self._make(endpoint, question.model, passed, make)
             except EndpointFault as fault:
                 tries += 1
                 self._on_retry(Retried(endpoint.name, tries, fault))
@@ -123,8 +150,8 @@ class EndpointPool:
                     raise Unavailable(f"{fault}; given up after {tries} tries") from fault
                 await self._pause(serving, endpoint, fault, pause)
 
-    def _prompt_tokens(self, question: Question) -> int:
-        return sum(self._count_tokens(said.content) for said in question.messages)
+    def _prompt_tokens(self, question: Asked) -> int:
+        return sum(map(self._count_tokens, question.texts))
 
     def _choose(self, serving: Sequence[Endpoint], failed: dict[str, float]) -> Endpoint:
         now = time.monotonic()
@@ -144,11 +171,17 @@ class EndpointPool:
                 f"endpoint {endpoint.name!r} had no place for {CALL_SECONDS:g} s"
             ) from None
 
-    async def _ask(self, endpoint: Endpoint, question: Question, passed: Pass) -> ModelAnswer:
+    async def _make(
+        self,
+        endpoint: Endpoint,
+        model: str,
+        passed: Pass,
+        make: Callable[[Endpoint], Awaitable[T]],
+    ) -> T:
         outcome = Outcome()
         began = time.monotonic()
         try:
-            answer = await endpoint.client.ask(question)
+            answer = await make(endpoint)
         except TimedOut:
             outcome = Outcome(overloaded=True)  # its tokens stay reserved: they may be used
             raise
@@ -162,9 +195,12 @@ class EndpointPool:
             outcome = Outcome(
                 answered=True,
                 used_tokens=answer.prompt_tokens + answer.completion_tokens,
-                seconds_per_token=(time.monotonic() - began) / max(answer.completion_tokens, 50),
+                # Vectors come quickly: beside them each text would look slow.
+                seconds_per_token=0.0
+                if isinstance(answer, VectorBatch)
+                else (time.monotonic() - began) / max(answer.completion_tokens, 50),
             )
-            cost = endpoint.nano_usd(answer.prompt_tokens, answer.completion_tokens)
+            cost = endpoint.nano_usd(model, answer.prompt_tokens, answer.completion_tokens)
             return replace(answer, nano_usd=cost)
         finally:
             endpoint.gate.leave(passed, outcome)

@@ -21,7 +21,7 @@ from graphmill.extraction.sentences import sentences
 from graphmill.models import Citation
 from graphmill.quotations import quote
 from graphmill.search.accounts import Difference, find_differences
-from graphmill.search.ports import Passage, QuestionEmbedder
+from graphmill.search.ports import ArrayEmbedder, Passage
 from graphmill.search.question import Question, count_terms
 
 NOTHING_FOUND = "Nothing was found in this collection that answers the question."
@@ -74,18 +74,20 @@ def compose_answer(
     question: Question,
     passages: Sequence[tuple[Passage, float]],
     weights: Mapping[str, float],
-    similarities: Mapping[UUID, float],
-    embedder: QuestionEmbedder,
+    similarities: Mapping[UUID, float] | None,
+    embedder: ArrayEmbedder,
     links: Mapping[str, float] | None = None,
 ) -> tuple[str, tuple[Citation, ...]]:
     """The answer's text and its citations, numbered from 1 in the order of their first mention.
 
     passages: with scores from 0 to 1, best first. weights: of the question's terms, adding up to
-    1. similarities: of passages with the question. links: titles of entities that connect passages,
-    with their worth from 0 to 1. Where the passages have next to nothing to do with the question:
-    NOTHING_FOUND and no citation.
+    1. similarities: of passages with the question by this embedder; None: computed here. links:
+    titles of entities that connect passages, with their worth from 0 to 1. Where the passages have
+    next to nothing to do with the question: NOTHING_FOUND and no citation.
     """
     passages = passages[:_MAX_PASSAGES]
+    if similarities is None:
+        similarities = _similarities(question, passages, embedder)
     if not _is_answerable(question, passages, weights, similarities):
         return NOTHING_FOUND, ()
     candidates, vectors = _candidates(question, passages, weights, embedder)
@@ -99,6 +101,17 @@ def compose_answer(
         if difference.other not in chosen:
             chosen.append(difference.other)
     return _write([candidates[i] for i in chosen], differences, chosen)
+
+
+def _similarities(
+    question: Question, passages: Sequence[tuple[Passage, float]], embedder: ArrayEmbedder
+) -> dict[UUID, float]:
+    texts = (passage.text for passage, _ in passages)
+    asked, *vectors = embedder.embed_array([question.text, *texts])
+    return {
+        passage.id: float(np.dot(asked, vector))
+        for (passage, _), vector in zip(passages, vectors, strict=True)
+    }
 
 
 def _is_answerable(
@@ -124,7 +137,7 @@ def _candidates(
     question: Question,
     passages: Sequence[tuple[Passage, float]],
     weights: Mapping[str, float],
-    embedder: QuestionEmbedder,
+    embedder: ArrayEmbedder,
 ) -> tuple[list[Sentence], NDArray[np.floating[Any]]]:
     found: list[tuple[Passage, float, int, str]] = []
     seen: set[str] = set()

@@ -5,7 +5,8 @@ import time
 
 from graphmill.models import Answer, CollectionKey
 from graphmill.search.answers import compose_answer
-from graphmill.search.ports import Passage, QuestionEmbedder, SearchStore
+from graphmill.search.embedder import SearchEmbedder, asked_graph
+from graphmill.search.ports import Passage, SearchStore
 from graphmill.search.question import parse_question
 from graphmill.search.ranking import rank_passages
 
@@ -18,7 +19,7 @@ NOT_INDEXED = (
 
 async def basic_search(
     store: SearchStore,
-    embedder: QuestionEmbedder,
+    embedder: SearchEmbedder,
     key: CollectionKey,
     question: str,
     *,
@@ -29,32 +30,36 @@ async def basic_search(
     Raises:
         InvalidRequest: the question is empty or too long.
         NotFound: there is no such collection.
+        SettingsError, Unavailable: the model that the graph is embedded by cannot be asked.
     """
     started = time.monotonic()
     asked = parse_question(question)
-    async with store.snapshot(key) as graph:
-        if graph is None:
+    async with asked_graph(store, embedder, key, asked) as opened:
+        if opened is None:
             return Answer(NOT_INDEXED.format(name=key.name), MODE, ())
-        ranking = await rank_passages(graph, embedder, asked)
+        graph, vector = opened
+        ranking = await rank_passages(graph, asked, vector)
     best = [(ranking.passages[id], score) for id, score in list(ranking.scores().items())[:k]]
     answer, citations = await asyncio.to_thread(
-        compose_answer, asked, best, ranking.weights, ranking.similarities, embedder
+        compose_answer, asked, best, ranking.weights, ranking.local_similarities, embedder.local
     )
     return Answer(answer, MODE, citations, seconds=round(time.monotonic() - started, 3))
 
 
 async def rank_basically(
-    store: SearchStore, embedder: QuestionEmbedder, key: CollectionKey, question: str
+    store: SearchStore, embedder: SearchEmbedder, key: CollectionKey, question: str
 ) -> tuple[Passage, ...]:
     """The passages that basic search answers from, best first; none without a published graph.
 
     Raises:
         InvalidRequest: the question is empty or too long.
         NotFound: there is no such collection.
+        SettingsError, Unavailable: the model that the graph is embedded by cannot be asked.
     """
     asked = parse_question(question)
-    async with store.snapshot(key) as graph:
-        if graph is None:
+    async with asked_graph(store, embedder, key, asked) as opened:
+        if opened is None:
             return ()
-        ranking = await rank_passages(graph, embedder, asked)
+        graph, vector = opened
+        ranking = await rank_passages(graph, asked, vector)
     return tuple(ranking.passages[id] for id in ranking.scores())

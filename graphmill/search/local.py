@@ -8,11 +8,11 @@ from graphmill.models import Answer, CollectionKey, ScoredEntity
 from graphmill.search.answers import compose_answer
 from graphmill.search.basic import NOT_INDEXED
 from graphmill.search.chains import Chains, follow_chains
+from graphmill.search.embedder import QuestionVector, SearchEmbedder, asked_graph
 from graphmill.search.ports import (
     EntityNode,
     GraphSnapshot,
     Passage,
-    QuestionEmbedder,
     SearchStore,
 )
 from graphmill.search.question import Question, count_terms, parse_question
@@ -25,7 +25,7 @@ _SIMILAR_SHARE = 0.5
 
 async def local_search(
     store: SearchStore,
-    embedder: QuestionEmbedder,
+    embedder: SearchEmbedder,
     key: CollectionKey,
     question: str,
     *,
@@ -38,21 +38,23 @@ async def local_search(
     Raises:
         InvalidRequest: the question is empty or too long.
         NotFound: there is no such collection.
+        SettingsError, Unavailable: the model that the graph is embedded by cannot be asked.
     """
     started = time.monotonic()
     asked = parse_question(question)
-    async with store.snapshot(key) as graph:
-        if graph is None:
+    async with asked_graph(store, embedder, key, asked) as opened:
+        if opened is None:
             return Answer(NOT_INDEXED.format(name=key.name), MODE, ())
-        ranking, named, chains = await _find(graph, embedder, asked)
-        entities = await _score_entities(graph, embedder, asked, ranking, named, chains)
+        graph, vector = opened
+        ranking, named, chains = await _find(graph, asked, vector)
+        entities = await _score_entities(graph, ranking, named, chains)
     answer, citations = await asyncio.to_thread(
         compose_answer,
         asked,
         _within(ranking, chains, context_tokens),
         ranking.weights,
-        ranking.similarities,
-        embedder,
+        ranking.local_similarities,
+        embedder.local,
         _links(chains),
     )
     return Answer(
@@ -65,27 +67,29 @@ async def local_search(
 
 
 async def rank_locally(
-    store: SearchStore, embedder: QuestionEmbedder, key: CollectionKey, question: str
+    store: SearchStore, embedder: SearchEmbedder, key: CollectionKey, question: str
 ) -> tuple[Passage, ...]:
     """The passages that local search answers from, best first; none without a published graph.
 
     Raises:
         InvalidRequest: the question is empty or too long.
         NotFound: there is no such collection.
+        SettingsError, Unavailable: the model that the graph is embedded by cannot be asked.
     """
     asked = parse_question(question)
-    async with store.snapshot(key) as graph:
-        if graph is None:
+    async with asked_graph(store, embedder, key, asked) as opened:
+        if opened is None:
             return ()
-        ranking, _, chains = await _find(graph, embedder, asked)
+        graph, vector = opened
+        ranking, _, chains = await _find(graph, asked, vector)
     return tuple(ranking.passages[id] for id in chains.scores)
 
 
 async def _find(
-    graph: GraphSnapshot, embedder: QuestionEmbedder, question: Question
+    graph: GraphSnapshot, question: Question, vector: QuestionVector
 ) -> tuple[Ranking, tuple[EntityNode, ...], Chains]:
     """Candidates, the entities that the question names, and what chains from there lead to."""
-    ranking = await rank_passages(graph, embedder, question)
+    ranking = await rank_passages(graph, question, vector)
     named = await graph.entities_by_title(question.titles)
     chains = await follow_chains(graph, ranking, frozenset(entity.id for entity in named))
     return ranking, named, chains
@@ -93,16 +97,14 @@ async def _find(
 
 async def _score_entities(
     graph: GraphSnapshot,
-    embedder: QuestionEmbedder,
-    question: Question,
     ranking: Ranking,
     named: tuple[EntityNode, ...],
     chains: Chains,
 ) -> tuple[ScoredEntity, ...]:
-    vector: list[float] = embedder.embed_array([question.text])[0].tolist()
+    vector = ranking.vector
     scores = {entity: _named_score(entity, ranking) for entity in named}
-    if any(vector):
-        for entity, similarity in await graph.nearest_entities(embedder.model, vector, 10):
+    if any(vector.vector):
+        for entity, similarity in await graph.nearest_entities(vector.model, vector.vector, 10):
             scores[entity] = max(scores.get(entity, 0.0), _SIMILAR_SHARE * similarity)
     top = max(chains.bridges.values(), default=0.0) or 1.0
     for entity, worth in chains.bridges.items():

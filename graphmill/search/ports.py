@@ -56,6 +56,11 @@ class WordMatches:
 class GraphSnapshot(Protocol):
     """Reads of one published graph, all within one transaction. Ties are broken by id."""
 
+    @property
+    def embedding_model(self) -> str:
+        """As SearchStore.embedding_model."""
+        ...
+
     async def match_words(self, words: Sequence[str], limit: int) -> WordMatches:
         """Text units that hold any of the words (stemmed), `limit` at most."""
         ...
@@ -90,19 +95,35 @@ class GraphSnapshot(Protocol):
 
 
 class SearchStore(Protocol):
-    def snapshot(self, key: CollectionKey) -> AbstractAsyncContextManager[GraphSnapshot | None]:
-        """The published graph; None where nothing has been published yet.
+    async def embedding_model(self, key: CollectionKey) -> str:
+        """The model of an endpoint that the published graph's vectors are by; "": the local one, or
+        nothing has been published yet.
 
         Raises:
             NotFound: there is no such collection.
         """
         ...
 
+    def snapshot(self, key: CollectionKey) -> AbstractAsyncContextManager[GraphSnapshot | None]:
+        """The published graph; None where nothing has been published yet. Raises as above."""
+        ...
 
-class QuestionEmbedder(Protocol):
+
+class ArrayEmbedder(Protocol):
     """An embedder that gives arrays: search multiplies them. LocalEmbedder is one."""
 
     @property
     def model(self) -> str: ...
 
     def embed_array(self, texts: Sequence[str]) -> NDArray[np.floating[Any]]: ...
+
+
+class QuestionVectors(Protocol):
+    async def __call__(self, key: CollectionKey, model: str, question: str) -> Sequence[float]:
+        """The vector of a question by the model of an endpoint.
+
+        Raises:
+            SettingsError: it cannot be asked here.
+            Unavailable: it does not answer now.
+        """
+        ...

@@ -9,7 +9,8 @@ import math
 from collections.abc import Iterable
 from uuid import UUID
 
-from graphmill.search.ports import GraphSnapshot, Passage, QuestionEmbedder, WordMatches
+from graphmill.search.embedder import QuestionVector
+from graphmill.search.ports import GraphSnapshot, Passage, WordMatches
 from graphmill.search.question import Question, count_terms
 
 # How many text units each of the two ways brings in.
@@ -31,14 +32,12 @@ class Ranking:
     def __init__(
         self,
         graph: GraphSnapshot,
-        embedder: QuestionEmbedder,
         question: Question,
-        vector: list[float],
+        vector: QuestionVector,
         matches: WordMatches,
     ) -> None:
         self._graph = graph
-        self._model = embedder.model
-        self._vector = vector
+        self.vector = vector
         self._counts: dict[UUID, dict[str, int]] = {}
         self._idf = {
             term: math.log(1 + (matches.total - n + 0.5) / (n + 0.5))
@@ -60,10 +59,15 @@ class Ranking:
         for id, passage in passages.items():
             self.passages[id] = passage
             self._counts[id] = count_terms(f"{passage.title}\n{passage.text}")
-        if any(self._vector):
+        if any(self.vector.vector):
             self.similarities |= await self._graph.similarities(
-                self._model, self._vector, list(passages)
+                self.vector.model, self.vector.vector, list(passages)
             )
+
+    @property
+    def local_similarities(self) -> dict[UUID, float] | None:
+        """None where the graph is embedded by another model, whose cosines mean something else."""
+        return self.similarities if self.vector.local else None
 
     def scores(self) -> dict[UUID, float]:
         """0 to 1 (the best candidate has 1), best first, ties by id."""
@@ -91,13 +95,12 @@ class Ranking:
 
 
 async def rank_passages(
-    graph: GraphSnapshot, embedder: QuestionEmbedder, question: Question
+    graph: GraphSnapshot, question: Question, vector: QuestionVector
 ) -> Ranking:
     """The best candidates by words and by vectors."""
-    vector: list[float] = embedder.embed_array([question.text])[0].tolist()
     matches = await graph.match_words(question.words, _MATCHES)
-    ranking = Ranking(graph, embedder, question, vector, matches)
-    if any(vector):
-        await ranking.add(await graph.nearest_text_units(embedder.model, vector, CANDIDATES))
+    ranking = Ranking(graph, question, vector, matches)
+    if any(vector.vector):
+        await ranking.add(await graph.nearest_text_units(vector.model, vector.vector, CANDIDATES))
     await ranking.add(list(matches.words_of)[:CANDIDATES])
     return ranking

@@ -11,6 +11,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.extraction import ExtractionActivities
 from graphmill.ids import document_id, text_unit_id
 from graphmill.messages import IndexDocumentInput, IndexDocumentResult, Recipe
+from graphmill.model_endpoints import open_model_caller
 from graphmill.models import (
     CollectionKey,
     Method,
@@ -26,7 +27,6 @@ from graphmill.stores.postgres.model_extractions import PostgresModelExtractionS
 from graphmill.stores.postgres.options import PostgresOptionsStore
 from tests.contracts.collections import upload
 from tests.support.model_endpoint import ModelEndpoint
-from workers.models import open_model_caller
 
 OPTIONS = StandardOptions("a-model", "a-model", "a-model")
 WITH_CLAIMS = replace(OPTIONS, claim_description="who wrote to whom")

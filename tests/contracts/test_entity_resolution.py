@@ -12,6 +12,7 @@ from graphmill.embedding import LocalEmbedder
 from graphmill.ids import document_id, text_unit_id
 from graphmill.llm.caller import ModelCaller
 from graphmill.messages import GraphRef
+from graphmill.model_endpoints import open_model_caller
 from graphmill.models import CollectionKey
 from graphmill.settings import load_settings
 from graphmill.standard.extract_graph import ExtractedEntity, ModelExtraction
@@ -22,7 +23,6 @@ from graphmill.stores.postgres.model_extractions import PostgresModelExtractionS
 from graphmill.stores.postgres.options import PostgresOptionsStore
 from graphmill.stores.postgres.resolutions import PostgresResolutionStore
 from tests.support.model_endpoint import Behaviour, ModelEndpoint, running_endpoint
-from workers.models import open_model_caller
 
 OPTIONS = StandardOptions("m", "m", "m")
 

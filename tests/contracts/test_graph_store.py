@@ -229,7 +229,7 @@ async def publish(pool: asyncpg.Pool) -> int:
     store = PostgresGraphStore(pool, PRUNE)
     merged = await store.merge_graph(KEY, "1", afresh=False)
     assert merged.graph_id is not None
-    await store.publish_graph(KEY, merged.graph_id)
+    await store.publish_graph(KEY, merged.graph_id, "")
     return merged.graph_id
 
 
@@ -296,7 +296,7 @@ async def test_a_document_deleted_while_a_graph_is_built_stays_whole_in_that_gra
     await pool.execute(
         "UPDATE text_units SET live = false WHERE document_id = $1", document_id("a.txt")
     )
-    await store.publish_graph(KEY, merged.graph_id)
+    await store.publish_graph(KEY, merged.graph_id, "")
     missing = await pool.fetchval(
         "SELECT count(*) FROM graph_text_units g WHERE NOT EXISTS"
         " (SELECT FROM text_units t WHERE t.id = g.text_unit_id)"
@@ -304,7 +304,7 @@ async def test_a_document_deleted_while_a_graph_is_built_stays_whole_in_that_gra
     assert missing == 0
     again = await store.merge_graph(KEY, "1", afresh=False)
     assert again.graph_id is not None
-    await store.publish_graph(KEY, again.graph_id)
+    await store.publish_graph(KEY, again.graph_id, "")
     assert await pool.fetchval("SELECT count(*) FROM text_units") == 2
 
 

@@ -360,7 +360,7 @@ NOTHING = "the model is out of its mind"
 async def published(pool: asyncpg.Pool, same: Mapping[str, str] | None = None) -> int:
     merged = await fold(pool, same)
     assert merged.graph_id is not None
-    await PostgresGraphStore(pool, STORE_PRUNE).publish_graph(KEY, merged.graph_id)
+    await PostgresGraphStore(pool, STORE_PRUNE).publish_graph(KEY, merged.graph_id, "")
     return merged.graph_id
 
 
@@ -410,7 +410,7 @@ async def test_a_document_that_changes_while_entities_are_resolved_makes_the_nex
     merged = await store.fold_model_extractions(KEY, graph_id)
     assert merged.entities == 1
     assert await store.fold_model_extractions(KEY, graph_id) == merged
-    await store.publish_graph(KEY, graph_id)
+    await store.publish_graph(KEY, graph_id, "")
     assert await store.open_graph(KEY, "1", afresh=False) is not None
     await index_found(pool, {"b.txt": [BO]})
     assert await store.open_graph(KEY, "1", afresh=False) is not None

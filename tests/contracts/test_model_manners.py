@@ -12,7 +12,7 @@ async def test_what_was_found_out_is_known_for_a_day(pool: asyncpg.Pool) -> None
     memory = PostgresManners(pool)
     assert await memory.load(URL, "a-model") is None
     await memory.save(URL, "a-model", Manners(AnswerForm.OBJECT))
-    found = Manners(AnswerForm.TEXT, completion_bound=True, temperature=False)
+    found = Manners(AnswerForm.TEXT, completion_bound=True, temperature=False, plain_vectors=True)
     await memory.save(URL, "a-model", found)
     assert await PostgresManners(pool).load(URL, "a-model") == found
     assert await memory.load(URL, "another") is None

@@ -17,6 +17,7 @@ from graphmill.llm.caller import ModelCaller, Told
 from graphmill.llm.calls import Payer, Question
 from graphmill.llm.faults import CallRefused
 from graphmill.messages import GraphRef, GraphShard
+from graphmill.model_endpoints import open_model_caller
 from graphmill.models import CollectionKey, CommunityReport
 from graphmill.reports import ReportContext, write_report
 from graphmill.settings import load_settings
@@ -26,7 +27,6 @@ from graphmill.stores.postgres.model_reports import PostgresModelReportStore
 from graphmill.stores.postgres.options import PostgresOptionsStore
 from tests.support.hierarchies import Tree, count_communities, store_hierarchies, title_of
 from tests.support.model_endpoint import Behaviour, ModelEndpoint, running_endpoint
-from workers.models import open_model_caller
 
 T = TypeVar("T")
 OPTIONS = StandardOptions("a-model", "a-model", "a-model")

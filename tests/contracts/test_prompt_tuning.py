@@ -13,6 +13,7 @@ from graphmill.errors import InvalidRequest, NotFound
 from graphmill.llm.budgets import OverBudget
 from graphmill.llm.calls import InvalidAnswer
 from graphmill.messages import DraftedPrompts, DraftPrompts
+from graphmill.model_endpoints import open_model_caller
 from graphmill.model_settings import EndpointSettings, ExtractionSettings
 from graphmill.models import CollectionKey
 from graphmill.settings import Settings
@@ -23,7 +24,6 @@ from graphmill.stores.postgres.model_accounts import PostgresModelAccounts, coun
 from tests.contracts.collections import KEY, index, processed
 from tests.support.model_endpoint import ModelEndpoint
 from tests.support.model_endpoint.fixtures import model, model_process
-from workers.models import open_model_caller
 
 __all__ = ["model", "model_process"]
 

@@ -22,6 +22,7 @@ from graphmill.messages import (
     OpenRun,
     Recipe,
 )
+from graphmill.model_endpoints import open_model_caller
 from graphmill.model_settings import EndpointSettings
 from graphmill.models import (
     CollectionKey,
@@ -41,7 +42,6 @@ from graphmill.stores.postgres.model_extractions import PostgresModelExtractionS
 from graphmill.stores.postgres.options import PostgresOptionsStore
 from tests.contracts.collections import upload
 from tests.support.model_endpoint import Behaviour, ModelEndpoint, running_endpoint
-from workers.models import open_model_caller
 
 OPTIONS = StandardOptions("a-model", "a-model", "a-model", gleanings=1)
 RECIPE = Recipe(Method.STANDARD, 1200, 100, OPTIONS.digest, OPTIONS.extraction_digest)

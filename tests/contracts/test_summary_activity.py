@@ -12,6 +12,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.summaries import SUMMARIZE_DESCRIPTIONS, SummaryActivities
 from graphmill.ids import content_id
 from graphmill.messages import GraphRef, GraphShard
+from graphmill.model_endpoints import open_model_caller
 from graphmill.model_settings import EndpointSettings
 from graphmill.settings import PruneSettings, Settings
 from graphmill.standard.descriptions import MAX_SUMMARY, batch_descriptions
@@ -24,7 +25,6 @@ from graphmill.tokens import count_tokens
 from tests.contracts.collections import KEY
 from tests.contracts.model_collections import extraction, index_found
 from tests.support.model_endpoint import Behaviour, ModelEndpoint, running_endpoint
-from workers.models import open_model_caller
 
 OPTIONS = StandardOptions("a-model", "a-model", "a-model")
 

@@ -40,16 +40,21 @@ async def model() -> AsyncGenerator[ModelEndpoint]:
 async def stack(
     model: ModelEndpoint, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[Stack]:
-    stack = Stack(tmp_path_factory.mktemp("standard"), {"OPENAI_MODEL": "a-model"})
+    stack = Stack(tmp_path_factory.mktemp("standard"))
     (stack.home.path / "graphmill.toml").write_text(
         # A call that hangs is given up in a time that a test can wait for.
         f"""
         [[endpoints]]
         name = "simulated"
         base_url = "{model.base_url}"
-        models = {{ a-model = "a-model" }}
         places = {PLACES}
         timeout_seconds = 3
+
+        [models]
+        extraction = "a-model"
+        summaries = "a-model"
+        reports = "a-model"
+        embeddings = "vectors"
         """
     )
     await asyncio.to_thread(stack.start)
@@ -112,6 +117,10 @@ async def test_a_folder_becomes_a_graph_by_as_few_calls_as_there_can_be(
     assert asked["extract_graph"] == 2 * units
     assert asked["community_report"] == status["communities"] == status["reports"]
     assert asked["summarize_description"] > 0
+    # Each text of text units, entities and reports once, in as few calls as they fit into.
+    texts = units + status["entities"] + status["reports"]
+    assert texts / 16 <= asked["embeddings"] <= texts / 6
+    assert status["model"]["steps"]["embed"]["calls"] == asked["embeddings"]
     assert status["model"]["calls"] == stats.answered
     assert status["model"]["prompt_tokens"] == stats.prompt_tokens
     before = await tables(stack, tmp_path / "tables")
@@ -121,6 +130,11 @@ async def test_a_folder_becomes_a_graph_by_as_few_calls_as_there_can_be(
     assert (code, again["state"]) == (0, "completed")
     assert (await model.stats(arrivals=False)).begun == stats.begun
     assert await tables(stack, tmp_path / "again") == before
+    # A question is embedded by the graph's model.
+    question = ("query", "Who wrote letters?", "--collection", NAME, "--mode", "basic")
+    code, answer = await asyncio.to_thread(stack.run_json, *question)
+    assert code == 0, answer
+    assert (await model.stats(arrivals=False)).begun == stats.begun + 1
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -14,10 +14,10 @@ from uuid import UUID
 from graphmill.llm.caller import ModelCaller
 from graphmill.llm.calls import Message, Payer, Question, Schema
 from graphmill.llm.pool import Retried
+from graphmill.model_endpoints import open_model_caller
 from graphmill.models import CollectionKey
 from graphmill.settings import load_settings
 from graphmill.stores.postgres.database import open_pool
-from workers.models import open_model_caller
 
 # All askers are of one run.
 RUN = UUID(int=1)

@@ -8,7 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -83,7 +83,9 @@ class Road:
     """One collection in memory, and the activities on it.
 
     `process` and, of method standard, `extract` may raise, or say how a document (by its name)
-    ends; None is done. `to_summarize`: descriptions, of method standard.
+    ends; None is done. `to_summarize`: descriptions, of method standard. `embeddings`: the model of
+    an endpoint that embeds. `published_by_another`: the graph that stands, where it was embedded by
+    another one, and nothing else has changed.
     """
 
     def __init__(self) -> None:
@@ -94,6 +96,7 @@ class Road:
         self.records: list[RunRecord] = []
         self.merges: list[MergeGraph] = []
         self.embedded: list[str] = []
+        self.embed_requests: list[EmbedRequest] = []
         self.published: list[int] = []
         self.attempts: defaultdict[str, int] = defaultdict(int)
         self.in_process = 0
@@ -102,6 +105,8 @@ class Road:
         self.extract: Callable[[str], IndexDocumentResult | None] = lambda _: None
         self.extracted: list[IndexDocumentInput] = []
         self.to_summarize = 0
+        self.embeddings = ""
+        self.published_by_another: int | None = None
         self.asked: list[str] = []
         self.fails: dict[str, Exception] = {}
         self._gates: dict[str, Gate] = {}
@@ -147,7 +152,8 @@ class Road:
     async def open_run(self, opening: OpenRun) -> Recipe:
         await self._come_to("open_run")
         self.opened.append(opening)
-        return STANDARD_RECIPE if opening.request.method is Method.STANDARD else RECIPE
+        recipe = STANDARD_RECIPE if opening.request.method is Method.STANDARD else RECIPE
+        return replace(recipe, embeddings=self.embeddings, to_embed=self.published_by_another)
 
     @activity.defn
     async def record_run(self, record: RunRecord) -> RunRecord:
@@ -208,7 +214,7 @@ class Road:
     async def open_graph(self, input: MergeGraph) -> int | None:
         await self._come_to("open_graph")
         self.merges.append(input)
-        return len(self.merges)
+        return None if self.published_by_another else len(self.merges)
 
     @activity.defn
     async def resolve_entities(self, graph: GraphRef) -> int:
@@ -238,6 +244,8 @@ class Road:
     async def merge_graph(self, input: MergeGraph) -> MergedGraph:
         await self._come_to("merge_graph")
         self.merges.append(input)
+        if self.published_by_another:
+            return MergedGraph(None)
         return MergedGraph(len(self.merges), text_units=2, entities=7, relationships=9)
 
     @activity.defn
@@ -259,6 +267,7 @@ class Road:
     async def embed(self, request: EmbedRequest) -> int:
         await self._come_to("embed")
         self.embedded.append(request.vector_index)
+        self.embed_requests.append(request)
         return 1
 
 

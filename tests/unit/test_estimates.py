@@ -7,8 +7,10 @@ from graphmill.estimates import (
     Calls,
     Limits,
     claims_calls,
+    embedding_calls,
     estimate,
     extraction_calls,
+    graph_calls,
 )
 from graphmill.standard.options import StandardOptions
 
@@ -28,6 +30,14 @@ ASSUMED = Assumptions(
 TOKENS = {"question": 500, "gleaning": 20}
 
 
+def extraction(count: int, prompt_tokens: int, completion_tokens: int) -> Calls:
+    return Calls("extract_graph", "a", count, prompt_tokens, completion_tokens)
+
+
+def asked(calls: Calls, text_units: int) -> tuple[Calls, ...]:
+    return (calls, *graph_calls(text_units, options(0), ASSUMED))
+
+
 def options(gleanings: int) -> StandardOptions:
     return StandardOptions("a", "b", "b", gleanings=gleanings)
 
@@ -35,25 +45,18 @@ def options(gleanings: int) -> StandardOptions:
 @pytest.mark.parametrize(
     ("gleanings", "calls"),
     [
-        (0, Calls(2, 2 * 500 + 30, 2 * 600)),
-        (1, Calls(4, 2 * (2 * 500 + 30) + 2 * 620, 2 * 900)),
-        (2, Calls(6, 3 * (2 * 500 + 30) + 2 * (620 + 620 + 320), 2 * 1200)),
+        (0, extraction(2, 2 * 500 + 30, 2 * 600)),
+        (1, extraction(4, 2 * (2 * 500 + 30) + 2 * 620, 2 * 900)),
+        (2, extraction(6, 3 * (2 * 500 + 30) + 2 * (620 + 620 + 320), 2 * 1200)),
     ],
 )
 def test_a_gleaning_asks_again_all_that_was_said_before(gleanings: int, calls: Calls) -> None:
     assert extraction_calls((10, 20), options(gleanings), ASSUMED, TOKENS) == calls
 
 
-def test_claims_are_a_call_for_each_text_unit_and_a_step_of_their_own() -> None:
-    claims = claims_calls((10, 20), ASSUMED, 300)
-    assert claims == Calls(2, 2 * 300 + 30, 2 * 400)
-    limits = {"a": Limits(10), "b": Limits(10)}
-    foretold = estimate(1, 0, Calls(4, 2000, 400), 2, options(1), limits, ASSUMED, claims)
-    assert [step.name for step in foretold.steps][:2] == ["extract_graph", "extract_claims"]
-    assert (foretold.steps[1].model, foretold.steps[1].calls) == ("a", 2)
-    without = estimate(1, 0, Calls(4, 2000, 400), 2, options(1), limits, ASSUMED)
-    assert "extract_claims" not in without.to_json()["steps"]
-    assert foretold.calls == without.calls + 2
+def test_claims_are_a_call_for_each_text_unit() -> None:
+    claims = claims_calls((10, 20), options(1), ASSUMED, 300)
+    assert claims == Calls("extract_claims", "a", 2, 2 * 300 + 30, 2 * 400)
 
 
 def test_money_is_by_each_steps_own_model() -> None:
@@ -61,15 +64,15 @@ def test_money_is_by_each_steps_own_model() -> None:
         "a": Limits(10, prompt_price=1, completion_price=10),
         "b": Limits(10, prompt_price=100, completion_price=1000),
     }
-    foretold = estimate(3, 1, Calls(4, 2000, 400), 4, options(0), limits, ASSUMED)
-    extraction, summaries, reports = foretold.steps
-    assert (extraction.calls, summaries.calls, reports.calls) == (4, 8, 2)
-    assert extraction.usd == pytest.approx((2000 + 4000) / 1e6)
+    foretold = estimate(3, 1, 4, asked(extraction(4, 2000, 400), 4), limits, ASSUMED)
+    extracted, summaries, reports = foretold.steps
+    assert (extracted.calls, summaries.calls, reports.calls) == (4, 8, 2)
+    assert extracted.usd == pytest.approx((2000 + 4000) / 1e6)
     assert summaries.usd == pytest.approx((8 * 100 * 100 + 8 * 10 * 1000) / 1e6)
     assert foretold.usd == pytest.approx(sum(step.usd or 0 for step in foretold.steps))
     assert foretold.calls == foretold.to_json()["calls"] == 14
     unknown = {**limits, "b": Limits(10)}
-    assert estimate(3, 1, Calls(4, 2000, 400), 4, options(0), unknown, ASSUMED).usd is None
+    assert estimate(3, 1, 4, asked(extraction(4, 2000, 400), 4), unknown, ASSUMED).usd is None
 
 
 @pytest.mark.parametrize(
@@ -84,7 +87,19 @@ def test_money_is_by_each_steps_own_model() -> None:
     ],
 )
 def test_time_is_that_of_the_tightest_limit(limits: Limits, seconds: float) -> None:
-    calls = Calls(100, 50_000, 10_000)
-    foretold = estimate(1, 0, calls, 0, options(0), {"a": limits, "b": limits}, ASSUMED)
+    calls = extraction(100, 50_000, 10_000)
+    foretold = estimate(1, 0, 0, asked(calls, 0), {"a": limits, "b": limits}, ASSUMED)
     assert foretold.steps[0].seconds == pytest.approx(seconds)
     assert foretold.seconds == pytest.approx(seconds)
+
+
+def test_embeddings_are_calls_of_sixteen_texts_or_8191_tokens() -> None:
+    assumed = Assumptions(
+        entities_share=5, entity_tokens=10, reports_share=0.1, report_answer_tokens=2000
+    )
+    calls = embedding_calls([1200] * 100, "vectors", assumed)
+    # 120,000 tokens of text units, 500 entities, 10 reports of 2,000 tokens.
+    assert calls == Calls("embed", "vectors", 15 + 32 + 3, 120_000 + 5_000 + 20_000, 0)
+    foretold = estimate(1, 0, 100, (calls,), {"vectors": Limits(10, 60, None, 0.02, 0)}, assumed)
+    assert foretold.usd == pytest.approx(145_000 * 0.02 / 1e6)
+    assert foretold.seconds == 50

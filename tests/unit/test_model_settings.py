@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from graphmill.errors import SettingsError
-from graphmill.model_settings import DEFAULT_MODEL, OPENAI_URL, ModelRole
+from graphmill.model_settings import DEFAULT_MODEL, OPENAI_URL, ModelRole, PriceSettings
 from graphmill.settings import load_settings
 from workers.models import standard_options
 
@@ -31,7 +31,8 @@ prompt_price = 0.5
 @pytest.fixture(autouse=True)
 def no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("BASE_URL", "API_KEY", "MODEL", "EMBEDDING_MODEL", "MAX_RPM", "MAX_TPM"):
+    embedding = ("EMBEDDING_MODEL", "EMBEDDING_PRICE")
+    for name in ("BASE_URL", "API_KEY", "MODEL", *embedding, "MAX_RPM", "MAX_TPM"):
         monkeypatch.delenv(f"OPENAI_{name}", raising=False)
         monkeypatch.delenv(f"ANTHROPIC_{name}", raising=False)
 
@@ -60,12 +61,14 @@ def test_an_address_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_prices_are_told_beside_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_MODEL", "some-model")
-    assert not load_settings().model_endpoints[0].priced
+    assert load_settings().model_endpoints[0].price_of("some-model") is None
+    assert not load_settings().priced(ModelRole.REPORTS)
     monkeypatch.setenv("OPENAI_PROMPT_PRICE", "0.4")
     monkeypatch.setenv("OPENAI_COMPLETION_PRICE", "0")
     (endpoint,) = load_settings().model_endpoints
     assert (endpoint.prompt_price, endpoint.completion_price) == (0.4, 0.0)
-    assert endpoint.priced
+    assert endpoint.price_of("some-model") == PriceSettings(prompt=0.4)
+    assert load_settings().priced(ModelRole.REPORTS)
 
 
 def test_several_endpoints_stand_in_the_file(
@@ -153,3 +156,42 @@ def test_claims_are_asked_for_only_where_that_is_set(
         monkeypatch.setenv("GRAPHMILL_EXTRACTION_CLAIM_DESCRIPTION", wrong)
         with pytest.raises(SettingsError, match="claim_description"):
             load_settings()
+
+
+def test_a_model_for_embeddings_alone_is_asked_for_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_EMBEDDING_MODEL", "vectors")
+    monkeypatch.setenv("OPENAI_EMBEDDING_PRICE", "0.02")
+    settings = load_settings()
+    (endpoint,) = settings.model_endpoints
+    assert (endpoint.base_url, endpoint.models) == (OPENAI_URL, {"vectors": "vectors"})
+    assert settings.model_for(ModelRole.EMBEDDINGS) == "vectors"
+    # Method fast stays the default, and what it costs is known.
+    assert not settings.answers_text
+    assert settings.priced(ModelRole.EMBEDDINGS)
+    monkeypatch.setenv("OPENAI_MODEL", "some-model")
+    settings = load_settings()
+    assert settings.answers_text
+    assert settings.model_endpoints[0].serves("some-model")
+    assert not settings.priced(ModelRole.EMBEDDINGS, ModelRole.REPORTS)
+
+
+def test_a_model_has_its_own_price_or_that_of_its_endpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "graphmill.toml").write_text(
+        TABLES + "completion_price = 2\nprices = {vectors = {prompt = 0.02}}\n"
+    )
+    _, far = load_settings().model_endpoints
+    assert far.price_of("vectors") == PriceSettings(prompt=0.02)
+    assert far.price_of("large") == PriceSettings(prompt=0.5, completion=2)
+    assert not load_settings().priced(ModelRole.REPORTS)  # the near one serves it too
+
+
+def test_an_embedding_model_that_no_endpoint_serves_is_named_at_the_start(tmp_path: Path) -> None:
+    tables = TABLES.replace('name = "near"', 'name = "near"\nmodels = {small = "small"}')
+    tables = tables.replace("[models]", '[models]\nembeddings = "vectors"')
+    (tmp_path / "graphmill.toml").write_text(tables)
+    with pytest.raises(SettingsError, match="no endpoint serves the embedding model 'vectors'"):
+        load_settings()

@@ -29,9 +29,10 @@ from graphmill.messages import (
     VECTOR_INDEXES,
     DocumentCounts,
     IndexDocumentResult,
+    IndexRequest,
     RunProgress,
 )
-from graphmill.models import DocumentState, Phase, RunState
+from graphmill.models import DocumentState, Method, Phase, RunState
 from graphmill.search_attributes import COLLECTION, STATE, TENANT
 from tests.support.index_run import IndexRun
 from tests.support.road import Road, working
@@ -71,6 +72,39 @@ async def test_a_run_takes_every_document_then_builds_embeds_and_publishes_one_g
     phases = list(dict.fromkeys(record.phase for record in road.records))
     # There is nothing to summarise without a model.
     assert phases == [phase for phase in Phase if phase not in (Phase.STARTING, Phase.DESCRIPTIONS)]
+
+
+@pytest.mark.parametrize("method", Method)
+async def test_a_graph_that_stands_is_only_embedded_anew_where_another_model_is_set(
+    client: Client, collection: str, road: Road, method: Method
+) -> None:
+    road.embeddings, road.published_by_another = "vectors-2", 7
+    index = IndexRun(client, IndexRequest(collection, method=method))
+    run = await index.start()
+    assert (await run.result()).state is RunState.COMPLETED
+    assert [request.vector_index for request in road.embed_requests] == list(VECTOR_INDEXES)
+    assert {
+        (request.graph_id, request.model, str(request.run_id)) for request in road.embed_requests
+    } == {(7, "vectors-2", run.first_execution_run_id)}
+    assert road.published == [7]
+    assert road.asked == []
+
+
+async def test_calls_that_are_paid_for_end_before_a_run_without_money_does(
+    road: Road, index: IndexRun
+) -> None:
+    road.add("one.txt")
+    road.fails["cluster_graph"] = OverBudget("the budget is used up")
+    embedding = road.hold("embed")
+    run = await index.start()
+    await embedding.arrived(2)
+    await asyncio.sleep(0.5)
+    assert not road.recorded(RunState.OVER_BUDGET)
+    embedding.open()
+    with pytest.raises(WorkflowFailureError):
+        await run.result()
+    assert len(road.embedded) == 2
+    assert road.last_record.state is RunState.OVER_BUDGET
 
 
 async def test_a_run_whose_every_step_is_replayed_from_the_start_ends_the_same(

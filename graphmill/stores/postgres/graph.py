@@ -28,7 +28,8 @@ from graphmill.stores.postgres.reports import read_contexts, write_reports
 
 
 class PostgresGraphStore:
-    """A graph is built under its own id; nothing that is published ever changes."""
+    """A graph is built under its own id; nothing that is published ever changes, but by which model
+    it is embedded."""
 
     def __init__(self, pool: asyncpg.Pool, prune: PruneSettings) -> None:
         self._pool = pool
@@ -145,9 +146,14 @@ class PostgresGraphStore:
             "SELECT count(*) FROM community_reports WHERE graph_id = $1", graph_id
         )
 
-    async def publish_graph(self, key: CollectionKey, graph_id: int) -> None:
+    async def publish_graph(self, key: CollectionKey, graph_id: int, embeddings: str) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute("UPDATE graphs SET published = true WHERE id = $1", graph_id)
+            await connection.execute(
+                "UPDATE graphs SET published = true, embedding_model = nullif($2, '')"
+                " WHERE id = $1",
+                graph_id,
+                embeddings,
+            )
             await connection.execute(
                 "UPDATE collections SET graph_id = $3 WHERE tenant = $1 AND name = $2",
                 key.tenant,
@@ -162,6 +168,7 @@ class PostgresGraphStore:
             )
             for statement in _DELETE_UNREFERENCED:
                 await connection.execute(statement, key.tenant, key.name, graph_id)
+            await connection.execute(_DELETE_OTHER_VECTORS, key.tenant, key.name, embeddings)
 
 
 _UNREPORTED = """
@@ -204,3 +211,10 @@ _DELETE_UNREFERENCED = (
         SELECT FROM community_reports r WHERE r.graph_id = $3 AND r.id = v.id)
     """,
 )
+
+# Vectors by another model than the published graph's: by any other, where that is an endpoint's; by
+# those of endpoints, where it is the local one.
+_DELETE_OTHER_VECTORS = """
+    DELETE FROM vectors v WHERE tenant = $1 AND collection = $2 AND model <> $3 AND (
+        $3 <> '' OR model IN (SELECT d.model FROM vector_dimensions d WHERE d.tenant = $1))
+    """

@@ -80,6 +80,16 @@ class PostgresIndexingStore:
                 recipe,
             )
 
+    async def graph_to_embed(self, key: CollectionKey, model: str) -> int | None:
+        return await self._pool.fetchval(
+            "SELECT g.id FROM collections c JOIN graphs g ON g.id = c.graph_id"
+            " WHERE c.tenant = $1 AND c.name = $2"
+            " AND g.embedding_model IS DISTINCT FROM nullif($3, '')",
+            key.tenant,
+            key.name,
+            model,
+        )
+
     async def record_run(self, record: RunRecord) -> RunRecord:
         ended = record.state not in (RunState.RUNNING, RunState.PAUSED)
         row = await self._pool.fetchrow(

@@ -13,7 +13,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from graphmill.llm.budgets import RunMoney
-from graphmill.llm.calls import ModelAnswer, Payer, Question
+from graphmill.llm.calls import Asked, Paid, Payer
 from graphmill.models import CollectionKey
 from graphmill.run_status import ModelUse, RunModelUse
 
@@ -25,7 +25,7 @@ _logger = logging.getLogger(__name__)
 
 
 async def add_answer(
-    connection: PoolConnectionProxy, payer: Payer, model: str, answer: ModelAnswer
+    connection: PoolConnectionProxy, payer: Payer, model: str, answer: Paid
 ) -> None:
     """Add a paid answer to its run's account, in the transaction that keeps the answer."""
     if payer.run_id is None:
@@ -128,7 +128,7 @@ class KnownAnswers:
         self._slot = random.randrange(_SLOTS)
         self._writing = asyncio.Lock()
 
-    def count(self, payer: Payer, question: Question) -> None:
+    def count(self, payer: Payer, question: Asked) -> None:
         if payer.run_id is not None:
             key = payer.key
             account = _Account(payer.run_id, payer.step, question.model, key.tenant, key.name)

@@ -14,7 +14,7 @@ class PostgresManners:
 
     async def load(self, base_url: str, model: str) -> Manners | None:
         row = await self._pool.fetchrow(
-            "SELECT form, completion_bound, temperature FROM model_manners"
+            "SELECT form, completion_bound, temperature, plain_vectors FROM model_manners"
             " WHERE base_url = $1 AND model = $2"
             " AND found_at > now() - make_interval(hours => $3)",
             base_url,
@@ -23,17 +23,20 @@ class PostgresManners:
         )
         if row is None:
             return None
-        return Manners(AnswerForm(row["form"]), row["completion_bound"], row["temperature"])
+        form, *others = row
+        return Manners(AnswerForm(form), *others)
 
     async def save(self, base_url: str, model: str, manners: Manners) -> None:
         await self._pool.execute(
-            "INSERT INTO model_manners VALUES ($1, $2, $3, $4, $5, now())"
+            "INSERT INTO model_manners (base_url, model, form, completion_bound, temperature,"
+            " plain_vectors, found_at) VALUES ($1, $2, $3, $4, $5, $6, now())"
             " ON CONFLICT (base_url, model) DO UPDATE SET form = excluded.form,"
             " completion_bound = excluded.completion_bound, temperature = excluded.temperature,"
-            " found_at = excluded.found_at",
+            " plain_vectors = excluded.plain_vectors, found_at = excluded.found_at",
             base_url,
             model,
             manners.form,
             manners.completion_bound,
             manners.temperature,
+            manners.plain_vectors,
         )

@@ -117,6 +117,10 @@ class PostgresSearchStore:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
+    async def embedding_model(self, key: CollectionKey) -> str:
+        async with published_graph(self._pool, key) as (connection, graph_id):
+            return await _embedding_model(connection, graph_id)
+
     @asynccontextmanager
     async def snapshot(
         self, key: CollectionKey
@@ -125,7 +129,11 @@ class PostgresSearchStore:
             # Without statistics (a collection just filled) the planner may take a sequential scan
             # for cheap, and it would stem every text.
             await connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL jit = off")
-            yield None if graph_id is None else PostgresGraphSnapshot(connection, key, graph_id)
+            if graph_id is None:
+                yield None
+                return
+            model = await _embedding_model(connection, graph_id)
+            yield PostgresGraphSnapshot(connection, key, graph_id, model)
 
 
 class PostgresGraphSnapshot:
@@ -136,7 +144,9 @@ class PostgresGraphSnapshot:
         connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]",
         key: CollectionKey,
         graph_id: int,
+        embedding_model: str,
     ) -> None:
+        self.embedding_model = embedding_model
         self._connection = connection
         self._key = key
         self._graph_id = graph_id
@@ -214,6 +224,13 @@ class PostgresGraphSnapshot:
             _MENTIONED_ENTITIES, self._graph_id, list(text_unit_ids), max_frequency
         )
         return tuple(_entity(row) for row in rows)
+
+
+async def _embedding_model(
+    connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", graph_id: int | None
+) -> str:
+    found = await connection.fetchval("SELECT embedding_model FROM graphs WHERE id = $1", graph_id)
+    return found or ""
 
 
 def _entity(row: asyncpg.Record) -> EntityNode:

@@ -34,6 +34,7 @@ class Behaviour:
         answers: "made" from the text, or "replay": what a real model once answered.
         obedient: answers what a line `SIMULATED-MODEL OBEY: {json}` of any message says.
         dimensions: of an embedding, where the request names none.
+        base64: embeddings may be asked for in it; 400 where not.
         batch_seconds: how long a batch takes.
         batch_expire_share, batch_fail_share: so much of a batch's lines expires, or ends with 500.
         seed: of all that is drawn.
@@ -66,6 +67,7 @@ class Behaviour:
     answers: Literal["made", "replay"] = "made"
     obedient: bool = False
     dimensions: int = 256
+    base64: bool = True
     batch_seconds: float = 0.5
     batch_expire_share: float = 0.0
     batch_fail_share: float = 0.0

@@ -164,6 +164,8 @@ class Endpoint:
             needed = _FORMATS.get(request.format)
             if needed is None or needed > _SUPPORTED[behaviour.structured]:
                 raise refusals.unsupported_format(request.format)
+        elif request.base64 and not behaviour.base64:
+            raise refusals.unsupported_encoding("base64")
         most = behaviour.context_tokens
         if most is not None and request.prompt_tokens > most:
             raise refusals.too_long(request.prompt_tokens, most)
@@ -203,7 +205,7 @@ class Endpoint:
     def reply_to(self, request: ChatRequest | EmbeddingRequest, fault: Fault | None) -> Reply:
         """The answer, with what the fault does to its text."""
         if isinstance(request, EmbeddingRequest):
-            return embedding_reply(request, self.behaviour.dimensions)
+            return embedding_reply(request, fault, self.behaviour.dimensions)
         answer = answer_to(request, self.behaviour, self._replay)
         return chat_reply(request, answer, fault, self.random)
 

@@ -56,6 +56,11 @@ def unsupported_format(given: str) -> Refusal:
     return Refusal(400, "response_format", message, param="response_format")
 
 
+def unsupported_encoding(given: str) -> Refusal:
+    message = f"Invalid value: '{given}'. Supported values are: 'float'."
+    return Refusal(400, "encoding_format", message, param="encoding_format")
+
+
 def too_long(tokens: int, most: int) -> Refusal:
     message = (
         f"This model's maximum context length is {most} tokens. However, your messages resulted in"

@@ -83,7 +83,8 @@ def chat_reply(request: ChatRequest, answer: Answer, fault: Fault | None, random
     return Reply(body, request.prompt_tokens, completion_tokens, lost, slip, answer.note)
 
 
-def embedding_reply(request: EmbeddingRequest, dimensions: int) -> Reply:
+def embedding_reply(request: EmbeddingRequest, fault: Fault | None, dimensions: int) -> Reply:
+    """One that is cut off lacks the last vector."""
     data: list[dict[str, Any]] = []
     for index, text in enumerate(request.texts):
         vector = vector_of(text, request.dimensions or dimensions)
@@ -92,4 +93,5 @@ def embedding_reply(request: EmbeddingRequest, dimensions: int) -> Reply:
     tokens = request.prompt_tokens
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     body = {"object": "list", "data": data, "model": request.model, "usage": usage}
-    return Reply(body, tokens, 0)
+    lost = fault.value if fault is Fault.TRUNCATED and data.pop() else ""
+    return Reply(body, tokens, 0, lost)

@@ -30,6 +30,9 @@ class Store:
     async def open_run(self, opening: OpenRun, method: Method, recipe: bytes) -> None:
         self.opened.append(method)
 
+    async def graph_to_embed(self, key: object, model: str) -> int | None:
+        return 7 if model else None
+
     async def save_options(self, key: object, options: StandardOptions) -> None:
         self.saved.append(options)
 
@@ -107,3 +110,26 @@ async def test_a_budget_is_refused_where_nobody_knows_what_a_call_costs() -> Non
     await open_run(store, None, OPTIONS, budget_usd=0, priced=False)
     await open_run(store, None, None, budget_usd=5, priced=False)
     assert store.opened == [Method.STANDARD, Method.FAST]
+
+
+@pytest.mark.parametrize("method", Method)
+async def test_the_model_that_embeds_is_decided_with_the_run_and_may_cost_money(
+    method: Method,
+) -> None:
+    store, request = Store(), IndexRequest("sample", method=method, budget_usd=5)
+    opening = OpenRun(uuid4(), "index/default/sample", request)
+    kept = cast(Any, store)
+
+    async def open_by(model: str, *, priced: bool) -> Recipe:
+        given = (kept, kept, ChunkSettings(), OPTIONS, recipe, model)
+        runs = RunActivities(*given, embeddings_priced=priced)
+        return await ActivityEnvironment().run(runs.open_run, opening)
+
+    made = await open_by("vectors", priced=True)
+    assert (made.embeddings, made.to_embed) == ("vectors", 7)
+    local = await open_by("", priced=True)
+    assert (local.embeddings, local.to_embed) == ("", None)
+    # No document is read anew for it.
+    assert recipe(made) == recipe(local)
+    with pytest.raises(InvalidRequest, match="OPENAI_EMBEDDING_PRICE"):
+        await open_by("vectors", priced=False)

@@ -15,7 +15,7 @@ from graphmill.llm.faults import CallRefused, ContextTooLong
 from graphmill.llm.gate import Gate
 from graphmill.llm.limits import Limits
 from graphmill.llm.manners import AnswerForm, Manners, MannersMemory
-from graphmill.llm.pool import Endpoint, EndpointPool, Retried
+from graphmill.llm.pool import Endpoint, EndpointPool, Price, Retried
 from tests.support.model_endpoint import Behaviour, ModelEndpoint, running_endpoint
 from tests.unit.llm.limits_in_memory import LimitsInMemory, Row
 
@@ -65,7 +65,7 @@ async def open_road(
             row = Row(limits)
             gate = Gate(name, LimitsInMemory(row), paced=False)
             stack.push_async_callback(gate.close)
-            made.append(Endpoint(name, gate, client, prompt_price=0.5, completion_price=2))
+            made.append(Endpoint(name, gate, client, price=Price(0.5, 2)))
             rows.append(row)
         retried: list[Retried] = []
         pool = EndpointPool(made, lambda text: len(text) // 4, retried.append)
@@ -75,7 +75,7 @@ async def open_road(
 def test_an_estimate_is_the_price_where_the_question_is_dearest() -> None:
     def endpoint(name: str, price: float, models: frozenset[str] = frozenset()) -> Endpoint:
         asked = cast(Any, None)  # it is not
-        return Endpoint(name, asked, asked, models, prompt_price=price, completion_price=2 * price)
+        return Endpoint(name, asked, asked, models, price=Price(price, 2 * price))
 
     pool = EndpointPool(
         [endpoint("cheap", 1), endpoint("dear", 3), endpoint("other", 9, frozenset(["b-model"]))],

@@ -9,13 +9,14 @@ import pytest
 from graphmill.embedding import LocalEmbedder
 from graphmill.errors import InvalidRequest, NotFound
 from graphmill.models import Answer, CollectionKey
-from graphmill.search import basic_search, local_search
+from graphmill.search import SearchEmbedder, basic_search, local_search
 from graphmill.search.answers import NOTHING_FOUND
 from graphmill.stores.postgres.search import PostgresSearchStore
 from tests.published_graph import publish
 
 KEY = CollectionKey("default", "files")
-EMBEDDER = LocalEmbedder()
+LOCAL = LocalEmbedder()
+EMBEDDER = SearchEmbedder(LOCAL)
 Search = Callable[..., Awaitable[Answer]]
 SEARCHES = pytest.mark.parametrize("search", [basic_search, local_search])
 
@@ -116,7 +117,7 @@ async def test_the_same_question_gets_the_same_answer(
 ) -> None:
     question = "Where did the survey ship Lodestar find the wreck of the Marrowind?"
     one = await search(dossier, EMBEDDER, KEY, question)
-    assert one == await search(dossier, LocalEmbedder(), KEY, question)
+    assert one == await search(dossier, SearchEmbedder(LocalEmbedder()), KEY, question)
 
 
 @SEARCHES
@@ -180,13 +181,13 @@ async def test_words_are_matched_in_this_collection_s_published_graph_only(
 
 
 async def test_matches_and_neighbours_are_limited_best_first(store: PostgresSearchStore) -> None:
-    vector = EMBEDDER.embed(["a waterfall"])[0]
+    vector = LOCAL.embed(["a waterfall"])[0]
     async with store.snapshot(KEY) as graph:
         assert graph is not None
         matches = await graph.match_words(["river", "limpopo"], 1)
-        nearest = await graph.nearest_text_units(EMBEDDER.model, vector, 2)
+        nearest = await graph.nearest_text_units(LOCAL.model, vector, 2)
         passages = await graph.passages(list(nearest))
-        assert await graph.similarities(EMBEDDER.model, vector, list(nearest)) == nearest
+        assert await graph.similarities(LOCAL.model, vector, list(nearest)) == nearest
         assert await graph.nearest_text_units("another model", vector, 2) == {}
     assert list(matches.words_of.values()) == [frozenset({0, 1})]
     assert {passages[id].document_name for id in nearest} == {"falls.md", "oregon.md"}

@@ -1,0 +1,116 @@
+"""Vectors that were paid for, in PostgreSQL (graphmill.llm.embedder.PaidVectors)."""
+
+from array import array
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+
+from graphmill.llm.calls import Payer
+from graphmill.llm.limits import LEASE_SECONDS
+from graphmill.llm.vectors import Vector, VectorBatch
+from graphmill.stores.postgres.model_accounts import add_answer
+
+
+class PostgresPaidVectors:
+    """`expiry`: how long a vector counts; None: for ever."""
+
+    def __init__(self, pool: asyncpg.Pool, session: UUID, expiry: timedelta | None = None) -> None:
+        self._pool = pool
+        self._session = session
+        self._expiry = expiry
+
+    async def load(self, payer: Payer, keys: Collection[bytes]) -> dict[bytes, Vector]:
+        rows = await self._pool.fetch(
+            # As real[]: asyncpg reads that in binary, pgvector's own type only as text.
+            "SELECT key, embedding::real[] AS vector FROM text_vectors WHERE tenant = $1"
+            " AND key = ANY($2::bytea[])"
+            " AND ($3::interval IS NULL OR answered_at > now() - $3)",
+            payer.key.tenant,
+            list(keys),
+            self._expiry,
+        )
+        return {row["key"]: array("f", row["vector"]) for row in rows}
+
+    async def claim(self, payer: Payer, keys: Collection[bytes]) -> frozenset[bytes]:
+        rows = await self._pool.fetch(
+            "INSERT INTO model_claims AS c (tenant, key, session)"
+            # In one order, so that no two workers wait for each other's rows.
+            " SELECT $1, key, $3 FROM unnest($2::bytea[]) AS key ORDER BY key"
+            " ON CONFLICT (tenant, key) DO UPDATE SET session = excluded.session"
+            " WHERE c.session = excluded.session OR NOT EXISTS ("
+            "   SELECT FROM model_sessions s WHERE s.id = c.session"
+            "   AND s.seen_at > now() - make_interval(secs => $4))"
+            " RETURNING key",
+            payer.key.tenant,
+            list(keys),
+            self._session,
+            LEASE_SECONDS,
+        )
+        return frozenset(row["key"] for row in rows)
+
+    async def dimensions(self, payer: Payer, model: str, found: int) -> int:
+        return (
+            await self._pool.fetchval(
+                "INSERT INTO vector_dimensions AS d (tenant, model, dimensions) VALUES ($1, $2, $3)"
+                # What no vector has any more holds nobody to it; but the first may be on their way.
+                " ON CONFLICT (tenant, model) DO UPDATE SET dimensions = CASE"
+                "   WHEN d.found_at > now() - interval '1 hour'"
+                "   OR EXISTS (SELECT FROM text_vectors v WHERE v.tenant = $1 AND v.model = $2)"
+                "   OR EXISTS (SELECT FROM vectors v WHERE v.tenant = $1 AND v.model = $2)"
+                "   THEN d.dimensions ELSE excluded.dimensions END"
+                " WHERE d.dimensions <> excluded.dimensions"
+                " RETURNING dimensions",
+                payer.key.tenant,
+                model,
+                found,
+            )
+            or found
+        )
+
+    async def save(
+        self, payer: Payer, model: str, vectors: Mapping[bytes, Vector], answer: VectorBatch
+    ) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.executemany(
+                "INSERT INTO text_vectors AS v (tenant, key, model, collection, endpoint,"
+                " embedding) VALUES ($1, $2, $3, $4, $5, $6::real[]::vector)"
+                # One that is there stays, so that who has read it has read what others will.
+                " ON CONFLICT (tenant, key) DO UPDATE SET collection = excluded.collection,"
+                " endpoint = excluded.endpoint, embedding = excluded.embedding,"
+                " answered_at = now() WHERE v.answered_at <= now() - $7::interval",
+                [
+                    (
+                        payer.key.tenant,
+                        key,
+                        model,
+                        payer.key.name,
+                        answer.endpoint,
+                        vectors[key],
+                        self._expiry,
+                    )
+                    for key in sorted(vectors)
+                ],
+            )
+            await self._release(connection, payer, vectors)
+            # Last, because its row is locked until the end.
+            await add_answer(connection, payer, model, answer)
+
+    async def release(self, payer: Payer, keys: Collection[bytes]) -> None:
+        if keys:
+            await self._release(self._pool, payer, keys)
+
+    async def _release(
+        self,
+        connection: "asyncpg.Pool | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]",
+        payer: Payer,
+        keys: Collection[bytes],
+    ) -> None:
+        await connection.execute(
+            "DELETE FROM model_claims WHERE tenant = $1 AND key = ANY($2::bytea[])"
+            " AND session = $3",
+            payer.key.tenant,
+            list(keys),
+            self._session,
+        )
