@@ -1,6 +1,6 @@
 """The activity that asks a model what is in a document's text units."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from uuid import UUID
 
@@ -8,11 +8,11 @@ from temporalio import activity
 
 from activities.fan_out import each_of, for_each
 from activities.heartbeats import heartbeating
-from graphmill.llm.caller import ModelCaller
+from graphmill.llm.caller import Deferred, ModelCaller
 from graphmill.llm.calls import InvalidAnswer, Payer
 from graphmill.llm.faults import QuestionRefused
-from graphmill.messages import IndexDocumentInput, IndexDocumentResult
-from graphmill.models import DocumentState
+from graphmill.messages import IndexDocumentInput, IndexDocumentResult, Recipe
+from graphmill.models import CollectionKey, DocumentState
 from graphmill.ports import (
     DocumentRecipe,
     ModelExtractionStore,
@@ -35,6 +35,10 @@ EXTRACT_GRAPH = "extract_graph"
 _CHANGED = IndexDocumentResult(DocumentState.UPLOADED, "changed meanwhile")
 # Text units of one document that are asked about at once: more than any endpoint has places.
 _AT_ONCE = 500
+# Documents whose text units are looked through at once for questions without an answer.
+_DOCUMENTS_AT_ONCE = 8
+# What waits is read in pages of so many.
+_PAGE = 500
 # Extractions that are written together; their answers are stored already.
 _WRITTEN_TOGETHER = 20
 
@@ -76,25 +80,10 @@ class ExtractionActivities:
     async def _extract(
         self, input: IndexDocumentInput, document: StoredDocument
     ) -> IndexDocumentResult:
-        key, made_by = input.key, input.recipe.extraction
-        options = await self._options.load_options(key, input.recipe.options)
-        units = await self._store.unextracted(key, document.id, made_by)
-        payer = Payer(key, input.run_id, EXTRACT_GRAPH, document.id)
-        found: dict[UUID, ModelExtraction | str] = {}
-
-        async def extract(unit: UnextractedUnit) -> None:
-            found[unit.id] = await self._extract_unit(payer, unit.text, options)
-            if len(found) >= _WRITTEN_TOGETHER:
-                written = dict(found)
-                found.clear()
-                await self._store.save_extractions(key, made_by, written)
-
-        try:
-            await for_each(each_of(units), extract, min(_AT_ONCE, len(units)))
-        finally:
-            await self._store.save_extractions(key, made_by, found)
+        options = await self._options.load_options(input.key, input.recipe.options)
+        await self._extract_units(input.key, input.recipe, input.run_id, document.id, options)
         ended = await self._store.end_extracted(
-            key, document, made_by, self._document_recipe(input.recipe)
+            input.key, document, input.recipe.extraction, self._document_recipe(input.recipe)
         )
         if ended is None:
             return _CHANGED
@@ -104,6 +93,60 @@ class ExtractionActivities:
             ended.text_units,
             ended.entities,
         )
+
+    async def extract_waiting(self, key: CollectionKey, recipe: Recipe, run_id: UUID) -> int:
+        """Ask about the text units of all documents that wait and are read; returns how many have
+        an answer still to come (with a caller that puts questions down for later)."""
+        options = await self._options.load_options(key, recipe.options)
+        deferred = 0
+
+        async def extract(document: StoredDocument) -> None:
+            nonlocal deferred
+            if document.read_by == reading(recipe, document.version):
+                more = await self._extract_units(key, recipe, run_id, document.id, options)
+                deferred += more  # not read before the wait: other documents add to it meanwhile
+
+        await for_each(self._waiting(key), extract, _DOCUMENTS_AT_ONCE)
+        return deferred
+
+    async def _waiting(self, key: CollectionKey) -> AsyncIterator[StoredDocument]:
+        after = UUID(int=0)
+        while page := await self._store.pending_documents(key, after, _PAGE):
+            for document in page:
+                yield document
+            after = page[-1].id
+
+    async def _extract_units(
+        self,
+        key: CollectionKey,
+        recipe: Recipe,
+        run_id: UUID | None,
+        document_id: UUID,
+        options: StandardOptions,
+    ) -> int:
+        """Of one document; returns how many have an answer still to come."""
+        made_by = recipe.extraction
+        units = await self._store.unextracted(key, document_id, made_by)
+        payer = Payer(key, run_id, EXTRACT_GRAPH, document_id)
+        found: dict[UUID, ModelExtraction | str] = {}
+        deferred = 0
+
+        async def extract(unit: UnextractedUnit) -> None:
+            nonlocal deferred
+            try:
+                found[unit.id] = await self._extract_unit(payer, unit.text, options)
+            except Deferred:
+                deferred += 1
+            if len(found) >= _WRITTEN_TOGETHER:
+                written = dict(found)
+                found.clear()
+                await self._store.save_extractions(key, made_by, written)
+
+        try:
+            await for_each(each_of(units), extract, min(_AT_ONCE, len(units)))
+        finally:
+            await self._store.save_extractions(key, made_by, found)
+        return deferred
 
     async def _extract_unit(
         self, payer: Payer, text: str, options: StandardOptions

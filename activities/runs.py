@@ -7,6 +7,7 @@ from temporalio import activity
 from activities.heartbeats import heartbeating
 from graphmill.errors import InvalidRequest
 from graphmill.messages import (
+    FAST_BATCH,
     DocumentPage,
     FailDocument,
     OpenRun,
@@ -56,6 +57,8 @@ class RunActivities:
                 "method standard asks a model, and no endpoint is set; set OPENAI_BASE_URL and"
                 " OPENAI_MODEL, or index with method fast, which needs none"
             )
+        if request.batch and options is None:
+            raise InvalidRequest(FAST_BATCH)
         if options is not None and request.budget_usd and not self._priced:
             raise InvalidRequest(
                 "the run has a budget, and what its models cost is not known; set prompt_price and"

@@ -5,9 +5,10 @@ says more or less than that, and a collection repeats itself more or less often.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from graphmill.llm.batches import PRICE_SHARE
 from graphmill.llm.calls import Question
 from graphmill.standard.extract_graph import extract_question, glean_question
 from graphmill.standard.options import StandardOptions
@@ -15,6 +16,10 @@ from graphmill.standard.options import StandardOptions
 EXTRACT_GRAPH = "extract_graph"
 SUMMARIZE_DESCRIPTIONS = "summarize_descriptions"
 COMMUNITY_REPORTS = "community_reports"
+
+
+# The longest that an endpoint takes for a batch.
+_BATCH_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The calls of one step. `usd` None: nobody knows the price. `seconds`: at the limits."""
+    """The calls of one step. `usd` None: nobody knows the price. `seconds`: at the limits, or in
+    batches, one after the other, at most."""
 
     name: str
     model: str
@@ -65,13 +71,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """`unreadable` documents cost nothing; a text that comes twice is asked about once."""
+    """`unreadable` documents cost nothing; a text that comes twice is asked about once. `batch`: in
+    batches."""
 
     documents: int
     unreadable: int
     text_units: int
     steps: tuple[Step, ...]
     assumptions: Assumptions
+    batch: bool = False
 
     @property
     def calls(self) -> int:
@@ -106,6 +114,7 @@ class Estimate:
             "completion_tokens": self.completion_tokens,
             "usd": self.usd,
             "seconds": round(self.seconds, 1),
+            "batch": self.batch,
             "steps": {
                 step.name: {name: value for name, value in asdict(step).items() if name != "name"}
                 for step in self.steps
@@ -157,8 +166,11 @@ def estimate(
     options: StandardOptions,
     limits: Mapping[str, Limits],
     assumed: Assumptions,
+    *,
+    batch: bool = False,
 ) -> Estimate:
-    """`limits` by model."""
+    """`limits` by model. `batch`: at half the price, and each question that follows from an answer
+    in another batch."""
     summaries = round(text_units * assumed.summaries_share)
     reports = round(text_units * assumed.reports_share)
     planned = (
@@ -185,7 +197,15 @@ def estimate(
     steps = tuple(
         _step(name, model, calls, limits[model], assumed) for name, model, calls in planned
     )
-    return Estimate(documents, unreadable, text_units, steps, assumed)
+    if batch:
+        rounds = {EXTRACT_GRAPH: 1 + options.gleanings}
+        steps = tuple(_in_batches(step, rounds.get(step.name, 1)) for step in steps)
+    return Estimate(documents, unreadable, text_units, steps, assumed, batch)
+
+
+def _in_batches(step: Step, rounds: int) -> Step:
+    usd = None if step.usd is None else step.usd * PRICE_SHARE
+    return replace(step, usd=usd, seconds=rounds * _BATCH_SECONDS if step.calls else 0.0)
 
 
 def _step(name: str, model: str, calls: Calls, limits: Limits, assumed: Assumptions) -> Step:

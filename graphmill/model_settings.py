@@ -50,7 +50,8 @@ class EndpointSettings(BaseModel):
     `models`: those it serves, each under the name that [models] uses, with the name that the
     endpoint uses; empty: any, under the same name. `places`: calls at once; unset: found out, up to
     GRAPHMILL_LLM_CONCURRENCY. Prices: dollars for a million tokens; unset: not known, which counts
-    as nothing, but no run with a budget is begun.
+    as nothing, but no run with a budget is begun. `batch`: it has a Batch API, as far as anybody
+    knows.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,6 +69,7 @@ class EndpointSettings(BaseModel):
     prompt_price: float | None = Field(default=None, ge=0)
     completion_price: float | None = Field(default=None, ge=0)
     timeout_seconds: float = Field(default=120.0, gt=0, le=600)
+    batch: bool = True
 
     @property
     def priced(self) -> bool:

@@ -7,7 +7,10 @@ from datetime import timedelta
 
 import asyncpg
 
+from activities.batches import BatchActivities
 from graphmill.errors import SettingsError
+from graphmill.llm.batch_client import open_batch_client
+from graphmill.llm.batch_endpoints import BatchEndpoint, BatchEndpoints
 from graphmill.llm.budgets import Budgets
 from graphmill.llm.caller import ModelCaller
 from graphmill.llm.calls import Payer, Question
@@ -19,6 +22,7 @@ from graphmill.model_settings import EndpointSettings, ModelRole
 from graphmill.settings import Settings
 from graphmill.standard.options import StandardOptions
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
+from graphmill.stores.postgres.model_batches import PostgresBatchStore
 from graphmill.stores.postgres.model_calls import PostgresCallStore
 from graphmill.stores.postgres.model_limits import PostgresLimitStore
 from graphmill.stores.postgres.model_manners import PostgresManners
@@ -62,11 +66,49 @@ async def open_model_caller(
                     given.completion_price or 0.0,
                 )
             )
-        hours = settings.model_answer_hours
-        calls = PostgresCallStore(pool, session, timedelta(hours=hours) if hours else None)
+        calls = PostgresCallStore(pool, session, _expiry(settings))
         asked = EndpointPool(endpoints, count_tokens, on_retry)
         budgets = Budgets(PostgresModelAccounts(pool), asked.estimate)
         yield ModelCaller(calls, asked, budgets, on_known)
+
+
+@asynccontextmanager
+async def open_later_caller(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[ModelCaller]:
+    """A caller that asks nobody: questions without an answer wait for a batch. Its claims are of a
+    session of its own, since it gives back at once what others here keep while they ask."""
+    async with open_session(pool) as session:
+        calls = PostgresCallStore(pool, session, _expiry(settings))
+        nobody = EndpointPool((), count_tokens)
+        yield ModelCaller(calls, nobody, later=PostgresBatchStore(pool))
+
+
+@asynccontextmanager
+async def open_batches(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[BatchActivities]:
+    """
+    Raises:
+        SettingsError: a variable that is to hold a key is not set.
+    """
+    async with AsyncExitStack() as stack:
+        endpoints = [
+            BatchEndpoint(
+                given.name,
+                await stack.enter_async_context(open_batch_client(_address(given))),
+                frozenset(given.models),
+                given.weight,
+                given.prompt_price or 0.0,
+                given.completion_price or 0.0,
+            )
+            for given in settings.model_endpoints
+            if given.batch
+        ]
+        yield BatchActivities(
+            PostgresBatchStore(pool),
+            BatchEndpoints(endpoints),
+            PostgresManners(pool),
+            PostgresModelAccounts(pool),
+            settings.batch_lines,
+            settings.batch_bytes,
+        )
 
 
 def standard_options(settings: Settings) -> StandardOptions | None:
@@ -81,6 +123,11 @@ def standard_options(settings: Settings) -> StandardOptions | None:
         settings.extraction.gleanings,
         settings.extraction.language,
     )
+
+
+def _expiry(settings: Settings) -> timedelta | None:
+    hours = settings.model_answer_hours
+    return timedelta(hours=hours) if hours else None
 
 
 def _limits(given: EndpointSettings, settings: Settings) -> Limits:

@@ -39,6 +39,9 @@ with workflow.unsafe.imports_passed_through():
         PROGRESS,
         RESUME,
         TEXT_UNIT_TEXT,
+        AskInBatchesInput,
+        BatchedStep,
+        BatchRun,
         DocumentCounts,
         EmbedRequest,
         GraphRef,
@@ -56,6 +59,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from graphmill.models import Method, Phase, RunState
     from graphmill.search_attributes import collection_attributes
+    from workflows.ask_in_batches import ask_in_batches, ask_of_graph
     from workflows.build_communities import BuildCommunities
     from workflows.children import when_free
     from workflows.failures import is_over_budget, words_of
@@ -92,6 +96,7 @@ class Carried:
     counts: DocumentCounts
     paused: bool
     afresh: bool
+    read_only: bool = False
 
 
 @workflow.defn(name=INDEX_COLLECTION)
@@ -109,6 +114,7 @@ class IndexCollection:
         self._paused = False
         self._pause_told = False
         self._afresh = False
+        self._read_only = False
         self._arrivals = 0
         self._recording = asyncio.Lock()
         self._open: dict[asyncio.Task[None], ChildWorkflowHandle[IndexPage, DocumentCounts]] = {}
@@ -139,6 +145,8 @@ class IndexCollection:
                 )
             while True:
                 seen = self._arrivals
+                if self._request.batch:
+                    await self._ask_in_batches(self._recipe)
                 await self._index_documents(self._recipe)
                 await self._build_graph(self._recipe)
                 if self._arrivals == seen:
@@ -161,9 +169,30 @@ class IndexCollection:
         if not self._pause_told:  # by a signal that came with the first task of this history
             self._paused = carried.paused
         self._afresh = carried.afresh
+        self._read_only = carried.read_only
+
+    async def _ask_in_batches(self, recipe: Recipe) -> None:
+        """Read all documents; then ask about those that wait for a model, in batches. What arrives
+        meanwhile, for as long as a batch may take, goes into the next ones."""
+        if self._cursor and not self._read_only:
+            return  # this history goes on where that was done
+        while True:
+            seen = self._arrivals
+            self._read_only = True
+            await self._index_documents(recipe)
+            self._read_only = False
+            await ask_in_batches(
+                AskInBatchesInput(
+                    BatchRun(self._request.key, self._run_id),
+                    BatchedStep.EXTRACTIONS,
+                    recipe=recipe,
+                )
+            )
+            if self._arrivals == seen:
+                return
 
     async def _index_documents(self, recipe: Recipe) -> None:
-        """Page after page until nothing waits any more."""
+        """Page after page until nothing waits any more; read only, until all is read."""
         await self._record(self._running, Phase.DOCUMENTS)
         open_pages = OPEN_PAGES_STANDARD if recipe.method is Method.STANDARD else OPEN_PAGES
         while True:
@@ -187,6 +216,10 @@ class IndexCollection:
                     await self._wait_for_a_page()
             elif self._open:
                 await self._wait_for_a_page()
+            elif self._read_only:
+                # What is met late is read when it is indexed.
+                self._cursor = 0
+                return
             elif self._cursor > 0:
                 # Positions become visible in another order than they are given: look once more
                 # from the start, when nothing is in flight that could be met twice.
@@ -213,6 +246,7 @@ class IndexCollection:
                     priority,
                     told,
                     self._run_id if standard else None,
+                    self._read_only,
                 ),
                 id=f"page/{key.tenant}/{key.name}/{self._pages}",
                 static_summary=f"{len(documents)} documents of {key.name}",
@@ -252,7 +286,15 @@ class IndexCollection:
         workflow.continue_as_new(
             args=[
                 self._request.to_json(),
-                Carried(recipe, self._cursor, self._pages, self._ended, self._paused, self._afresh),
+                Carried(
+                    recipe,
+                    self._cursor,
+                    self._pages,
+                    self._ended,
+                    self._paused,
+                    self._afresh,
+                    self._read_only,
+                ),
             ]
         )
 
@@ -314,6 +356,7 @@ class IndexCollection:
         if merged.to_summarize:
             await self._pausable()
             await self._record(self._running, Phase.DESCRIPTIONS)
+            await ask_of_graph(BatchedStep.DESCRIPTIONS, graph, merged.to_summarize)
             await in_shards(
                 SummaryActivities.summarize_descriptions,
                 graph,
@@ -325,7 +368,9 @@ class IndexCollection:
 
     def _graph(self, recipe: Recipe, graph_id: int) -> GraphRef:
         if recipe.method is Method.STANDARD:
-            return GraphRef(self._request.key, graph_id, self._run_id, recipe.options)
+            return GraphRef(
+                self._request.key, graph_id, self._run_id, recipe.options, self._request.batch
+            )
         return GraphRef(self._request.key, graph_id)
 
     async def _embed(self, graph: GraphRef, vector_index: str) -> None:

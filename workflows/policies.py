@@ -59,6 +59,11 @@ SUMMARIZE_DESCRIPTIONS = _policy(     LLM_QUEUE,       timedelta(hours=24),   _B
 CLUSTER_GRAPH = _policy(              CPU_QUEUE,       timedelta(hours=2),    _BEAT)  # fmt: skip
 WRITE_REPORTS = _policy(              CPU_QUEUE,       timedelta(hours=6),    _BEAT)  # fmt: skip
 WRITE_MODEL_REPORTS = _policy(        LLM_QUEUE,       timedelta(hours=24),   _BEAT)  # fmt: skip
+QUEUE_QUESTIONS = _policy(            LLM_QUEUE,       timedelta(hours=24),   _BEAT)  # fmt: skip
+RECOVER_BATCHES = _policy(            LLM_QUEUE,       timedelta(hours=1),    _BEAT)  # fmt: skip
+SUBMIT_BATCHES = _policy(             LLM_QUEUE,       timedelta(hours=12),   _BEAT)  # fmt: skip
+COLLECT_BATCHES = _policy(            LLM_QUEUE,       timedelta(hours=12),   _BEAT)  # fmt: skip
+CANCEL_BATCHES = _policy(             LLM_QUEUE,       timedelta(hours=1),    _BEAT)  # fmt: skip
 EMBED = _policy(                      EMBEDDING_QUEUE, timedelta(hours=6),    _BEAT)  # fmt: skip
 PUBLISH_GRAPH = _policy(              STORE_QUEUE,     timedelta(hours=1),    _BEAT)  # fmt: skip
 

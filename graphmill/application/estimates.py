@@ -42,8 +42,11 @@ async def estimate_files(
     options: StandardOptions,
     settings: Settings,
     on_read: Callable[[], object] = lambda: None,
+    *,
+    batch: bool = False,
 ) -> Estimate:
-    """As if nothing were stored yet: files that were indexed before are counted too."""
+    """As if nothing were stored yet: files that were indexed before are counted too. `batch`: in
+    batches."""
     units: dict[bytes, int] = {}
     unreadable = 0
     waiting = iter(files)
@@ -90,7 +93,9 @@ async def estimate_files(
     )
     models = {options.extraction_model, options.summaries_model, options.reports_model}
     limits = {model: _limits(model, settings) for model in models}
-    return estimate(len(files), unreadable, calls, len(units), options, limits, assumed)
+    return estimate(
+        len(files), unreadable, calls, len(units), options, limits, assumed, batch=batch
+    )
 
 
 def _read(path: Path) -> bytes:

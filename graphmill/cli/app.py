@@ -92,6 +92,12 @@ def index(
             " goes on. 0: only answers that are paid for.",
         ),
     ] = None,
+    batch: Annotated[
+        bool,
+        typer.Option(
+            "--batch", help="Ask through the endpoint's Batch API: half the price, up to a day."
+        ),
+    ] = False,
     estimate: Annotated[
         bool,
         typer.Option(
@@ -119,6 +125,7 @@ def index(
         force_rebuild=force_rebuild,
         priority=priority,
         budget_usd=budget,
+        batch=batch,
         estimate=estimate,
         prune=prune,
         tenant=tenant,

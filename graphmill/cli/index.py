@@ -14,8 +14,9 @@ from graphmill.cli.running import DOCUMENTS_FAILED, ERROR
 from graphmill.cli.session import Session, open_session, settings_for
 from graphmill.cli.summary import exit_code_of, show_summary
 from graphmill.embedded.stack import Parts
+from graphmill.errors import InvalidRequest
 from graphmill.ids import document_id
-from graphmill.messages import IndexRequest, check_budget
+from graphmill.messages import FAST_BATCH, IndexRequest, check_budget
 from graphmill.models import CollectionKey, Method
 from graphmill.run_status import RunStatus
 from graphmill.uploads import UnreadableUpload
@@ -34,6 +35,7 @@ class IndexOptions:
     force_rebuild: bool
     priority: int
     budget_usd: float | None
+    batch: bool
     estimate: bool
     prune: bool
     tenant: str | None
@@ -63,14 +65,19 @@ async def index(options: IndexOptions) -> int:
         options.force_rebuild,
         options.priority,
         check_budget(options.budget_usd),
+        options.batch,
     )
+    if request.batch and request.method is Method.FAST:
+        raise InvalidRequest(FAST_BATCH)
     # Before anything is started: a path that does not exist should cost nobody a second.
     found = await asyncio.to_thread(find_files, options.paths, settings.limits.document_bytes)
     if options.estimate:
         # Imported when it is needed: the pool of processes and the clients of models.
         from graphmill.cli.estimate import show_estimate
 
-        return await show_estimate(found, request.method, settings, as_json=options.as_json)
+        return await show_estimate(
+            found, request.method, settings, batch=request.batch, as_json=options.as_json
+        )
     start = Parts.RUN if options.wait else None
     async with open_session(settings, start=start) as session:
         uploaded = await upload_files(session, key, found, prune=options.prune)
