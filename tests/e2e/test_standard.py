@@ -134,3 +134,33 @@ async def test_faults_of_an_endpoint_change_nothing(
     assert done.returncode == 0, done.stderr
     disturbed = {path.name: path.read_bytes() for path in sorted((tmp_path / "faulty").iterdir())}
     assert disturbed == undisturbed
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_in_batches_a_folder_gives_the_same_graph_and_only_doubtful_pairs_are_asked_directly(
+    stack: Stack, model: ModelEndpoint, folder: Path, tmp_path: Path
+) -> None:
+    directly = await tables(stack, tmp_path / "directly")
+    tenant = ("--tenant", "batched")  # answers are a tenant's own: everything is asked anew
+    await model.change(batch_seconds=0.1)
+    await model.reset()
+    code, status = await index(stack, folder, "--batch", *tenant)
+    assert code == 0, status
+    assert status["documents"]["done"] == DOCUMENTS
+    stats = await model.stats(arrivals=False)
+    assert {step for step, found in stats.steps.items() if found.begun} <= {"resolve_entities"}
+    assert (stats.repeats, stats.batch_failed, stats.batch_expired) == (0, 0, 0)
+    assert status["model"]["calls"] == stats.answered + stats.batch_answered
+    assert status["model"]["cached"] == 0
+    done = await asyncio.to_thread(
+        stack.run,
+        *("export", NAME, "--format", "jsonl", "--output", str(tmp_path / "batched"), *tenant),
+    )
+    assert done.returncode == 0, done.stderr
+    batched = {path.name: path.read_bytes() for path in sorted((tmp_path / "batched").iterdir())}
+    assert batched == directly
+
+    code, again = await index(stack, folder, "--batch", *tenant)
+    assert (code, again["state"]) == (0, "completed")
+    after = await model.stats(arrivals=False)
+    assert (after.begun, after.batches) == (stats.begun, stats.batches)
