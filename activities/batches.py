@@ -1,6 +1,5 @@
 """Activities on batches: sent once, looked after, collected; what is paid for is kept."""
 
-import tempfile
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -10,11 +9,11 @@ from temporalio import activity
 from activities.heartbeats import heartbeating
 from graphmill.errors import NotFound, Unavailable
 from graphmill.llm.batch_endpoints import BatchEndpoint, BatchEndpoints
-from graphmill.llm.batch_lines import ReadLine, read_line, write_line
 from graphmill.llm.batches import (
     Batch,
     BatchedAnswer,
     BatchStore,
+    LineAnswer,
     RemoteBatch,
     WaitingQuestion,
 )
@@ -85,7 +84,10 @@ class BatchActivities:
         async with heartbeating():
             batches = await self._store.open_batches(asked.run.key)
             for place, batch in enumerate(batches):
-                remote = await self._show(batch)
+                known = batch if batch.remote_id else await self._find(batch)
+                if known is None:
+                    continue
+                remote = await self._show(known)
                 if remote is None:
                     await self._store.close(batch, counted=True)
                 elif remote.has_ended or asked.give_up:
@@ -165,13 +167,8 @@ class BatchActivities:
 
     async def _upload(self, endpoint: BatchEndpoint, batch: Batch) -> str:
         client = endpoint.client
-        model = client.model(batch.model)
-        manners = await self._memory.load(client.base_url, model) or Manners()
-        with tempfile.TemporaryFile() as file:
-            async for asked in self._store.questions(batch):
-                file.write(write_line(asked, model, manners))
-            file.seek(0)
-            input_file = await client.upload(batch, file)
+        manners = await self._memory.load(client.base_url, client.model(batch.model)) or Manners()
+        input_file = await client.upload(batch, self._store.questions(batch), manners)
         await self._store.save_file(batch, input_file, manners)
         return input_file
 
@@ -223,14 +220,15 @@ class BatchActivities:
         """How the model wants to be asked, where it says so."""
         better: Manners | None = None
         answers: dict[bytes, BatchedAnswer] = {}
+        refused: set[bytes] = set()
         try:
-            async with aclosing(endpoint.client.lines(file)) as lines:
-                async for line in lines:
-                    read = read_line(line)
-                    if read is None:
-                        continue
+            async with aclosing(endpoint.client.answers(file)) as read_lines:
+                async for read in read_lines:
                     if read.text is None:
-                        better = better or batch.manners.after(read.refusal)
+                        improved = batch.manners.after(read.refusal)
+                        better = better or improved
+                        if read.refused and improved is None:
+                            refused.add(read.key)
                         continue
                     answers[read.key] = _answer(endpoint, read, read.text)
                     if len(answers) >= _STORED_TOGETHER:
@@ -241,6 +239,7 @@ class BatchActivities:
                 raise Unavailable(f"{error}; looking again") from None
             activity.logger.warning("a file of answers is gone: its questions are asked again")
         await self._store.save_answers(batch, list(answers.values()))
+        await self._store.leave(batch, sorted(refused))
         return better
 
     async def _improve(self, endpoint: BatchEndpoint, batch: Batch, better: Manners) -> None:
@@ -251,7 +250,7 @@ class BatchActivities:
             await self._memory.save(client.base_url, model, better)
 
 
-def _answer(endpoint: BatchEndpoint, read: ReadLine, text: str) -> BatchedAnswer:
+def _answer(endpoint: BatchEndpoint, read: LineAnswer, text: str) -> BatchedAnswer:
     tokens = read.prompt_tokens, read.completion_tokens
     return BatchedAnswer(read.key, text, read.complete, *tokens, endpoint.nano_usd(*tokens))
 

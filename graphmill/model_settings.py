@@ -191,6 +191,8 @@ class ProviderSettings(BaseModel):
                     api_key=self.anthropic_api_key,
                     models={self.anthropic_model: self.anthropic_model},
                     requests_per_minute=self.anthropic_max_rpm,
+                    # Anthropic's own Batch API is another one than OpenAI's.
+                    batch=False,
                 )
             )
         return tuple(found)

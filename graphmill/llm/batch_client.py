@@ -2,8 +2,8 @@
 
 import contextlib
 import tempfile
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import IO
 
@@ -12,11 +12,12 @@ import openai
 from openai.types import Batch as OpenAIBatch
 
 from graphmill.errors import NotFound
-from graphmill.llm.batch_lines import URL
-from graphmill.llm.batches import Batch, RemoteBatch
+from graphmill.llm.batch_lines import URL, read_line, write_line
+from graphmill.llm.batches import Batch, BatchedQuestion, LineAnswer, RemoteBatch
 from graphmill.llm.client import Address
 from graphmill.llm.client_errors import fault_of, plain_code
 from graphmill.llm.faults import CallRefused, QuestionRefused
+from graphmill.llm.manners import Manners
 
 # Under this name the digest stands in a batch's metadata.
 _DIGEST = "graphmill_batch"
@@ -24,6 +25,7 @@ _DIGEST = "graphmill_batch"
 _SILENCE_SECONDS = 120.0
 _CONNECT_SECONDS = 10.0
 _LISTED = 100
+_MOST_LISTED = 20_000
 # How far the endpoint's clock may be behind ours.
 _CLOCKS = timedelta(hours=1)
 # Without a Batch API: no such route, no such method, or a gateway that says so.
@@ -63,20 +65,29 @@ class BatchClient:
         found: OpenAIBatch | None = None
         with self._telling(self._no_batches("batches")):
             # The newest come first.
+            seen = 0
             async for listed in await self._openai.batches.list(limit=_LISTED):
-                if listed.created_at < oldest:
+                seen += 1
+                if listed.created_at < oldest or seen > _MOST_LISTED:
                     break
                 if (listed.metadata or {}).get(_DIGEST) == batch.digest:
                     found = listed
         return None if found is None else _remote(found)
 
-    async def upload(self, batch: Batch, content: IO[bytes]) -> str:
-        """The id of the file."""
-        with self._telling(self._no_batches("files")):
-            file = await self._openai.files.create(
-                file=(f"graphmill-{batch.digest[:16]}.jsonl", content), purpose="batch"
-            )
-        return file.id
+    async def upload(
+        self, batch: Batch, questions: AsyncIterator[BatchedQuestion], manners: Manners
+    ) -> str:
+        """The id of the file, which goes from disk: it may be large."""
+        model = self.model(batch.model)
+        with tempfile.TemporaryFile() as file:
+            async for asked in questions:
+                file.write(write_line(asked, model, manners))
+            file.seek(0)
+            with self._telling(self._no_batches("files")):
+                uploaded = await self._openai.files.create(
+                    file=(f"graphmill-{batch.digest[:16]}.jsonl", file), purpose="batch"
+                )
+        return uploaded.id
 
     async def create(self, batch: Batch) -> RemoteBatch:
         """Of the file that the batch names; raises NotFound where the endpoint has that no more."""
@@ -102,9 +113,18 @@ class BatchClient:
         ):
             await self._openai.batches.cancel(remote_id)
 
+    async def answers(self, file_id: str) -> AsyncGenerator[LineAnswer]:
+        """What the lines of a file say that say anything. Raises NotFound where the endpoint has no
+        such file."""
+        async with aclosing(self.lines(file_id)) as lines:
+            async for line in lines:
+                answer = read_line(line)
+                if answer is not None:
+                    yield answer
+
     async def lines(self, file_id: str) -> AsyncGenerator[bytes]:
-        """Of a file, which is on disk before the first line is given. A line that is too long for
-        an answer is left out. Raises NotFound where the endpoint has no such file."""
+        """Of a file, which is on disk before the first line is given: who reads it may take long. A
+        line that is too long for an answer is left out."""
         with tempfile.TemporaryFile() as file:
             await self._download(file_id, file)
             file.seek(0)

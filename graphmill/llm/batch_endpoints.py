@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from graphmill.llm.batch_client import BatchClient
-from graphmill.llm.batches import PRICE_SHARE
+from graphmill.llm.batches import PRICE_SHARE, BatchApi
 from graphmill.llm.faults import CallRefused
 
 
@@ -13,7 +12,7 @@ class BatchEndpoint:
     """`models`, `weight` and prices (of direct calls) as of graphmill.llm.pool.Endpoint."""
 
     name: str
-    client: BatchClient
+    client: BatchApi
     models: frozenset[str] = frozenset()
     weight: float = 1.0
     prompt_price: float = 0.0

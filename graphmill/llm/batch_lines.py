@@ -2,43 +2,18 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import openai
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from graphmill.llm.batches import BatchedQuestion
-from graphmill.llm.calls import Message, Question, Schema
+from graphmill.llm.batches import BatchedQuestion, LineAnswer
 from graphmill.llm.client import messages_of, response_format_of
 from graphmill.llm.manners import Manners
 
 URL = "/v1/chat/completions"
-# What a line has beside the question, names and brackets included, generously.
-_AROUND = 1_000
-
-
-def question_to_json(question: Question) -> str:
-    return json.dumps(asdict(question), separators=(",", ":"), ensure_ascii=False)
-
-
-def question_from_json(text: str) -> Question:
-    """What `question_to_json` gave."""
-    given = json.loads(text)
-    schema = given["schema"]
-    return Question(
-        given["prompt"],
-        given["model"],
-        tuple(Message(**message) for message in given["messages"]),
-        None if schema is None else Schema(**schema),
-        given["max_tokens"],
-        given["temperature"],
-    )
-
-
-def line_size(question: str) -> int:
-    """Bytes of a question's line at most, given the question's JSON."""
-    return len(question.encode("utf-8", "replace")) + _AROUND
+# A question that is wrong or too long; what may pass (408, 429, 500) is no refusal.
+_REFUSED = frozenset({400, 413, 422})
 
 
 def write_line(asked: BatchedQuestion, model: str, manners: Manners) -> bytes:
@@ -57,19 +32,6 @@ def write_line(asked: BatchedQuestion, model: str, manners: Manners) -> bytes:
     line = {"custom_id": asked.key.hex(), "method": "POST", "url": URL, "body": body}
     text = json.dumps(line, separators=(",", ":"), ensure_ascii=False)
     return text.encode("utf-8", "replace") + b"\n"
-
-
-@dataclass(frozen=True, slots=True)
-class ReadLine:
-    """What came for a question. `text` None: no answer, and `refusal` says why where the endpoint
-    refuses the question's form (400)."""
-
-    key: bytes
-    text: str | None = None
-    complete: bool = False
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    refusal: str = ""
 
 
 class _Part(BaseModel):
@@ -105,7 +67,7 @@ class _Line(_Part):
     response: _Response | None = None
 
 
-def read_line(line: bytes) -> ReadLine | None:
+def read_line(line: bytes) -> LineAnswer | None:
     """What a line of an output or error file says; None where it says nothing that is understood.
 
     An answer without a text (the model refused) is paid for too: it is empty, and incomplete.
@@ -114,15 +76,16 @@ def read_line(line: bytes) -> ReadLine | None:
         given = _Line.model_validate_json(line)
         key = bytes.fromhex(given.custom_id)
         if given.response is None:
-            return ReadLine(key)
+            return LineAnswer(key)
         if given.response.status_code != 200:
-            return ReadLine(key, refusal=_refusal(given.response))
+            refused = given.response.status_code in _REFUSED
+            return LineAnswer(key, refused=refused, refusal=_refusal(given.response))
         completion = _Completion.model_validate(given.response.body)
     except ValidationError:
         return None
     choice = completion.choices[0] if completion.choices else _Choice(message=_Message())
     text, usage = choice.message.content, completion.usage or _Usage()
-    return ReadLine(
+    return LineAnswer(
         key,
         text or "",
         text is not None and choice.finish_reason != "length",
@@ -141,7 +104,7 @@ class _ErrorBody(_Part):
 
 
 def _refusal(response: _Response) -> str:
-    if response.status_code != 400:
+    if response.status_code not in _REFUSED:
         return ""
     try:
         error = _ErrorBody.model_validate(response.body).error

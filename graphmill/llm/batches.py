@@ -1,6 +1,6 @@
 """Batches: questions that an endpoint's Batch API answers within a day, at half the price."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -78,6 +78,46 @@ class BatchedQuestion:
     question: Question
 
 
+@dataclass(frozen=True, slots=True)
+class LineAnswer:
+    """What a line says that came for a question (its key). `text` None: no answer. `refused`: nor
+    will there ever be one for it as it was asked; `refusal` is what the endpoint says about that.
+    """
+
+    key: bytes
+    text: str | None = None
+    complete: bool = False
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    refused: bool = False
+    refusal: str = ""
+
+
+class BatchApi(Protocol):
+    """The Batch API of one endpoint: graphmill.llm.batch_client.BatchClient, which says more."""
+
+    @property
+    def base_url(self) -> str: ...
+
+    def model(self, model: str) -> str: ...
+
+    async def find(self, batch: Batch) -> RemoteBatch | None: ...
+
+    async def upload(
+        self, batch: Batch, questions: AsyncIterator[BatchedQuestion], manners: Manners
+    ) -> str: ...
+
+    async def create(self, batch: Batch) -> RemoteBatch: ...
+
+    async def show(self, remote_id: str) -> RemoteBatch: ...
+
+    async def cancel(self, remote_id: str) -> None: ...
+
+    def answers(self, file_id: str) -> AsyncGenerator[LineAnswer]: ...
+
+    async def delete_file(self, file_id: str) -> None: ...
+
+
 class BatchStore(Protocol):
     """Questions that wait for batches, and batches that wait for answers."""
 
@@ -124,6 +164,10 @@ class BatchStore(Protocol):
     async def save_answers(self, batch: Batch, answers: Sequence[BatchedAnswer]) -> int:
         """Keep what came, on the accounts of who asked; each once, however often it comes. Returns
         how many are new. No two of `answers` are of one question."""
+        ...
+
+    async def leave(self, batch: Batch, keys: Sequence[bytes]) -> None:
+        """Leave these questions of a batch to direct calls: another batch would refuse them too."""
         ...
 
     async def close(self, batch: Batch, *, counted: bool) -> None:

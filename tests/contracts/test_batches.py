@@ -22,6 +22,7 @@ from activities.batches import BatchActivities
 from activities.extraction import ExtractionActivities
 from activities.model_reports import ModelReportActivities
 from activities.summaries import SummaryActivities
+from graphmill.errors import Unavailable
 from graphmill.ids import document_id
 from graphmill.llm.batch_client import BatchClient
 from graphmill.llm.budgets import OverBudget
@@ -171,7 +172,11 @@ async def make(
 ) -> Make:
     monkeypatch.chdir(tmp_path)  # no settings of the checkout's
     await model.change(batch_seconds=0.05)
-    return lambda **settings: BatchedCollection(pool, model, database_url, **settings)
+
+    def make(**settings: Any) -> BatchedCollection:
+        return BatchedCollection(pool, model, database_url, **settings)
+
+    return make
 
 
 async def test_batches_answer_what_a_document_asks_at_half_the_price(
@@ -397,6 +402,33 @@ async def test_how_a_model_wants_to_be_asked_is_found_out_from_its_first_batch(
     stats = await model.stats()
     assert (stats.begun, stats.batch_answered) == (0, 2 * UNITS)
     await letters.pool.execute("DELETE FROM model_manners")  # not for other tests
+
+
+async def test_a_question_that_is_refused_is_not_sent_again_but_asked_directly(
+    make: Make, model: ModelEndpoint
+) -> None:
+    letters = make()
+    await letters.wait_with(NAME, [*TEXTS, "Ada Lovelace met Charles Babbage. " * 500])
+    await model.change(context_tokens=2_000)
+    assert await letters.rounds() == 2
+    assert (await model.stats()).batches == 2
+    ended = await letters.extract_directly()
+    assert ended.state is DocumentState.PARTIAL
+    assert "smaller chunk size" in ended.reason
+
+
+async def test_nobody_sends_batches_while_an_attempt_that_was_given_up_still_does(
+    make: Make, model: ModelEndpoint
+) -> None:
+    letters = make()
+    await letters.wait_with(NAME, TEXTS)
+    await letters.queue()
+    async with PostgresBatchStore(letters.pool).alone(letters.key):
+        for late in (letters.submit, letters.cancel, letters.recover):
+            with pytest.raises(Unavailable):
+                await late()
+    assert (await model.stats()).batches == 0
+    assert await letters.submit() == 1
 
 
 async def test_a_cancelled_batch_gives_what_it_has_answered_and_the_rest_is_not_paid(

@@ -68,3 +68,14 @@ def test_time_is_that_of_the_tightest_limit(limits: Limits, seconds: float) -> N
     foretold = estimate(1, 0, calls, 0, options(0), {"a": limits, "b": limits}, ASSUMED)
     assert foretold.steps[0].seconds == pytest.approx(seconds)
     assert foretold.seconds == pytest.approx(seconds)
+
+
+def test_batches_cost_half_and_take_a_day_for_each_question_that_follows_from_another() -> None:
+    limits = {model: Limits(10, prompt_price=1, completion_price=10) for model in ("a", "b")}
+    calls = Calls(4, 2000, 400)
+    directly = estimate(3, 1, calls, 4, options(1), limits, ASSUMED)
+    batched = estimate(3, 1, calls, 4, options(1), limits, ASSUMED, batch=True)
+    assert batched.usd == pytest.approx((directly.usd or 0) / 2)
+    assert batched.calls == directly.calls
+    assert [step.seconds for step in batched.steps] == [2 * 86_400, 86_400, 86_400]
+    assert batched.to_json()["batch"] is True

@@ -1,17 +1,18 @@
 """Questions that wait for batches, and batches that wait for answers, in PostgreSQL."""
 
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from uuid import UUID
 
 import asyncpg
 
 from graphmill.errors import Unavailable
-from graphmill.llm.batch_lines import line_size, question_from_json, question_to_json
 from graphmill.llm.batches import Batch, BatchedAnswer, BatchedQuestion, WaitingQuestion
-from graphmill.llm.calls import Payer, Question
+from graphmill.llm.calls import Message, Payer, Question, Schema
 from graphmill.llm.manners import AnswerForm, Manners
 from graphmill.models import CollectionKey
 from graphmill.run_status import ModelUse
@@ -20,6 +21,8 @@ from graphmill.tokens import count_tokens
 
 # So many batches that bring no answer, then a question is left to a direct call.
 _MOST_TRIES = 3
+# What a line of a batch's file has beside the question's JSON, generously.
+_AROUND = 1_000
 # Rows that are read at once: a question has some thousand characters.
 _READ_TOGETHER = 500
 
@@ -52,7 +55,7 @@ class PostgresBatchStore:
 
     async def put(self, payer: Payer, key: bytes, question: Question) -> None:
         """One that batches have brought no answer to so often stays with direct calls."""
-        text = question_to_json(question)
+        text = _question_to_json(question)
         await self._pool.execute(
             "INSERT INTO model_batch_questions (run_id, key, tenant, collection, document_id, step,"
             " model, question, size, prompt_tokens)"
@@ -66,7 +69,7 @@ class PostgresBatchStore:
             payer.step,
             question.model,
             text,
-            line_size(text),
+            len(text.encode()) + _AROUND,
             sum(count_tokens(said.content) for said in question.messages),
         )
 
@@ -162,7 +165,7 @@ class PostgresBatchStore:
             _READ_TOGETHER,
         ):
             for row in rows:
-                yield BatchedQuestion(row["key"], question_from_json(row["question"]))
+                yield BatchedQuestion(row["key"], _question_from_json(row["question"]))
             after = rows[-1]["key"]
 
     async def save_file(self, batch: Batch, input_file: str, manners: Manners) -> None:
@@ -207,6 +210,15 @@ class PostgresBatchStore:
                 await add_use(connection, batch.key, batch.run_id, step, batch.model, use)
         return len(rows)
 
+    async def leave(self, batch: Batch, keys: Sequence[bytes]) -> None:
+        """Leave these questions of a batch to direct calls: another batch would refuse them too."""
+        await self._pool.execute(
+            "UPDATE model_batch_questions SET tries = $3 WHERE batch = $1 AND key = ANY ($2)",
+            batch.digest,
+            keys,
+            _MOST_TRIES,
+        )
+
     async def close(self, batch: Batch, *, counted: bool) -> None:
         """Nothing more comes: what has no answer waits again. `counted`: this was a try."""
         async with self._pool.acquire() as connection, connection.transaction():
@@ -235,6 +247,23 @@ def _digest(run_id: UUID, number: int, taken: Sequence[WaitingQuestion]) -> str:
     for one in taken:
         digest.update(one.key)
     return digest.hexdigest()
+
+
+def _question_to_json(question: Question) -> str:
+    return json.dumps(asdict(question), separators=(",", ":"), ensure_ascii=False)
+
+
+def _question_from_json(text: str) -> Question:
+    given = json.loads(text)
+    schema = given["schema"]
+    return Question(
+        given["prompt"],
+        given["model"],
+        tuple(Message(**message) for message in given["messages"]),
+        None if schema is None else Schema(**schema),
+        given["max_tokens"],
+        given["temperature"],
+    )
 
 
 def _batch(row: asyncpg.Record) -> Batch:

@@ -37,11 +37,12 @@ async def open_run(
     options: StandardOptions | None,
     *,
     budget_usd: float | None = None,
+    batch: bool = False,
     priced: bool = True,
 ) -> Recipe:
     kept = cast(Any, store)
     runs = RunActivities(kept, kept, ChunkSettings(), options, recipe, priced=priced)
-    request = IndexRequest("sample", method=method, budget_usd=budget_usd)
+    request = IndexRequest("sample", method=method, budget_usd=budget_usd, batch=batch)
     opening = OpenRun(uuid4(), "index/default/sample", request)
     return await ActivityEnvironment().run(runs.open_run, opening)
 
@@ -83,3 +84,12 @@ async def test_a_budget_is_refused_where_nobody_knows_what_a_call_costs() -> Non
     await open_run(store, None, OPTIONS, budget_usd=0, priced=False)
     await open_run(store, None, None, budget_usd=5, priced=False)
     assert store.opened == [Method.STANDARD, Method.FAST]
+
+
+async def test_batches_are_refused_where_the_method_turns_out_to_be_fast() -> None:
+    store = Store()
+    with pytest.raises(InvalidRequest, match="method fast asks no model"):
+        await open_run(store, None, None, batch=True)
+    assert not store.opened
+    await open_run(store, None, OPTIONS, batch=True)
+    assert store.opened == [Method.STANDARD]
