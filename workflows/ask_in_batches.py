@@ -6,7 +6,6 @@ which finds everything else stored.
 """
 
 import asyncio
-from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import is_cancelled_exception
@@ -27,25 +26,20 @@ with workflow.unsafe.imports_passed_through():
     from graphmill.search_attributes import collection_attributes
     from workflows.children import when_free
     from workflows.policies import (
+        BATCH_CANCEL_AFTER,
+        BATCH_FIRST_LOOK,
+        BATCH_GIVE_UP_AFTER,
+        BATCH_LAST_ANSWERS,
+        BATCH_LONGEST_LOOK,
+        BATCH_LOOKS_GROW,
         CANCEL_BATCHES,
         COLLECT_BATCHES,
+        MOST_BATCH_ROUNDS,
         QUEUE_QUESTIONS,
         RECOVER_BATCHES,
         SUBMIT_BATCHES,
     )
     from workflows.shards import in_shards
-
-# Questions that follow from answers, and questions that are asked again, make further rounds. They
-# end by themselves; this many say that something else is wrong, and what is left is asked directly.
-_MOST_ROUNDS = 100
-_FIRST_LOOK = timedelta(seconds=1)
-_LONGEST_LOOK = timedelta(minutes=5)
-_LOOKS_GROW = 1.5
-# An endpoint ends a batch after 24 h. One that does not is cancelled, and then given up.
-_CANCEL_AFTER = timedelta(hours=25)
-_GIVE_UP_AFTER = timedelta(hours=26)
-# How long a cancelled run waits for what its batches have answered.
-_LAST_ANSWERS = timedelta(minutes=15)
 
 
 @workflow.defn(name=ASK_IN_BATCHES)
@@ -66,7 +60,7 @@ class AskInBatches:
         )
         if left:
             await self._wait(input)
-        for round in range(1, _MOST_ROUNDS + 1):
+        for round in range(1, MOST_BATCH_ROUNDS + 1):
             if not await _queue(input):
                 return
             open = await workflow.execute_activity_method(
@@ -83,17 +77,17 @@ class AskInBatches:
         """Until no batch is open."""
         began = workflow.now()
         cancelled = False
-        look = _FIRST_LOOK
+        look = BATCH_FIRST_LOOK
         while True:
             await workflow.sleep(look, summary="until batches are looked at")
             waited = workflow.now() - began
-            if waited > _CANCEL_AFTER and not cancelled:
+            if waited > BATCH_CANCEL_AFTER and not cancelled:
                 await self._tell_cancel(input.run)
                 cancelled = True
-            progress = await self._collect(input.run, give_up=waited > _GIVE_UP_AFTER)
+            progress = await self._collect(input.run, give_up=waited > BATCH_GIVE_UP_AFTER)
             if not progress.open:
                 return
-            look = min(_LOOKS_GROW * look, _LONGEST_LOOK)
+            look = min(BATCH_LOOKS_GROW * look, BATCH_LONGEST_LOOK)
             if workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(input)
 
@@ -101,12 +95,12 @@ class AskInBatches:
         """What is answered by then is paid for, and kept."""
         await self._tell_cancel(run)
         began = workflow.now()
-        look = _FIRST_LOOK
-        while workflow.now() - began < _LAST_ANSWERS:
+        look = BATCH_FIRST_LOOK
+        while workflow.now() - began < BATCH_LAST_ANSWERS:
             if not (await self._collect(run)).open:
                 return
             await workflow.sleep(look)
-            look = min(_LOOKS_GROW * look, _LONGEST_LOOK)
+            look = min(BATCH_LOOKS_GROW * look, BATCH_LONGEST_LOOK)
 
     async def _tell_cancel(self, run: BatchRun) -> None:
         await workflow.execute_activity_method(

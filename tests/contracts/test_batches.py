@@ -82,6 +82,7 @@ class BatchedCollection(ModelCollection):
         super().__init__(pool, endpoint, database_url)
         self.base_url = endpoint.base_url
         self.settings = settings
+        self._kept: Worker | None = None
 
     @property
     def run(self) -> BatchRun:
@@ -89,6 +90,9 @@ class BatchedCollection(ModelCollection):
 
     @asynccontextmanager
     async def worker(self) -> AsyncGenerator[Worker]:
+        if self._kept is not None:
+            yield self._kept
+            return
         given = EndpointSettings(
             name="simulated", base_url=self.base_url, prompt_price=0, completion_price=1000
         )
@@ -138,10 +142,12 @@ class BatchedCollection(ModelCollection):
 
     async def rounds(self, most: int = 20) -> int:
         """As the workflow takes them: how many there were."""
-        for round in range(most):
-            if not await self.queue() or not await self.submit():
-                return round
-            await self.collect()
+        async with self.worker() as self._kept:
+            for round in range(most):
+                if not await self.queue() or not await self.submit():
+                    self._kept = None
+                    return round
+                await self.collect()
         raise AssertionError("they do not end")
 
     async def extract_directly(self) -> IndexDocumentResult:

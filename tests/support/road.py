@@ -91,7 +91,8 @@ class Road:
     ends; None is done. `to_summarize`: descriptions, of method standard.
 
     In batches each step has something to ask in so many rounds (`batch_rounds`), and a batch has
-    ended at so many looks at it; `batches` is what was done, in order.
+    ended at so many looks at it, or at the next if it is cancelled (`ends_cancelled`); `batches` is
+    what was done, in order.
     """
 
     def __init__(self) -> None:
@@ -113,6 +114,7 @@ class Road:
         self.asked: list[str] = []
         self.batch_rounds = 1
         self.looks = 1
+        self.ends_cancelled = True
         self.batches: list[str] = []
         self.unread: list[str] = []
         self._open_looks = 0
@@ -282,16 +284,17 @@ class Road:
     async def collect_batches(self, asked: CollectBatches) -> BatchProgress:
         await self._come_to("collect_batches")
         self._open_looks -= 1
-        if self._open_looks > 0:
+        if self._open_looks > 0 and not asked.give_up:
             return BatchProgress(1, 10, 5)
-        self.batches.append("collect")
+        self.batches.append("give up" if asked.give_up else "collect")
         return BatchProgress()
 
     @activity.defn
     async def cancel_batches(self, run: BatchRun) -> None:
         await self._come_to("cancel_batches")
         self.batches.append("cancel")
-        self._open_looks = 1
+        if self.ends_cancelled:
+            self._open_looks = 1
 
     @activity.defn
     async def merge_graph(self, input: MergeGraph) -> MergedGraph:

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from temporalio.client import Client, WorkflowFailureError
@@ -11,8 +12,16 @@ from graphmill.messages import ADD_DOCUMENTS, DocumentCounts, IndexRequest
 from graphmill.models import DocumentState, Method, RunState
 from tests.support.index_run import IndexRun
 from tests.support.road import Road, working
+from workflows import policies
 
 ROUND = ["submit", "collect"]
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches are looked at all the time."""
+    monkeypatch.setattr(policies, "BATCH_FIRST_LOOK", timedelta(milliseconds=50))
+    monkeypatch.setattr(policies, "BATCH_LONGEST_LOOK", timedelta(milliseconds=50))
 
 
 @pytest.fixture
@@ -89,6 +98,18 @@ async def test_a_cancelled_run_cancels_its_batches_and_keeps_what_they_answered(
     assert road.batches == ["recover", "queue extractions", "submit", "cancel", "collect"]
     assert road.last_record.state is RunState.CANCELLED
     assert set(road.waiting.values()) == {1}
+
+
+async def test_a_batch_that_its_endpoint_never_ends_is_cancelled_and_then_given_up(
+    road: Road, index: IndexRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policies, "BATCH_CANCEL_AFTER", timedelta(milliseconds=100))
+    monkeypatch.setattr(policies, "BATCH_GIVE_UP_AFTER", timedelta(milliseconds=300))
+    road.add("a.txt")
+    road.looks, road.ends_cancelled = 1_000_000, False
+    ended = await index.to_end()
+    assert ended.documents == DocumentCounts(done=1)
+    assert road.batches[:5] == ["recover", "queue extractions", "submit", "cancel", "give up"]
 
 
 async def test_an_endpoint_that_refuses_batches_ends_the_run_and_documents_wait(
