@@ -11,7 +11,7 @@ from graphmill.llm.faults import CallRefused
 from graphmill.messages import ADD_DOCUMENTS, DocumentCounts, IndexRequest
 from graphmill.models import DocumentState, Method, RunState
 from tests.support.index_run import IndexRun
-from tests.support.road import Road, working
+from tests.support.road import Road
 from workflows import policies
 
 ROUND = ["submit", "collect"]
@@ -30,14 +30,12 @@ async def index(client: Client, collection: str) -> IndexRun:
 
 
 async def test_all_documents_are_read_before_a_model_is_asked_and_each_step_goes_in_rounds(
-    client: Client, index: IndexRun
+    road: Road, index: IndexRun
 ) -> None:
-    road = Road()
     names = ["a.txt", "b.txt", "c.txt"]
     road.add(*names)
     road.to_summarize, road.batch_rounds, road.looks = 3, 2, 2
-    async with working(client, road, cached_workflows=0):
-        ended = await index.to_end()
+    ended = await index.to_end()
     assert ended.state is RunState.COMPLETED
     assert ended.documents == DocumentCounts(done=len(names))
     assert road.unread == []
