@@ -64,6 +64,14 @@ class IndexRequest:
     budget_usd: float | None = None
     batch: bool = False
 
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            InvalidRequest: batches of a method that asks no model.
+        """
+        if self.batch and self.method is Method.FAST:
+            raise InvalidRequest(FAST_BATCH)
+
     @property
     def key(self) -> CollectionKey:
         return CollectionKey(self.tenant, self.collection)
@@ -129,8 +137,6 @@ class IndexRequest:
         batch = fields.get("batch", False)
         if not isinstance(batch, bool):
             raise InvalidRequest(f"batch is {batch!r}; expected is true or false")
-        if batch and method is Method.FAST:
-            raise InvalidRequest(FAST_BATCH)
         return cls(collection, tenant, method, force_rebuild, priority, budget_usd, batch)
 
 

@@ -14,9 +14,8 @@ from graphmill.cli.running import DOCUMENTS_FAILED, ERROR
 from graphmill.cli.session import Session, open_session, settings_for
 from graphmill.cli.summary import exit_code_of, show_summary
 from graphmill.embedded.stack import Parts
-from graphmill.errors import InvalidRequest
 from graphmill.ids import document_id
-from graphmill.messages import FAST_BATCH, IndexRequest, check_budget
+from graphmill.messages import IndexRequest, check_budget
 from graphmill.models import CollectionKey, Method
 from graphmill.run_status import RunStatus
 from graphmill.uploads import UnreadableUpload
@@ -67,8 +66,6 @@ async def index(options: IndexOptions) -> int:
         check_budget(options.budget_usd),
         options.batch,
     )
-    if request.batch and request.method is Method.FAST:
-        raise InvalidRequest(FAST_BATCH)
     # Before anything is started: a path that does not exist should cost nobody a second.
     found = await asyncio.to_thread(find_files, options.paths, settings.limits.document_bytes)
     if options.estimate:
