@@ -1,6 +1,6 @@
 """The activity that asks a model what is in a document's text units."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -9,11 +9,11 @@ from temporalio import activity
 
 from activities.fan_out import each_of, for_each
 from activities.heartbeats import heartbeating
-from graphmill.llm.caller import ModelCaller
+from graphmill.llm.caller import Deferred, ModelCaller
 from graphmill.llm.calls import InvalidAnswer, Payer
 from graphmill.llm.faults import QuestionRefused
-from graphmill.messages import IndexDocumentInput, IndexDocumentResult
-from graphmill.models import DocumentState
+from graphmill.messages import IndexDocumentInput, IndexDocumentResult, Recipe
+from graphmill.models import CollectionKey, DocumentState
 from graphmill.ports import (
     DocumentRecipe,
     ModelExtractionStore,
@@ -40,6 +40,10 @@ T = TypeVar("T")
 _CHANGED = IndexDocumentResult(DocumentState.UPLOADED, "changed meanwhile")
 # Text units of one document that are asked about at once: more than any endpoint has places.
 _AT_ONCE = 500
+# Documents whose text units are looked through at once for questions without an answer.
+_DOCUMENTS_AT_ONCE = 8
+# What waits is read in pages of so many.
+_PAGE = 500
 # Extractions, or claims, that are written together; their answers are stored already.
 _WRITTEN_TOGETHER = 20
 
@@ -82,34 +86,14 @@ class ExtractionActivities:
     async def _extract(
         self, input: IndexDocumentInput, document: StoredDocument
     ) -> IndexDocumentResult:
-        key, made_by, claims_made_by = input.key, input.recipe.extraction, input.recipe.claims
-        options = await self._options.load_options(key, input.recipe.options)
-        extractions = _Written(partial(self._store.save_extractions, key, made_by))
-        claims = _Written(partial(self._store.save_claims, key, claims_made_by))
-
-        async def extract(unit: UnextractedUnit) -> None:
-            payer = Payer(key, input.run_id, EXTRACT_GRAPH, document.id)
-            await extractions.add(unit.id, await self._extract_unit(payer, unit.text, options))
-
-        async def claim(asked: ClaimsOptions, unit: UnextractedUnit) -> None:
-            payer = Payer(key, input.run_id, EXTRACT_CLAIMS, document.id)
-            model = options.extraction_model
-            await claims.add(unit.id, await self._claims_of_unit(payer, unit.text, model, asked))
-
-        work = [
-            partial(extract, unit)
-            for unit in await self._store.unextracted(key, document.id, made_by)
-        ]
-        if claims_made_by and options.claims is not None:
-            unclaimed = await self._store.unclaimed(key, document.id, claims_made_by)
-            work += [partial(claim, options.claims, unit) for unit in unclaimed]
-        try:
-            await for_each(each_of(work), _do, min(_AT_ONCE, len(work)))
-        finally:
-            await extractions.write()
-            await claims.write()
+        options = await self._options.load_options(input.key, input.recipe.options)
+        await self._extract_units(input.key, input.recipe, input.run_id, document.id, options)
         ended = await self._store.end_extracted(
-            key, document, made_by, self._document_recipe(input.recipe), claims_made_by
+            input.key,
+            document,
+            input.recipe.extraction,
+            self._document_recipe(input.recipe),
+            input.recipe.claims,
         )
         if ended is None:
             return _CHANGED
@@ -119,6 +103,74 @@ class ExtractionActivities:
             ended.text_units,
             ended.entities,
         )
+
+    async def extract_waiting(self, key: CollectionKey, recipe: Recipe, run_id: UUID) -> int:
+        """Ask about the text units of all documents that wait and are read; returns how many have
+        an answer still to come (with a caller that puts questions down for later)."""
+        options = await self._options.load_options(key, recipe.options)
+        deferred = 0
+
+        async def extract(document: StoredDocument) -> None:
+            nonlocal deferred
+            if document.read_by == reading(recipe, document.version):
+                more = await self._extract_units(key, recipe, run_id, document.id, options)
+                deferred += more  # not read before the wait: other documents add to it meanwhile
+
+        await for_each(self._waiting(key), extract, _DOCUMENTS_AT_ONCE)
+        return deferred
+
+    async def _waiting(self, key: CollectionKey) -> AsyncIterator[StoredDocument]:
+        after = UUID(int=0)
+        while page := await self._store.pending_documents(key, after, _PAGE):
+            for document in page:
+                yield document
+            after = page[-1].id
+
+    async def _extract_units(
+        self,
+        key: CollectionKey,
+        recipe: Recipe,
+        run_id: UUID | None,
+        document_id: UUID,
+        options: StandardOptions,
+    ) -> int:
+        """Of one document; returns how many have an answer still to come."""
+        extractions = _Written(partial(self._store.save_extractions, key, recipe.extraction))
+        claims = _Written(partial(self._store.save_claims, key, recipe.claims))
+        deferred: set[UUID] = set()
+
+        async def extract(unit: UnextractedUnit) -> None:
+            payer = Payer(key, run_id, EXTRACT_GRAPH, document_id)
+            await extractions.add(unit.id, await self._extract_unit(payer, unit.text, options))
+
+        async def claim(asked: ClaimsOptions, unit: UnextractedUnit) -> None:
+            payer = Payer(key, run_id, EXTRACT_CLAIMS, document_id)
+            model = options.extraction_model
+            await claims.add(unit.id, await self._claims_of_unit(payer, unit.text, model, asked))
+
+        async def unless_deferred(
+            unit: UnextractedUnit, ask: Callable[[UnextractedUnit], Awaitable[None]]
+        ) -> None:
+            try:
+                await ask(unit)
+            except Deferred:
+                deferred.add(unit.id)
+
+        work = [
+            partial(unless_deferred, unit, extract)
+            for unit in await self._store.unextracted(key, document_id, recipe.extraction)
+        ]
+        if recipe.claims and options.claims is not None:
+            work += [
+                partial(unless_deferred, unit, partial(claim, options.claims))
+                for unit in await self._store.unclaimed(key, document_id, recipe.claims)
+            ]
+        try:
+            await for_each(each_of(work), _do, min(_AT_ONCE, len(work)))
+        finally:
+            await extractions.write()
+            await claims.write()
+        return len(deferred)
 
     async def _extract_unit(
         self, payer: Payer, text: str, options: StandardOptions

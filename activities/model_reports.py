@@ -11,7 +11,7 @@ from temporalio import activity
 from activities.fan_out import for_each
 from activities.heartbeats import heartbeating
 from activities.report_order import ReportOrder
-from graphmill.llm.caller import ModelCaller
+from graphmill.llm.caller import Deferred, ModelCaller
 from graphmill.llm.calls import InvalidAnswer, Payer
 from graphmill.llm.faults import QuestionRefused
 from graphmill.messages import GraphRef, GraphShard
@@ -59,15 +59,19 @@ class ModelReportActivities:
         once, one that is oversize when its children have reports. Done again after a crash, it
         finds what is stored, and pays again only for calls that were in the air.
         """
-        graph = part.graph
         async with heartbeating():
-            options = await self._options.load_options(graph.key, graph.options)
-            communities = await self._store.load_hierarchies(
-                graph.graph_id, part.shard, part.shards
-            )
-            reporting = _Reporting(self._store, self._caller, graph, options, communities)
-            await reporting.run()
-        return len(communities)
+            communities, _ = await self.write_waiting(part)
+        return communities
+
+    async def write_waiting(self, part: GraphShard) -> tuple[int, int]:
+        """How many communities there are, and how many of them have an answer still to come (with a
+        caller that puts questions down for later); those that wait for their reports are left."""
+        graph = part.graph
+        options = await self._options.load_options(graph.key, graph.options)
+        communities = await self._store.load_hierarchies(graph.graph_id, part.shard, part.shards)
+        reporting = _Reporting(self._store, self._caller, graph, options, communities)
+        await reporting.run()
+        return len(communities), reporting.deferred
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,8 @@ class _Reporting:
         self._at_once = min(_AT_ONCE, sum(not one.reported for one in communities))
         self._stirred = asyncio.Event()
         self._failed = False
+        self._in_air = 0
+        self.deferred = 0
         self._writing = asyncio.Lock()
         self._unwritten: dict[int, CommunityReport] = {}
 
@@ -115,6 +121,8 @@ class _Reporting:
         while self._order.left and not self._failed:
             taken = self._order.take(*_LOADED_TOGETHER)
             if not taken:  # what is left waits for reports that are being written
+                if not self._in_air:  # or that are still to come
+                    return
                 self._stirred.clear()
                 await self._stirred.wait()
                 continue
@@ -125,6 +133,7 @@ class _Reporting:
                 about = claims.get(context.community.community, ())
                 shown = await self._show(context, about, reports)
                 if shown is not None:
+                    self._in_air += 1
                     yield _Shown(context.community, shown)
                 await asyncio.sleep(0)  # calls begin and end between two contexts
 
@@ -175,10 +184,13 @@ class _Reporting:
         try:
             await self._write(await self._ask(shown))
             self._order.note_report(shown.community.community)
+        except Deferred:
+            self.deferred += 1
         except BaseException:
             self._failed = True
             raise
         finally:
+            self._in_air -= 1
             self._stirred.set()
 
     async def _ask(self, shown: _Shown) -> CommunityReport:

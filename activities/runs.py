@@ -7,6 +7,7 @@ from temporalio import activity
 from activities.heartbeats import heartbeating
 from graphmill.errors import InvalidRequest
 from graphmill.messages import (
+    FAST_BATCH,
     DocumentPage,
     FailDocument,
     OpenRun,
@@ -75,6 +76,8 @@ class RunActivities:
                 "method standard asks a model, and no endpoint is set; set OPENAI_BASE_URL and"
                 " OPENAI_MODEL, or index with method fast, which needs none"
             )
+        if request.batch and options is None:
+            raise InvalidRequest(FAST_BATCH)
         priced = self._embeddings_priced and (options is None or self._priced)
         if request.budget_usd and not priced:
             raise InvalidRequest(

@@ -7,7 +7,7 @@ from temporalio import activity
 
 from activities.fan_out import each_of, for_each
 from activities.heartbeats import heartbeating
-from graphmill.llm.caller import ModelCaller
+from graphmill.llm.caller import Deferred, ModelCaller
 from graphmill.llm.calls import InvalidAnswer, Payer
 from graphmill.llm.faults import QuestionRefused
 from graphmill.messages import GraphShard
@@ -49,18 +49,25 @@ class SummaryActivities:
         air.
         """
         async with heartbeating():
-            return await self._summarize_all(part)
+            count, _ = await self.summarize_waiting(part)
+        return count
 
-    async def _summarize_all(self, part: GraphShard) -> int:
+    async def summarize_waiting(self, part: GraphShard) -> tuple[int, int]:
+        """How many were summarised, and how many have an answer still to come (with a caller that
+        puts questions down for later)."""
         graph = part.graph
         options = await self._options.load_options(graph.key, graph.options)
         payer = Payer(graph.key, graph.run_id, SUMMARIZE_DESCRIPTIONS)
         summaries: dict[UUID, str] = {}
-        count = 0
+        count = deferred = 0
 
         async def summarize(waiting: Descriptions) -> None:
-            nonlocal count
-            summaries[waiting.id] = await self._summarize(payer, waiting, options)
+            nonlocal count, deferred
+            try:
+                summaries[waiting.id] = await self._summarize(payer, waiting, options)
+            except Deferred:
+                deferred += 1
+                return
             count += 1
             if len(summaries) >= _WRITTEN_TOGETHER:
                 written = dict(summaries)
@@ -71,7 +78,7 @@ class SummaryActivities:
             await for_each(self._waiting(part), summarize, _AT_ONCE)
         finally:
             await self._store.save_summaries(graph.graph_id, summaries)
-        return count
+        return count, deferred
 
     async def _waiting(self, part: GraphShard) -> AsyncIterator[Descriptions]:
         after = UUID(int=0)

@@ -62,6 +62,7 @@ async def index_collection(app: Application, key: Key, body: IndexBody | None = 
             options.force_rebuild,
             options.priority,
             options.budget_usd,
+            options.batch,
         )
     )
     return RunRef.model_validate(run, from_attributes=True)

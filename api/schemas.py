@@ -33,6 +33,10 @@ class IndexBody(_Body):
         description="The most that models may cost in this run; over it, the run ends in state"
         " over_budget, and the next one goes on.",
     )
+    batch: Annotated[bool, Field(strict=True)] = Field(
+        default=False,
+        description="Ask through the endpoint's Batch API: half the price, up to a day.",
+    )
 
 
 class RetryBody(_Body):

@@ -6,9 +6,10 @@ says more or less than that, and a collection repeats itself more or less often.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from graphmill.llm.batches import PRICE_SHARE
 from graphmill.llm.calls import Question
 from graphmill.llm.vectors import MOST_TEXTS, MOST_TOKENS
 from graphmill.standard.extract_graph import extract_question, glean_question
@@ -19,6 +20,10 @@ EXTRACT_CLAIMS = "extract_claims"
 SUMMARIZE_DESCRIPTIONS = "summarize_descriptions"
 COMMUNITY_REPORTS = "community_reports"
 EMBED = "embed"
+
+
+# The longest that an endpoint takes for a batch.
+_BATCH_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The calls of one step. `usd` None: nobody knows the price. `seconds`: at the limits."""
+    """The calls of one step. `usd` None: nobody knows the price. `seconds`: at the limits, or in
+    batches, one after the other, at most."""
 
     name: str
     model: str
@@ -72,13 +78,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """`unreadable` documents cost nothing; a text that comes twice is asked about once."""
+    """`unreadable` documents cost nothing; a text that comes twice is asked about once. `batch`: in
+    batches."""
 
     documents: int
     unreadable: int
     text_units: int
     steps: tuple[Step, ...]
     assumptions: Assumptions
+    batch: bool = False
 
     @property
     def calls(self) -> int:
@@ -113,6 +121,7 @@ class Estimate:
             "completion_tokens": self.completion_tokens,
             "usd": self.usd,
             "seconds": round(self.seconds, 1),
+            "batch": self.batch,
             "steps": {
                 step.name: {name: value for name, value in asdict(step).items() if name != "name"}
                 for step in self.steps
@@ -220,10 +229,24 @@ def estimate(
     asked: Sequence[Calls],
     limits: Mapping[str, Limits],
     assumed: Assumptions,
+    *,
+    rounds: Mapping[str, int] | None = None,
 ) -> Estimate:
-    """`asked`: in the order of their steps; `limits` by model."""
+    """`asked`: in the order of their steps; `limits` by model. `rounds`: in batches, at half the
+    price, of each step so many after each other, 1 if untold; None: directly. Embeddings are always
+    asked for directly."""
     steps = tuple(_step(calls, limits[calls.model], assumed) for calls in asked)
-    return Estimate(documents, unreadable, text_units, steps, assumed)
+    if rounds is not None:
+        steps = tuple(
+            step if step.name == EMBED else _in_batches(step, rounds.get(step.name, 1))
+            for step in steps
+        )
+    return Estimate(documents, unreadable, text_units, steps, assumed, rounds is not None)
+
+
+def _in_batches(step: Step, rounds: int) -> Step:
+    usd = None if step.usd is None else step.usd * PRICE_SHARE
+    return replace(step, usd=usd, seconds=rounds * _BATCH_SECONDS if step.calls else 0.0)
 
 
 def _step(calls: Calls, limits: Limits, assumed: Assumptions) -> Step:

@@ -6,6 +6,7 @@ write by hand, comes as plain JSON and is checked by `IndexRequest.from_json`.
 
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, cast
 from uuid import UUID
 
@@ -19,6 +20,7 @@ TUNE_PROMPTS = "TunePrompts"
 INDEX_PAGE = "IndexPage"
 INDEX_DOCUMENT = "IndexDocument"
 BUILD_COMMUNITIES = "BuildCommunities"
+ASK_IN_BATCHES = "AskInBatches"
 TASK_QUEUE = "graphmill"
 
 PAUSE = "pause"
@@ -32,6 +34,11 @@ ENTITY_DESCRIPTION = "entity_description"
 COMMUNITY_FULL_CONTENT = "community_full_content"
 VECTOR_INDEXES = (TEXT_UNIT_TEXT, ENTITY_DESCRIPTION, COMMUNITY_FULL_CONTENT)
 
+
+FAST_BATCH = (
+    "method fast asks no model, so there is nothing to ask in batches; leave batch (--batch) out,"
+    " or index with method standard"
+)
 
 # More than anybody has to spend, and little enough to be counted in 1e-9 dollars.
 MOST_BUDGET_USD = 1_000_000_000
@@ -50,7 +57,8 @@ class IndexRequest:
     """Index what is new, changed or (with force_rebuild) everything in a collection.
 
     `method` None: standard where the worker that opens the run knows a model endpoint, else fast.
-    `budget_usd`: the most that models may cost in this run; None: as much as it takes.
+    `budget_usd`: the most that models may cost in this run; None: as much as it takes. `batch`: the
+    endpoint's Batch API is asked, which takes up to a day and costs half.
     """
 
     collection: str
@@ -59,6 +67,15 @@ class IndexRequest:
     force_rebuild: bool = False
     priority: int = 3
     budget_usd: float | None = None
+    batch: bool = False
+
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            InvalidRequest: batches of a method that asks no model.
+        """
+        if self.batch and self.method is Method.FAST:
+            raise InvalidRequest(FAST_BATCH)
 
     @property
     def key(self) -> CollectionKey:
@@ -76,6 +93,8 @@ class IndexRequest:
             fields["method"] = str(self.method)
         if self.budget_usd is not None:
             fields["budget_usd"] = self.budget_usd
+        if self.batch:
+            fields["batch"] = True
         return fields
 
     @classmethod
@@ -88,7 +107,15 @@ class IndexRequest:
         if not isinstance(value, dict):
             raise InvalidRequest('input must be a JSON object such as {"collection": "NAME"}')
         fields = dict(cast(dict[str, object], value))
-        known = ("collection", "tenant", "method", "force_rebuild", "priority", "budget_usd")
+        known = (
+            "collection",
+            "tenant",
+            "method",
+            "force_rebuild",
+            "priority",
+            "budget_usd",
+            "batch",
+        )
         unknown = sorted(set(fields) - set(known))
         if unknown:
             raise InvalidRequest(
@@ -112,7 +139,10 @@ class IndexRequest:
         if type(priority) is not int or not 1 <= priority <= 5:
             raise InvalidRequest(f"priority is {priority!r}; expected is a whole number, 1 to 5")
         budget_usd = check_budget(fields.get("budget_usd"))
-        return cls(collection, tenant, method, force_rebuild, priority, budget_usd)
+        batch = fields.get("batch", False)
+        if not isinstance(batch, bool):
+            raise InvalidRequest(f"batch is {batch!r}; expected is true or false")
+        return cls(collection, tenant, method, force_rebuild, priority, budget_usd, batch)
 
 
 def check_budget(given: object) -> float | None:
@@ -190,7 +220,7 @@ class DocumentPage:
 
 @dataclass(frozen=True, slots=True)
 class IndexPageInput:
-    """Index these documents, so many of them at a time."""
+    """Index these documents, so many of them at a time. `read_only`: as in IndexDocumentInput."""
 
     key: CollectionKey
     recipe: Recipe
@@ -199,16 +229,19 @@ class IndexPageInput:
     priority: int
     paused: bool = False
     run_id: UUID | None = None
+    read_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class IndexDocumentInput:
-    """`run_id`: on whose account models are asked."""
+    """`run_id`: on whose account models are asked. `read_only`: none is; a document that waits for
+    extractions by a model goes on waiting, since they are asked for in batches first."""
 
     key: CollectionKey
     recipe: Recipe
     document_id: UUID
     run_id: UUID | None = None
+    read_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,13 +328,15 @@ class MergeGraph:
 @dataclass(frozen=True, slots=True)
 class GraphRef:
     """A graph under construction. Of method standard: on whose account models are asked, and by
-    which options; of both, which model embeds it (as in Recipe)."""
+    which options, `batch`: in batches, as far as that goes; of both methods, which model embeds it
+    (as in Recipe)."""
 
     key: CollectionKey
     graph_id: int
     run_id: UUID | None = None
     options: str = ""
     embeddings: str = ""
+    batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +366,60 @@ class MergedGraph:
 class BuildCommunitiesResult:
     communities: int
     reports: int
+
+
+class BatchedStep(StrEnum):
+    """Steps whose questions go in batches."""
+
+    EXTRACTIONS = "extractions"
+    DESCRIPTIONS = "descriptions"
+    REPORTS = "reports"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRun:
+    """The batches of a collection, and which run works on them."""
+
+    key: CollectionKey
+    run_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class AskInBatchesInput:
+    """Ask what a step has no answer for: of extractions, all documents that wait, by this recipe;
+    of the others, this graph, in which `items` wait."""
+
+    run: BatchRun
+    step: BatchedStep
+    recipe: Recipe | None = None
+    graph: GraphRef | None = None
+    items: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueueExtractions:
+    """Put down the questions about all documents that wait."""
+
+    run: BatchRun
+    recipe: Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class CollectBatches:
+    """Store the answers of batches that have ended; with `give_up` of all, ended or not."""
+
+    run: BatchRun
+    give_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BatchProgress:
+    """How many batches are open, with how many questions, of which so many have an answer or an
+    error."""
+
+    open: int = 0
+    questions: int = 0
+    answered: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from uuid import UUID
 
 import asyncpg
 
+from graphmill.llm.batch_client import open_batch_client
+from graphmill.llm.batch_endpoints import BatchEndpoint, BatchEndpoints
 from graphmill.llm.budgets import Budgets
 from graphmill.llm.caller import ModelCaller
 from graphmill.llm.calls import Asked, Payer
@@ -19,6 +21,7 @@ from graphmill.llm.pool import Endpoint, EndpointPool, Price, Retried
 from graphmill.model_settings import EndpointSettings, key_of
 from graphmill.settings import Settings
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
+from graphmill.stores.postgres.model_batches import PostgresBatchStore
 from graphmill.stores.postgres.model_calls import PostgresCallStore
 from graphmill.stores.postgres.model_limits import PostgresLimitStore
 from graphmill.stores.postgres.model_manners import PostgresManners
@@ -57,6 +60,38 @@ async def open_model_embedder(
         yield ModelEmbedder(vectors, opened.endpoints, count_tokens, opened.budgets, on_known)
 
 
+@asynccontextmanager
+async def open_later_caller(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[ModelCaller]:
+    """A caller that asks nobody: questions without an answer wait for a batch. Its claims are of a
+    session of its own, since it gives back at once what others here keep while they ask."""
+    async with open_session(pool) as session:
+        calls = PostgresCallStore(pool, session, _expiry(settings))
+        nobody = EndpointPool((), count_tokens)
+        yield ModelCaller(calls, nobody, later=PostgresBatchStore(pool))
+
+
+@asynccontextmanager
+async def open_batch_endpoints(settings: Settings) -> AsyncGenerator[BatchEndpoints]:
+    """Those that have a Batch API, as far as the settings know.
+
+    Raises:
+        SettingsError: a variable that is to hold a key is not set.
+    """
+    async with AsyncExitStack() as stack:
+        endpoints = [
+            BatchEndpoint(
+                given.name,
+                await stack.enter_async_context(open_batch_client(_address(given))),
+                frozenset(given.models),
+                given.weight,
+                *_prices(given),
+            )
+            for given in settings.model_endpoints
+            if given.batch
+        ]
+        yield BatchEndpoints(endpoints)
+
+
 @dataclass(frozen=True, slots=True)
 class _Opened:
     session: UUID
@@ -89,17 +124,24 @@ async def _open_endpoints(
                     client,
                     frozenset(given.models),
                     given.weight,
-                    Price(given.prompt_price or 0.0, given.completion_price or 0.0),
-                    {
-                        model: Price(price.prompt, price.completion)
-                        for model, price in given.prices.items()
-                    },
+                    *_prices(given),
                 )
             )
         asked = EndpointPool(endpoints, count_tokens, on_retry)
         budgets = Budgets(PostgresModelAccounts(pool), asked.estimate)
-        hours = settings.model_answer_hours
-        yield _Opened(session, asked, budgets, timedelta(hours=hours) if hours else None)
+        yield _Opened(session, asked, budgets, _expiry(settings))
+
+
+def _expiry(settings: Settings) -> timedelta | None:
+    hours = settings.model_answer_hours
+    return timedelta(hours=hours) if hours else None
+
+
+def _prices(given: EndpointSettings) -> tuple[Price, dict[str, Price]]:
+    """Of most of its models, and of those that cost something else."""
+    return Price(given.prompt_price or 0.0, given.completion_price or 0.0), {
+        model: Price(price.prompt, price.completion) for model, price in given.prices.items()
+    }
 
 
 def _limits(given: EndpointSettings, settings: Settings) -> Limits:

@@ -68,7 +68,8 @@ class EndpointSettings(BaseModel):
     endpoint uses; empty: any, under the same name. `places`: calls at once; unset: found out, up to
     GRAPHMILL_LLM_CONCURRENCY. Prices: dollars for a million tokens, of a model that has one of its
     own in `prices` (by the name that [models] uses) that; unset: not known, which counts as
-    nothing, but no run with a budget is begun.
+    nothing, but no run with a budget is begun. `batch`: it has a Batch API, as far as anybody
+    knows.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -87,6 +88,7 @@ class EndpointSettings(BaseModel):
     completion_price: float | None = Field(default=None, ge=0)
     prices: dict[str, PriceSettings] = Field(default_factory=dict[str, PriceSettings])
     timeout_seconds: float = Field(default=120.0, gt=0, le=600)
+    batch: bool = True
 
     def serves(self, model: str) -> bool:
         return not self.models or model in self.models
@@ -252,6 +254,8 @@ class ProviderSettings(BaseModel):
                     api_key=self.anthropic_api_key,
                     models={self.anthropic_model: self.anthropic_model},
                     requests_per_minute=self.anthropic_max_rpm,
+                    # Anthropic's own Batch API is another one than OpenAI's.
+                    batch=False,
                 )
             )
         return tuple(found)

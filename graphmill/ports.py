@@ -177,6 +177,12 @@ class ModelExtractionStore(Protocol):
         self, key: CollectionKey, document_id: UUID
     ) -> StoredDocument | None: ...
 
+    async def pending_documents(
+        self, key: CollectionKey, after: UUID, limit: int
+    ) -> tuple[StoredDocument, ...]:
+        """The next that wait for their extractions, by id."""
+        ...
+
     async def unextracted(
         self, key: CollectionKey, document_id: UUID, made_by: str
     ) -> tuple[UnextractedUnit, ...]:

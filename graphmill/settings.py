@@ -137,6 +137,13 @@ class Settings(ProviderSettings, BaseSettings):
     model_answer_hours: float | None = Field(
         default=None, gt=0, validation_alias="GRAPHMILL_MODEL_ANSWER_HOURS"
     )
+    # Bounds on the file of one batch; OpenAI takes no more.
+    batch_lines: int = Field(
+        default=50_000, ge=1, le=50_000, validation_alias="GRAPHMILL_BATCH_LINES"
+    )
+    batch_bytes: int = Field(
+        default=200_000_000, ge=1, le=200_000_000, validation_alias="GRAPHMILL_BATCH_BYTES"
+    )
     embedding_concurrency: int = Field(
         default=2, ge=1, validation_alias="GRAPHMILL_EMBEDDING_CONCURRENCY"
     )

@@ -1,8 +1,35 @@
-"""What runs ask of models, by the settings of the worker that opens them."""
+"""What runs ask of models, by the settings of the worker that opens them, and how batches go."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from activities.batches import BatchActivities
+from graphmill.model_endpoints import open_batch_endpoints
 from graphmill.model_settings import ModelRole
 from graphmill.settings import Settings
 from graphmill.standard.options import StandardOptions
+from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
+from graphmill.stores.postgres.model_batches import PostgresBatchStore
+from graphmill.stores.postgres.model_manners import PostgresManners
+
+
+@asynccontextmanager
+async def open_batches(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[BatchActivities]:
+    """
+    Raises:
+        SettingsError: a variable that is to hold a key is not set.
+    """
+    async with open_batch_endpoints(settings) as endpoints:
+        yield BatchActivities(
+            PostgresBatchStore(pool),
+            endpoints,
+            PostgresManners(pool),
+            PostgresModelAccounts(pool),
+            settings.batch_lines,
+            settings.batch_bytes,
+        )
 
 
 def standard_options(settings: Settings) -> StandardOptions | None:

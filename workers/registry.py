@@ -19,6 +19,7 @@ from temporalio.worker import (
 )
 
 from activities.after import AfterEach
+from activities.batch_questions import BatchQuestionActivities
 from activities.communities import CommunityActivities
 from activities.documents import DocumentActivities
 from activities.embeddings import EmbeddingActivities
@@ -33,7 +34,11 @@ from activities.summaries import SummaryActivities
 from activities.unknown import refuse_unknown
 from graphmill.embedding import LocalEmbedder
 from graphmill.llm.pool import Retried
-from graphmill.model_endpoints import open_model_caller, open_model_embedder
+from graphmill.model_endpoints import (
+    open_later_caller,
+    open_model_caller,
+    open_model_embedder,
+)
 from graphmill.model_settings import ModelRole
 from graphmill.process_pool import ProcessPool
 from graphmill.processing import recipe
@@ -49,7 +54,8 @@ from graphmill.stores.postgres.options import PostgresOptionsStore
 from graphmill.stores.postgres.resolutions import PostgresResolutionStore
 from graphmill.stores.postgres.summaries import PostgresSummaryStore
 from graphmill.stores.postgres.vectors import PostgresVectorStore
-from workers.models import standard_options
+from workers.models import open_batches, standard_options
+from workflows.ask_in_batches import AskInBatches
 from workflows.build_communities import BuildCommunities
 from workflows.index_collection import IndexCollection
 from workflows.index_document import IndexDocument
@@ -130,7 +136,14 @@ def _worker(client: Client, role: Role, served: Served) -> Worker:
 async def _workflow(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
     yield Served(
         WORKFLOW_QUEUE,
-        workflows=(IndexCollection, IndexPage, IndexDocument, BuildCommunities, TunePrompts),
+        workflows=(
+            IndexCollection,
+            IndexPage,
+            IndexDocument,
+            BuildCommunities,
+            AskInBatches,
+            TunePrompts,
+        ),
     )
 
 
@@ -169,15 +182,22 @@ async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
     async with (
         counting_known(pool) as known,
         open_model_caller(pool, settings, _log_retry, known.count) as caller,
+        open_later_caller(pool, settings) as later,
+        open_batches(pool, settings) as batches,
     ):
-        extraction = ExtractionActivities(
-            PostgresModelExtractionStore(pool), options, caller, recipe
-        )
+        extractions, summarized = PostgresModelExtractionStore(pool), PostgresSummaryStore(pool)
+        reported = PostgresModelReportStore(pool)
+        extraction = ExtractionActivities(extractions, options, caller, recipe)
         resolution = ResolutionActivities(
             PostgresResolutionStore(pool), options, caller, LocalEmbedder()
         )
-        summaries = SummaryActivities(PostgresSummaryStore(pool), options, caller)
-        reports = ModelReportActivities(PostgresModelReportStore(pool), options, caller)
+        summaries = SummaryActivities(summarized, options, caller)
+        reports = ModelReportActivities(reported, options, caller)
+        questions = BatchQuestionActivities(
+            ExtractionActivities(extractions, options, later, recipe),
+            SummaryActivities(summarized, options, later),
+            ModelReportActivities(reported, options, later),
+        )
         tuning = PromptTuningActivities(
             PostgresPromptStore(pool),
             caller,
@@ -193,6 +213,13 @@ async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
                 summaries.summarize_descriptions,
                 reports.write_model_reports,
                 tuning.draft_prompts,
+                questions.queue_extractions,
+                questions.queue_summaries,
+                questions.queue_reports,
+                batches.recover_batches,
+                batches.submit_batches,
+                batches.collect_batches,
+                batches.cancel_batches,
                 refuse_unknown,
             ),
             concurrent_activities=settings.llm_concurrency,

@@ -5,7 +5,13 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.communities import CommunityActivities
     from activities.model_reports import ModelReportActivities
-    from graphmill.messages import BUILD_COMMUNITIES, BuildCommunitiesResult, GraphRef
+    from graphmill.messages import (
+        BUILD_COMMUNITIES,
+        BatchedStep,
+        BuildCommunitiesResult,
+        GraphRef,
+    )
+    from workflows.ask_in_batches import ask_of_graph
     from workflows.policies import CLUSTER_GRAPH, WRITE_MODEL_REPORTS, WRITE_REPORTS
     from workflows.shards import in_shards
 
@@ -19,6 +25,7 @@ class BuildCommunities:
         )
         workflow.set_current_details(f"{communities} communities; writing their reports")
         if graph.options:
+            await ask_of_graph(BatchedStep.REPORTS, graph, communities)
             reports = await in_shards(
                 ModelReportActivities.write_model_reports,
                 graph,

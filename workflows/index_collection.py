@@ -40,6 +40,9 @@ with workflow.unsafe.imports_passed_through():
         RESUME,
         TEXT_UNIT_TEXT,
         VECTOR_INDEXES,
+        AskInBatchesInput,
+        BatchedStep,
+        BatchRun,
         DocumentCounts,
         EmbedRequest,
         GraphRef,
@@ -57,6 +60,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from graphmill.models import Method, Phase, RunState
     from graphmill.search_attributes import collection_attributes
+    from workflows.ask_in_batches import ask_in_batches, ask_of_graph
     from workflows.build_communities import BuildCommunities
     from workflows.children import when_free
     from workflows.failures import is_over_budget, words_of
@@ -93,6 +97,7 @@ class Carried:
     counts: DocumentCounts
     paused: bool
     afresh: bool
+    read_only: bool = False
 
 
 @workflow.defn(name=INDEX_COLLECTION)
@@ -110,6 +115,7 @@ class IndexCollection:
         self._paused = False
         self._pause_told = False
         self._afresh = False
+        self._read_only = False
         self._arrivals = 0
         self._recording = asyncio.Lock()
         self._open: dict[asyncio.Task[None], ChildWorkflowHandle[IndexPage, DocumentCounts]] = {}
@@ -140,6 +146,8 @@ class IndexCollection:
                 )
             while True:
                 seen = self._arrivals
+                if self._request.batch:
+                    await self._ask_in_batches(self._recipe)
                 await self._index_documents(self._recipe)
                 await self._build_graph(self._recipe)
                 if self._arrivals == seen:
@@ -162,9 +170,30 @@ class IndexCollection:
         if not self._pause_told:  # by a signal that came with the first task of this history
             self._paused = carried.paused
         self._afresh = carried.afresh
+        self._read_only = carried.read_only
+
+    async def _ask_in_batches(self, recipe: Recipe) -> None:
+        """Read all documents; then ask about those that wait for a model, in batches. What arrives
+        meanwhile, for as long as a batch may take, goes into the next ones."""
+        if self._cursor and not self._read_only:
+            return  # this history goes on where that was done
+        while True:
+            seen = self._arrivals
+            self._read_only = True
+            await self._index_documents(recipe)
+            self._read_only = False
+            await ask_in_batches(
+                AskInBatchesInput(
+                    BatchRun(self._request.key, self._run_id),
+                    BatchedStep.EXTRACTIONS,
+                    recipe=recipe,
+                )
+            )
+            if self._arrivals == seen:
+                return
 
     async def _index_documents(self, recipe: Recipe) -> None:
-        """Page after page until nothing waits any more."""
+        """Page after page until nothing waits any more; read only, until all is read."""
         await self._record(self._running, Phase.DOCUMENTS)
         open_pages = OPEN_PAGES_STANDARD if recipe.method is Method.STANDARD else OPEN_PAGES
         while True:
@@ -188,6 +217,10 @@ class IndexCollection:
                     await self._wait_for_a_page()
             elif self._open:
                 await self._wait_for_a_page()
+            elif self._read_only:
+                # What is met late is read when it is indexed.
+                self._cursor = 0
+                return
             elif self._cursor > 0:
                 # Positions become visible in another order than they are given: look once more
                 # from the start, when nothing is in flight that could be met twice.
@@ -214,6 +247,7 @@ class IndexCollection:
                     priority,
                     told,
                     self._run_id if standard else None,
+                    self._read_only,
                 ),
                 id=f"page/{key.tenant}/{key.name}/{self._pages}",
                 static_summary=f"{len(documents)} documents of {key.name}",
@@ -253,7 +287,15 @@ class IndexCollection:
         workflow.continue_as_new(
             args=[
                 self._request.to_json(),
-                Carried(recipe, self._cursor, self._pages, self._ended, self._paused, self._afresh),
+                Carried(
+                    recipe,
+                    self._cursor,
+                    self._pages,
+                    self._ended,
+                    self._paused,
+                    self._afresh,
+                    self._read_only,
+                ),
             ]
         )
 
@@ -332,6 +374,7 @@ class IndexCollection:
         if merged.to_summarize:
             await self._pausable()
             await self._record(self._running, Phase.DESCRIPTIONS)
+            await ask_of_graph(BatchedStep.DESCRIPTIONS, graph, merged.to_summarize)
             await in_shards(
                 SummaryActivities.summarize_descriptions,
                 graph,
@@ -344,7 +387,9 @@ class IndexCollection:
     def _graph(self, recipe: Recipe, graph_id: int) -> GraphRef:
         if recipe.method is Method.STANDARD:
             run = self._run_id, recipe.options
-            return GraphRef(self._request.key, graph_id, *run, recipe.embeddings)
+            return GraphRef(
+                self._request.key, graph_id, *run, recipe.embeddings, self._request.batch
+            )
         return GraphRef(self._request.key, graph_id, embeddings=recipe.embeddings)
 
     async def _embed(self, graph: GraphRef, vector_index: str) -> None:

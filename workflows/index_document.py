@@ -30,7 +30,7 @@ class IndexDocument:
             result = await workflow.execute_activity_method(
                 DocumentActivities.process_document, input, **PROCESS_DOCUMENT
             )
-            if result.state is DocumentState.PENDING:
+            if result.state is DocumentState.PENDING and not input.read_only:
                 result = await workflow.execute_activity_method(
                     ExtractionActivities.extract_document, input, **EXTRACT_DOCUMENT
                 )
@@ -44,7 +44,7 @@ class IndexDocument:
                 **FAIL_DOCUMENT,
             )
             result = IndexDocumentResult(DocumentState.FAILED, reason)
-        if result.state is not DocumentState.DONE:
+        if result.state not in (DocumentState.DONE, DocumentState.PENDING):
             # Only these: an upsert for each of millions of good ones would cost more than it tells.
             show_state(result.state)
         workflow.set_current_details(

@@ -93,7 +93,13 @@ class IndexPage:
             return await when_free(
                 lambda: workflow.execute_child_workflow(
                     IndexDocument.run,
-                    IndexDocumentInput(key, self._input.recipe, document.id, self._input.run_id),
+                    IndexDocumentInput(
+                        key,
+                        self._input.recipe,
+                        document.id,
+                        self._input.run_id,
+                        self._input.read_only,
+                    ),
                     id=f"document/{key.tenant}/{key.name}/{document.id}",
                     static_summary=document.label,
                     priority=Priority(

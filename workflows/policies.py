@@ -59,6 +59,11 @@ SUMMARIZE_DESCRIPTIONS = _policy(     LLM_QUEUE,       timedelta(hours=24),   _B
 CLUSTER_GRAPH = _policy(              CPU_QUEUE,       timedelta(hours=2),    _BEAT)  # fmt: skip
 WRITE_REPORTS = _policy(              CPU_QUEUE,       timedelta(hours=6),    _BEAT)  # fmt: skip
 WRITE_MODEL_REPORTS = _policy(        LLM_QUEUE,       timedelta(hours=24),   _BEAT)  # fmt: skip
+QUEUE_QUESTIONS = _policy(            LLM_QUEUE,       timedelta(hours=24),   _BEAT)  # fmt: skip
+RECOVER_BATCHES = _policy(            LLM_QUEUE,       timedelta(hours=1),    _BEAT)  # fmt: skip
+SUBMIT_BATCHES = _policy(             LLM_QUEUE,       timedelta(hours=12),   _BEAT)  # fmt: skip
+COLLECT_BATCHES = _policy(            LLM_QUEUE,       timedelta(hours=12),   _BEAT)  # fmt: skip
+CANCEL_BATCHES = _policy(             LLM_QUEUE,       timedelta(hours=1),    _BEAT)  # fmt: skip
 EMBED = _policy(                      EMBEDDING_QUEUE, timedelta(hours=6),    _BEAT)  # fmt: skip
 PUBLISH_GRAPH = _policy(              STORE_QUEUE,     timedelta(hours=1),    _BEAT)  # fmt: skip
 DRAFT_PROMPTS = _policy(              LLM_QUEUE,       timedelta(hours=1),    _BEAT)  # fmt: skip
@@ -82,3 +87,16 @@ PAGES_PER_RUN = 100
 # with about so many items: workers share it, and each keeps many calls in the air.
 ITEMS_PER_SHARD = 1_000
 MOST_SHARDS = 64
+
+# Batches are looked at less and less often. An endpoint ends a batch within 24 h; one that it does
+# not end is cancelled, and then given up. A cancelled run waits so long for what its batches have
+# answered, since that is paid for.
+BATCH_FIRST_LOOK = timedelta(seconds=1)
+BATCH_LOOKS_GROW = 1.5
+BATCH_LONGEST_LOOK = timedelta(minutes=5)
+BATCH_CANCEL_AFTER = timedelta(hours=25)
+BATCH_GIVE_UP_AFTER = timedelta(hours=26)
+BATCH_LAST_ANSWERS = timedelta(minutes=15)
+# Questions that follow from answers, and questions that are asked again, make further rounds. They
+# end by themselves; so many say that something is wrong, and what is left is asked directly.
+MOST_BATCH_ROUNDS = 100

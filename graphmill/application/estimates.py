@@ -8,6 +8,7 @@ from pathlib import Path
 from graphmill.application.folder import FoundFile
 from graphmill.errors import InvalidDocument
 from graphmill.estimates import (
+    EXTRACT_GRAPH,
     Assumptions,
     Calls,
     Estimate,
@@ -47,9 +48,11 @@ async def estimate_files(
     options: StandardOptions | None,
     settings: Settings,
     on_read: Callable[[], object] = lambda: None,
+    *,
+    batch: bool = False,
 ) -> Estimate:
     """As if nothing were stored yet: files that were indexed before are counted too. `options`: of
-    method standard, None for method fast."""
+    method standard, None for method fast; `batch`: in batches."""
     units: dict[bytes, int] = {}
     unreadable = 0
     waiting = iter(files)
@@ -91,7 +94,16 @@ async def estimate_files(
     if embedding := settings.model_for(ModelRole.EMBEDDINGS):
         asked += (embedding_calls(tokens, embedding, assumed),)
     limits = {calls.model: _limits(calls.model, settings) for calls in asked}
-    return estimate(len(files), unreadable, len(units), asked, limits, assumed)
+    rounds = {} if options is None else {EXTRACT_GRAPH: 1 + options.gleanings}
+    return estimate(
+        len(files),
+        unreadable,
+        len(units),
+        asked,
+        limits,
+        assumed,
+        rounds=rounds if batch else None,
+    )
 
 
 def _standard_calls(

@@ -100,7 +100,7 @@ class Runs:
         Raises:
             NotFound: there is no such collection.
             RunUnderWay: a run is under way that was not asked for the same: force_rebuild, another
-                method or a budget.
+                method, a budget or batches.
             Unavailable: Temporal or PostgreSQL does not answer.
         """
         key = request.key
@@ -142,6 +142,8 @@ class Runs:
             words = f"reads by method {under_way}, not {request.method}"
         elif request.budget_usd is not None:
             words = "would not keep to this budget"
+        elif request.batch and await self._status.run_batch(run_id) is False:
+            words = "does not ask in batches"
         else:
             return
         raise RunUnderWay(
@@ -469,7 +471,8 @@ def _details(request: IndexRequest) -> str:
     method = request.method or "standard where a model endpoint is set, else fast"
     budget = "" if request.budget_usd is None else f", budget ${request.budget_usd:,g}"
     again = ", everything again" if request.force_rebuild else ""
-    return f"method {method}, priority {request.priority}{budget}{again}"
+    batch = ", in batches" if request.batch else ""
+    return f"method {method}, priority {request.priority}{budget}{batch}{again}"
 
 
 def _is_open(

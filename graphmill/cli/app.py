@@ -101,6 +101,12 @@ def index(
         int, typer.Option(min=1, max=5, help="1 goes before 5 where runs compete.")
     ] = 3,
     budget: Budget = None,
+    batch: Annotated[
+        bool,
+        typer.Option(
+            "--batch", help="Ask through the endpoint's Batch API: half the price, up to a day."
+        ),
+    ] = False,
     estimate: Annotated[
         bool,
         typer.Option(
@@ -128,6 +134,7 @@ def index(
         force_rebuild=force_rebuild,
         priority=priority,
         budget_usd=budget,
+        batch=batch,
         estimate=estimate,
         prune=prune,
         tenant=tenant,

@@ -21,6 +21,7 @@ async def show_estimate(
     method: Method | None,
     settings: Settings,
     *,
+    batch: bool,
     as_json: bool,
 ) -> int:
     """By this machine's settings, which are those of the workers or not, and by what the collection
@@ -32,6 +33,8 @@ async def show_estimate(
     options = standard_options(settings)
     if options is None and method is Method.STANDARD:
         raise InvalidRequest("method standard asks a model, and no endpoint is set here")
+    if options is None and batch:
+        raise InvalidRequest("--batch asks a model, and no endpoint is set here")
     decided = Method.FAST if options is None else method or Method.STANDARD
     if decided is Method.FAST:
         options = None
@@ -45,7 +48,7 @@ async def show_estimate(
     with file_progress() as progress:
         reading = progress.add_task("reading", total=len(found.files))
         foretold = await estimate_files(
-            found.files, options, settings, lambda: progress.advance(reading)
+            found.files, options, settings, lambda: progress.advance(reading), batch=batch
         )
     if as_json:
         emit_json({"method": str(decided)} | foretold.to_json())
@@ -67,14 +70,14 @@ def _show(foretold: Estimate, method: Method) -> None:
             f"{step.name} ({step.model})",
             (step.calls, step.prompt_tokens, step.completion_tokens),
             step.usd,
-            step.seconds,
+            _time(step.seconds, batch=foretold.batch),
         )
     _add_row(
         table,
         "in all",
         (foretold.calls, foretold.prompt_tokens, foretold.completion_tokens),
         foretold.usd,
-        foretold.seconds,
+        _time(foretold.seconds, batch=foretold.batch),
     )
     show_table(table)
     assumed = foretold.assumptions
@@ -94,6 +97,12 @@ def _show(foretold: Estimate, method: Method) -> None:
             f" {assumed.entity_tokens} tokens and {assumed.reports_share:g} reports of"
             f" {assumed.report_answer_tokens} for each text unit."
         )
+    if foretold.batch:
+        say(
+            "In batches: half the price, and up to 24 h for each; a question that follows from an"
+            " answer waits for the next batch. What batches leave open, and doubtful pairs of"
+            " entities, are asked directly."
+        )
     say("The real figures may well be half or twice as much; --budget sets an end to them.")
     if foretold.usd is None:
         say(
@@ -103,7 +112,11 @@ def _show(foretold: Estimate, method: Method) -> None:
 
 
 def _add_row(
-    table: Table, name: str, figures: tuple[int, int, int], cost: float | None, seconds: float
+    table: Table, name: str, figures: tuple[int, int, int], cost: float | None, time: str
 ) -> None:
     shown = "?" if cost is None else usd(cost)
-    table.add_row(name, *(f"{figure:,}" for figure in figures), shown, duration(seconds))
+    table.add_row(name, *(f"{figure:,}" for figure in figures), shown, time)
+
+
+def _time(seconds: float, *, batch: bool) -> str:
+    return f"up to {seconds / 3600:,.0f} h" if batch else duration(seconds)

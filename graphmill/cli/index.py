@@ -34,6 +34,7 @@ class IndexOptions:
     force_rebuild: bool
     priority: int
     budget_usd: float | None
+    batch: bool
     estimate: bool
     prune: bool
     tenant: str | None
@@ -63,6 +64,7 @@ async def index(options: IndexOptions) -> int:
         options.force_rebuild,
         options.priority,
         check_budget(options.budget_usd),
+        options.batch,
     )
     # Before anything is started: a path that does not exist should cost nobody a second.
     found = await asyncio.to_thread(find_files, options.paths, settings.limits.document_bytes)
@@ -70,7 +72,9 @@ async def index(options: IndexOptions) -> int:
         # Imported when it is needed: the pool of processes and the clients of models.
         from graphmill.cli.estimate import show_estimate
 
-        return await show_estimate(found, key, request.method, settings, as_json=options.as_json)
+        return await show_estimate(
+            found, key, request.method, settings, batch=request.batch, as_json=options.as_json
+        )
     start = Parts.RUN if options.wait else None
     async with open_session(settings, start=start) as session:
         uploaded = await upload_files(session, key, found, prune=options.prune)

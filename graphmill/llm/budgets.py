@@ -19,7 +19,7 @@ from graphmill.llm.calls import Asked, Paid, Payer
 
 _LOOK_SECONDS = 1.0
 # Of a step that has no answer yet.
-_ASSUMED_ANSWER_TOKENS = 600.0
+ASSUMED_ANSWER_TOKENS = 600.0
 # Runs that are kept in memory: of one that was forgotten all is looked up anew.
 _MOST_RUNS = 100
 
@@ -111,7 +111,7 @@ class Budgets:
                 run.reserved += estimate
                 return call
             if run.spent >= budget or not run.in_air:
-                raise OverBudget(_words(budget, run.spent, estimate))
+                raise over_budget(budget, run.spent, estimate)
             # What is in the air may cost less than it was taken for.
             await run.landed.wait()
 
@@ -149,14 +149,17 @@ class Budgets:
 def _tokens_of_an_answer(run: _Run, step: str) -> float:
     """On average: of the answers that came here, else of all those of the run."""
     count, tokens = run.came.get(step, (0, 0))
-    return tokens / count if count else run.answer_tokens.get(step, _ASSUMED_ANSWER_TOKENS)
+    return tokens / count if count else run.answer_tokens.get(step, ASSUMED_ANSWER_TOKENS)
 
 
-def _words(budget: int, spent: int, estimate: int) -> str:
+def over_budget(budget: int, spent: int, estimate: int) -> OverBudget:
+    """In words; `estimate`: of what comes next."""
     begins = "what is done stays; index again, with another budget, to go on from here"
     if budget == 0:
-        return f"this needs a new call to a model, and the budget of the run is 0: {begins}"
-    return (
+        return OverBudget(
+            f"this needs a new call to a model, and the budget of the run is 0: {begins}"
+        )
+    return OverBudget(
         f"the budget of {_usd(budget)} is used up: {_usd(spent)} are spent, and the next call costs"
         f" about {_usd(estimate)}; {begins}"
     )

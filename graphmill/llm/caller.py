@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from graphmill.errors import GraphmillError
 from graphmill.llm.budgets import Budgets
 from graphmill.llm.calls import InvalidAnswer, Message, ModelAnswer, Payer, Question
 from graphmill.llm.pool import Asks
@@ -16,14 +17,29 @@ SAME_QUESTION_TRIES = 3
 _CLAIM_WAIT = 0.2
 
 
+class Deferred(GraphmillError):
+    """The answer comes with a batch, or not before somebody asks without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """An answer that came in a batch, and its number among the question's answers."""
+
+    text: str
+    attempt: int
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What is known of a question: its good answer, how many bad ones were paid for before, and
-    whether another worker is asking it now."""
+    """What is known of a question: its good answer, how many bad ones were paid for before, whether
+    who looked it up may ask it now, and an answer that nobody has read yet. `of_own_batch`: a batch
+    of the payer's own run brought the good one, so it is none of before."""
 
     answer: str | None
     bad_answers: int = 0
     claimed: bool = False
+    unread: Unread | None = None
+    of_own_batch: bool = False
 
 
 class CallStore(Protocol):
@@ -39,8 +55,20 @@ class CallStore(Protocol):
         """Keep a paid answer, good or bad; a good one ends the claim."""
         ...
 
+    async def note_read(self, payer: Payer, key: bytes, unread: Unread, *, valid: bool) -> None:
+        """Say what an unread answer is; a good one ends the claim."""
+        ...
+
     async def release(self, payer: Payer, key: bytes) -> None:
         """Give back the right to ask."""
+        ...
+
+
+class Later(Protocol):
+    """Where questions wait for a batch."""
+
+    async def put(self, payer: Payer, key: bytes, question: Question) -> None:
+        """Remember a question; nothing where it is there already."""
         ...
 
 
@@ -63,13 +91,15 @@ class ModelCaller:
         endpoints: Asks,
         budgets: Budgets | None = None,
         on_known: Callable[[Payer, Question], None] = _ignore,
+        later: Later | None = None,
     ) -> None:
         """`budgets` None: nobody has one. `on_known` is told of each question whose answer was paid
-        for before."""
+        for before. With `later` no endpoint is asked: what has no answer is put there."""
         self._store = store
         self._endpoints = endpoints
         self._budgets = budgets
         self._on_known = on_known
+        self._later = later
         self._asking: dict[tuple[str, bytes], asyncio.Future[Told]] = {}
 
     async def ask(
@@ -84,6 +114,7 @@ class ModelCaller:
         Raises:
             InvalidAnswer: no answer was any good, so often as it is asked.
             OverBudget: no answer is stored, and its run has no money left for a call.
+            Deferred: no answer is stored, and none is asked for now.
             CallRefused, Unavailable: as EndpointPool.ask.
         """
         key = question.key
@@ -118,16 +149,36 @@ class ModelCaller:
         while True:
             stored = await self._store.claim(payer, key)
             if stored.answer is not None:
-                self._on_known(payer, question)
+                if not stored.of_own_batch:
+                    self._on_known(payer, question)
                 return Told(stored.answer, cached=True)
             if stored.claimed:
                 break
             await asyncio.sleep(_CLAIM_WAIT)
         try:
+            while stored.unread is not None:
+                if await self._is_good(payer, key, stored.unread, read):
+                    return Told(stored.unread.text, cached=False)
+                stored = await self._store.claim(payer, key)
+            if self._later is not None:
+                if stored.bad_answers < SAME_QUESTION_TRIES:
+                    await self._later.put(payer, key, question)
+                raise Deferred("the answer is still to come")
             return await self._ask_until_good(payer, key, question, read, stored.bad_answers)
         except BaseException:
             await asyncio.shield(self._store.release(payer, key))
             raise
+
+    async def _is_good(
+        self, payer: Payer, key: bytes, unread: Unread, read: Callable[[str], object]
+    ) -> bool:
+        try:
+            read(unread.text)
+        except InvalidAnswer:
+            await self._store.note_read(payer, key, unread, valid=False)
+            return False
+        await self._store.note_read(payer, key, unread, valid=True)
+        return True
 
     async def _ask_until_good(
         self,

@@ -101,11 +101,11 @@ class EndpointClient:
     async def _ask_with(self, model: str, question: Question, manners: Manners) -> ModelAnswer:
         completion = await self._openai.chat.completions.create(
             model=model,
-            messages=_messages(question),
+            messages=messages_of(question),
             max_tokens=openai.omit if manners.completion_bound else question.max_tokens,
             max_completion_tokens=question.max_tokens if manners.completion_bound else openai.omit,
             temperature=question.temperature if manners.temperature else openai.omit,
-            response_format=_response_format(question, manners.form),
+            response_format=response_format_of(question, manners.form),
         )
         choice = completion.choices[0] if completion.choices else None
         if choice is None or not isinstance(choice.message.content, str):
@@ -149,7 +149,8 @@ async def open_client(
         await client.close()
 
 
-def _messages(question: Question) -> list[ChatCompletionMessageParam]:
+def messages_of(question: Question) -> list[ChatCompletionMessageParam]:
+    """As the API takes them."""
     messages: list[ChatCompletionMessageParam] = []
     for message in question.messages:
         match message.role:
@@ -162,7 +163,8 @@ def _messages(question: Question) -> list[ChatCompletionMessageParam]:
     return messages
 
 
-def _response_format(question: Question, form: AnswerForm) -> ResponseFormat | openai.Omit:
+def response_format_of(question: Question, form: AnswerForm) -> ResponseFormat | openai.Omit:
+    """How a model is told of the schema; nothing where it is told in words alone."""
     if question.schema is None or form is AnswerForm.TEXT:
         return openai.omit
     if form is AnswerForm.OBJECT:

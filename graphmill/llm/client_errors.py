@@ -54,7 +54,7 @@ def timed_out(endpoint: str) -> TimedOut:
 
 def _fault_of_status(error: openai.APIStatusError, endpoint: str) -> Exception:
     status = error.status_code
-    code = _code(error)
+    code = plain_code(error.code)
     if code == "insufficient_quota":
         return CallRefused(
             f"endpoint {endpoint!r} says that its quota is used up; add credit to the account, or"
@@ -106,8 +106,8 @@ def retry_after(headers: Mapping[str, str]) -> float:
     return min(max(seconds, 0.0), _MOST_RETRY_AFTER) if seconds == seconds else 0.0
 
 
-def _code(error: openai.APIStatusError) -> str:
-    code = error.code
+def plain_code(code: object) -> str:
+    """An error's code, if it looks like one: what else an endpoint says may repeat a document."""
     return code if isinstance(code, str) and re.fullmatch(r"[a-z_.0-9]{1,64}", code) else ""
 
 

@@ -45,6 +45,10 @@ class Price:
     prompt: float = 0.0
     completion: float = 0.0
 
+    def nano_usd(self, prompt_tokens: int, completion_tokens: float) -> float:
+        """Of a call, in 1e-9 dollars."""
+        return 1000 * (prompt_tokens * self.prompt + completion_tokens * self.completion)
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -64,8 +68,7 @@ class Endpoint:
 
     def nano_usd(self, model: str, prompt_tokens: int, completion_tokens: float) -> int:
         price = self.prices.get(model, self.price)
-        micro_usd = prompt_tokens * price.prompt + completion_tokens * price.completion
-        return round(micro_usd * 1000)
+        return round(price.nano_usd(prompt_tokens, completion_tokens))
 
     @property
     def load(self) -> float:

@@ -312,6 +312,30 @@ async def test_after_a_kill_only_calls_in_the_air_are_asked_again(
 
 
 @pytest.mark.asyncio(loop_scope="module")
+async def test_in_batches_a_folder_gives_the_same_graph_and_only_doubtful_pairs_are_asked_directly(
+    stack: Stack, model: ModelEndpoint, folder: Path, tmp_path: Path
+) -> None:
+    directly = await tables(stack, tmp_path / "directly")
+    tenant = ("--tenant", "batched")  # answers are a tenant's own: everything is asked anew
+    await model.change(batch_seconds=0.1)
+    await model.reset()
+    code, status = await index(stack, folder, "--batch", *tenant)
+    assert code == 0, status
+    assert status["documents"]["done"] == DOCUMENTS
+    stats = await model.stats(arrivals=False)
+    assert {step for step, found in stats.steps.items() if found.begun} <= {"resolve_entities"}
+    assert (stats.repeats, stats.batch_failed, stats.batch_expired) == (0, 0, 0)
+    assert status["model"]["calls"] == stats.answered + stats.batch_answered
+    assert status["model"]["cached"] == 0
+    assert await tables(stack, tmp_path / "batched", tenant="batched") == directly
+
+    code, again = await index(stack, folder, "--batch", *tenant)
+    assert (code, again["state"]) == (0, "completed")
+    after = await model.stats(arrivals=False)
+    assert (after.begun, after.batches) == (stats.begun, stats.batches)
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_claims_asked_for_later_cost_their_own_calls_and_are_in_the_tables(
     stack: Stack, model: ModelEndpoint, folder: Path, indexed: Indexed, tmp_path: Path
 ) -> None:

@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from temporalio.client import WorkflowFailureError
 
 from graphmill.errors import PermanentError
 from graphmill.ids import document_id
 from graphmill.messages import ADD_DOCUMENTS, PAUSE, RESUME, IndexDocumentResult
-from graphmill.models import DocumentState, RunState
+from graphmill.models import DocumentState, Method, RunState
 from tests.support.index_run import IndexRun
 from tests.support.road import Road
 from tests.support.waiting import until
@@ -124,6 +124,21 @@ async def _failed(index: IndexRun, road: Road) -> None:
         await index.to_end()
 
 
+async def _batches(index: IndexRun, road: Road) -> None:
+    """Each step in batches; then, with a document more, one that is cancelled."""
+    index.request = replace(index.request, method=Method.STANDARD, batch=True)
+    _add(road, 2)
+    road.to_summarize, road.looks = 2, 2
+    await index.to_end()
+    road.add("late.txt")
+    road.batch_rounds, road.looks = 3, 1_000
+    run = await index.start()
+    await until(lambda: road.attempts["submit_batches"] == 4)
+    await run.cancel()
+    with contextlib.suppress(WorkflowFailureError):
+        await run.result()
+
+
 SCENARIOS = {
     "normal": Scenario(_normal, {"PAGE_DOCUMENTS": 3}),
     "failures": Scenario(_failures, {}),
@@ -133,4 +148,5 @@ SCENARIOS = {
     "continued": Scenario(_continued, {"PAGE_DOCUMENTS": 2, "PAGES_PER_RUN": 1}),
     "joined": Scenario(_joined, {}),
     "failed": Scenario(_failed, {}),
+    "batches": Scenario(_batches, {}),
 }

@@ -20,7 +20,10 @@ from activities.failures import FailureInterceptor
 from activities.heartbeats import heartbeating
 from graphmill.ids import document_id
 from graphmill.messages import (
+    BatchProgress,
+    BatchRun,
     BuildCommunitiesResult,
+    CollectBatches,
     DocumentPage,
     EmbedRequest,
     FailDocument,
@@ -32,11 +35,13 @@ from graphmill.messages import (
     MergeGraph,
     OpenRun,
     PageRequest,
+    QueueExtractions,
     Recipe,
     RunRecord,
     WaitingDocument,
 )
 from graphmill.models import DocumentState, Method, RunState
+from workflows.ask_in_batches import AskInBatches
 from workflows.build_communities import BuildCommunities
 from workflows.index_collection import IndexCollection
 from workflows.index_document import IndexDocument
@@ -86,6 +91,10 @@ class Road:
     ends; None is done. `to_summarize`: descriptions, of method standard. `embeddings`: the model of
     an endpoint that embeds. `published_by_another`: the graph that stands, where it was embedded by
     another one, and nothing else has changed.
+
+    In batches each step has something to ask in so many rounds (`batch_rounds`), and a batch has
+    ended at so many looks at it, or at the next if it is cancelled (`ends_cancelled`); `batches` is
+    what was done, in order.
     """
 
     def __init__(self) -> None:
@@ -108,6 +117,12 @@ class Road:
         self.embeddings = ""
         self.published_by_another: int | None = None
         self.asked: list[str] = []
+        self.batch_rounds = 1
+        self.looks = 1
+        self.ends_cancelled = True
+        self.batches: list[str] = []
+        self.unread: list[str] = []
+        self._open_looks = 0
         self.fails: dict[str, Exception] = {}
         self._gates: dict[str, Gate] = {}
         self._positions = 0
@@ -241,6 +256,53 @@ class Road:
         return COMMUNITIES.reports
 
     @activity.defn
+    async def recover_batches(self, run: BatchRun) -> int:
+        await self._come_to("recover_batches")
+        self.batches.append("recover")
+        return 0
+
+    def _queue(self, step: str) -> int:
+        self.batches.append(f"queue {step}")
+        return int(self.batches.count(f"queue {step}") <= self.batch_rounds)
+
+    @activity.defn
+    async def queue_extractions(self, asked: QueueExtractions) -> int:
+        await self._come_to("queue_extractions")
+        self.unread = [name for name in self.names.values() if not self.attempts[name]]
+        return self._queue("extractions")
+
+    @activity.defn
+    async def queue_summaries(self, part: GraphShard) -> int:
+        return self._queue("summaries")
+
+    @activity.defn
+    async def queue_reports(self, part: GraphShard) -> int:
+        return self._queue("reports")
+
+    @activity.defn
+    async def submit_batches(self, run: BatchRun) -> int:
+        await self._come_to("submit_batches")
+        self.batches.append("submit")
+        self._open_looks = self.looks
+        return 1
+
+    @activity.defn
+    async def collect_batches(self, asked: CollectBatches) -> BatchProgress:
+        await self._come_to("collect_batches")
+        self._open_looks -= 1
+        if self._open_looks > 0 and not asked.give_up:
+            return BatchProgress(1, 10, 5)
+        self.batches.append("give up" if asked.give_up else "collect")
+        return BatchProgress()
+
+    @activity.defn
+    async def cancel_batches(self, run: BatchRun) -> None:
+        await self._come_to("cancel_batches")
+        self.batches.append("cancel")
+        if self.ends_cancelled:
+            self._open_looks = 1
+
+    @activity.defn
     async def merge_graph(self, input: MergeGraph) -> MergedGraph:
         await self._come_to("merge_graph")
         self.merges.append(input)
@@ -283,7 +345,13 @@ async def working(client: Client, road: Road, cached_workflows: int = 200) -> As
     """
     queues: dict[str, dict[str, Any]] = {
         WORKFLOW_QUEUE: {
-            "workflows": [IndexCollection, IndexPage, IndexDocument, BuildCommunities]
+            "workflows": [
+                IndexCollection,
+                IndexPage,
+                IndexDocument,
+                BuildCommunities,
+                AskInBatches,
+            ]
         },
         STORE_QUEUE: {
             "activities": [
@@ -304,6 +372,13 @@ async def working(client: Client, road: Road, cached_workflows: int = 200) -> As
                 road.resolve_entities,
                 road.summarize_descriptions,
                 road.write_model_reports,
+                road.recover_batches,
+                road.queue_extractions,
+                road.queue_summaries,
+                road.queue_reports,
+                road.submit_batches,
+                road.collect_batches,
+                road.cancel_batches,
             ]
         },
         EMBEDDING_QUEUE: {"activities": [road.embed]},

@@ -103,3 +103,21 @@ def test_embeddings_are_calls_of_sixteen_texts_or_8191_tokens() -> None:
     foretold = estimate(1, 0, 100, (calls,), {"vectors": Limits(10, 60, None, 0.02, 0)}, assumed)
     assert foretold.usd == pytest.approx(145_000 * 0.02 / 1e6)
     assert foretold.seconds == 50
+
+
+def test_batches_cost_half_and_take_a_day_for_each_question_that_follows_from_another() -> None:
+    limits = {model: Limits(10, prompt_price=1, completion_price=10) for model in ("a", "b", "v")}
+    calls = asked(extraction(4, 2000, 400), 4)
+    directly = estimate(3, 1, 4, calls, limits, ASSUMED)
+    rounds = {"extract_graph": 2}
+    batched = estimate(3, 1, 4, calls, limits, ASSUMED, rounds=rounds)
+    assert batched.usd == pytest.approx((directly.usd or 0) / 2)
+    assert batched.calls == directly.calls
+    assert [step.seconds for step in batched.steps] == [2 * 86_400, 86_400, 86_400]
+    assert batched.to_json()["batch"] is True
+    # Embeddings go as ever.
+    embedded = (embedding_calls([1200] * 100, "v", ASSUMED),)
+    assert (
+        estimate(3, 1, 4, embedded, limits, ASSUMED, rounds=rounds).steps
+        == estimate(3, 1, 4, embedded, limits, ASSUMED).steps
+    )

@@ -15,6 +15,7 @@ from graphmill.models import Method
         IndexRequest("sample"),
         IndexRequest("sample", "me", Method.STANDARD, True, 1, 2.5),
         IndexRequest("sample", method=Method.FAST, budget_usd=0.0),
+        IndexRequest("sample", batch=True),
     ],
 )
 def test_a_request_survives_its_json(request_: IndexRequest) -> None:
@@ -27,7 +28,7 @@ def test_what_is_not_said_is_left_open() -> None:
     assert request.budget_usd is None
     assert IndexRequest.from_json({"collection": "sample", "method": None}) == request
     # A worker of an earlier release refuses fields that it does not know.
-    assert not {"method", "budget_usd"} & set(request.to_json())
+    assert not {"method", "budget_usd", "batch"} & set(request.to_json())
     # As runs that began before this release wrote it.
     assert IndexRequest.from_json({"collection": "sample", "method": "fast"}).method is Method.FAST
 
@@ -41,3 +42,14 @@ def test_a_budget_that_is_no_amount_of_dollars_is_refused(wrong: object) -> None
 def test_whole_dollars_are_a_budget() -> None:
     request = IndexRequest.from_json({"collection": "sample", "budget_usd": 5})
     assert request.budget_usd == 5.0
+
+
+@pytest.mark.parametrize("wrong", ["yes", 1, None])
+def test_batch_is_true_or_false(wrong: object) -> None:
+    with pytest.raises(InvalidRequest, match="expected is true or false"):
+        IndexRequest.from_json({"collection": "sample", "batch": wrong})
+
+
+def test_method_fast_has_nothing_to_ask_in_batches() -> None:
+    with pytest.raises(InvalidRequest, match="method fast asks no model"):
+        IndexRequest.from_json({"collection": "sample", "method": "fast", "batch": True})

@@ -45,7 +45,8 @@ class PostgresIndexingStore:
                 )
             opened = await connection.fetchval(
                 "INSERT INTO runs (id, tenant, collection, workflow_id, method, state, phase,"
-                " budget_nano_usd) VALUES ($1, $2, $3, $4, $5, 'running', 'starting', $6)"
+                " budget_nano_usd, batch)"
+                " VALUES ($1, $2, $3, $4, $5, 'running', 'starting', $6, $7)"
                 " ON CONFLICT (id) DO NOTHING RETURNING true",
                 opening.run_id,
                 key.tenant,
@@ -53,6 +54,7 @@ class PostgresIndexingStore:
                 opening.workflow_id,
                 method,
                 None if request.budget_usd is None else round(request.budget_usd * 1e9),
+                request.batch,
             )
             if not opened:  # this activity ran before and its answer was lost
                 return
@@ -142,17 +144,7 @@ class PostgresIndexingStore:
             key.name,
             document_id,
         )
-        if row is None:
-            return None
-        return StoredDocument(
-            row["id"],
-            row["name"],
-            row["version"],
-            row["size"],
-            DocumentState(row["state"]),
-            row["reason"],
-            row["read_by"],
-        )
+        return None if row is None else stored_document(row)
 
     async def load_content(self, key: CollectionKey, version: bytes) -> bytes:
         rows = await self._pool.fetch(
@@ -229,6 +221,18 @@ class PostgresIndexingStore:
             if current:
                 await _retire_text_units(connection, key, document_id)
         return bool(current)
+
+
+def stored_document(row: asyncpg.Record) -> StoredDocument:
+    return StoredDocument(
+        row["id"],
+        row["name"],
+        row["version"],
+        row["size"],
+        DocumentState(row["state"]),
+        row["reason"],
+        row["read_by"],
+    )
 
 
 async def _plan(

@@ -28,25 +28,38 @@ async def add_answer(
     connection: PoolConnectionProxy, payer: Payer, model: str, answer: Paid
 ) -> None:
     """Add a paid answer to its run's account, in the transaction that keeps the answer."""
-    if payer.run_id is None:
-        return
+    if payer.run_id is not None:
+        use = ModelUse(1, 0, answer.prompt_tokens, answer.completion_tokens, answer.nano_usd)
+        await add_use(connection, payer.key, payer.run_id, payer.step, model, use)
+
+
+async def add_use(
+    connection: PoolConnectionProxy,
+    key: CollectionKey,
+    run_id: UUID,
+    step: str,
+    model: str,
+    use: ModelUse,
+) -> None:
+    """Add several answers of a run's step at once, in the transaction that keeps them."""
     await connection.execute(
         "INSERT INTO model_accounts AS a (run_id, step, model, slot, tenant, collection, calls,"
         " prompt_tokens, completion_tokens, nano_usd)"
-        " VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9)"
-        " ON CONFLICT (run_id, step, model, slot) DO UPDATE SET calls = a.calls + 1,"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+        " ON CONFLICT (run_id, step, model, slot) DO UPDATE SET calls = a.calls + excluded.calls,"
         " prompt_tokens = a.prompt_tokens + excluded.prompt_tokens,"
         " completion_tokens = a.completion_tokens + excluded.completion_tokens,"
         " nano_usd = a.nano_usd + excluded.nano_usd",
-        payer.run_id,
-        payer.step,
+        run_id,
+        step,
         model,
         random.randrange(_SLOTS),
-        payer.key.tenant,
-        payer.key.name,
-        answer.prompt_tokens,
-        answer.completion_tokens,
-        answer.nano_usd,
+        key.tenant,
+        key.name,
+        use.calls,
+        use.prompt_tokens,
+        use.completion_tokens,
+        use.nano_usd,
     )
 
 

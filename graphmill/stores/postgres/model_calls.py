@@ -5,7 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
-from graphmill.llm.caller import Stored
+from graphmill.llm.caller import Stored, Unread
 from graphmill.llm.calls import ModelAnswer, Payer, Question
 from graphmill.llm.limits import LEASE_SECONDS
 from graphmill.stores.postgres.model_accounts import add_answer
@@ -22,7 +22,7 @@ class PostgresCallStore:
     async def claim(self, payer: Payer, key: bytes) -> Stored:
         row = await self._look_up(payer, key)
         if row is not None and row["answer"] is not None:
-            return Stored(row["answer"])
+            return _known(row)
         claimed = await self._pool.fetchval(
             "INSERT INTO model_claims AS c (tenant, key, session) VALUES ($1, $2, $3)"
             " ON CONFLICT (tenant, key) DO UPDATE SET session = excluded.session"
@@ -41,8 +41,13 @@ class PostgresCallStore:
         row = await self._look_up(payer, key)
         if row is not None and row["answer"] is not None:
             await self.release(payer, key)
-            return Stored(row["answer"])
-        return Stored(None, row["bad_answers"] if row is not None else 0, claimed=True)
+            return _known(row)
+        if row is None:
+            return Stored(None, claimed=True)
+        unread = None
+        if row["unread"] is not None:
+            unread = Unread(row["unread"], row["unread_attempt"])
+        return Stored(None, row["bad_answers"], claimed=True, unread=unread)
 
     async def save(
         self, payer: Payer, key: bytes, question: Question, answer: ModelAnswer, *, valid: bool
@@ -73,6 +78,19 @@ class PostgresCallStore:
             # Last, because its row is locked until the end.
             await add_answer(connection, payer, question.model, answer)
 
+    async def note_read(self, payer: Payer, key: bytes, unread: Unread, *, valid: bool) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(
+                "UPDATE model_calls SET unread = false, valid = $4"
+                " WHERE tenant = $1 AND key = $2 AND attempt = $3 AND unread",
+                payer.key.tenant,
+                key,
+                unread.attempt,
+                valid,
+            )
+            if valid:
+                await connection.execute(_RELEASE, payer.key.tenant, key, self._session)
+
     async def release(self, payer: Payer, key: bytes) -> None:
         await self._pool.execute(_RELEASE, payer.key.tenant, key, self._session)
 
@@ -80,7 +98,11 @@ class PostgresCallStore:
         return await self._pool.fetchrow(
             "SELECT (array_agg(answer ORDER BY attempt DESC) FILTER ("
             "   WHERE valid AND ($4::interval IS NULL OR answered_at > now() - $4)))[1] AS answer,"
-            " count(*) FILTER (WHERE NOT valid AND run_id IS NOT DISTINCT FROM $3) AS bad_answers"
+            " (array_agg(answer ORDER BY attempt) FILTER (WHERE unread))[1] AS unread,"
+            " min(attempt) FILTER (WHERE unread) AS unread_attempt,"
+            " bool_or(valid AND batched AND run_id = $3) IS TRUE AS of_own_batch,"
+            " count(*) FILTER (WHERE NOT valid AND NOT unread AND run_id IS NOT DISTINCT FROM $3)"
+            " AS bad_answers"
             " FROM model_calls WHERE tenant = $1 AND key = $2",
             payer.key.tenant,
             key,
@@ -90,3 +112,7 @@ class PostgresCallStore:
 
 
 _RELEASE = "DELETE FROM model_claims WHERE tenant = $1 AND key = $2 AND session = $3"
+
+
+def _known(row: asyncpg.Record) -> Stored:
+    return Stored(row["answer"], of_own_batch=row["of_own_batch"])

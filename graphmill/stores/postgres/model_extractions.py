@@ -10,7 +10,7 @@ import asyncpg
 from graphmill.models import CollectionKey
 from graphmill.ports import ExtractedDocument, StoredDocument, UnextractedUnit
 from graphmill.standard.extracted import STRENGTH_STEPS, ExtractedClaims, ModelExtraction, Statement
-from graphmill.stores.postgres.indexing import PostgresIndexingStore
+from graphmill.stores.postgres.indexing import PostgresIndexingStore, stored_document
 
 
 class PostgresModelExtractionStore:
@@ -19,6 +19,20 @@ class PostgresModelExtractionStore:
 
     async def load_document(self, key: CollectionKey, document_id: UUID) -> StoredDocument | None:
         return await PostgresIndexingStore(self._pool).load_document(key, document_id)
+
+    async def pending_documents(
+        self, key: CollectionKey, after: UUID, limit: int
+    ) -> tuple[StoredDocument, ...]:
+        rows = await self._pool.fetch(
+            "SELECT id, name, version, size, state, reason, read_by FROM documents"
+            " WHERE tenant = $1 AND collection = $2 AND id > $3 AND state = 'pending'"
+            " ORDER BY id LIMIT $4",
+            key.tenant,
+            key.name,
+            after,
+            limit,
+        )
+        return tuple(stored_document(row) for row in rows)
 
     async def unextracted(
         self, key: CollectionKey, document_id: UUID, made_by: str

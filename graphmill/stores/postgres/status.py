@@ -71,6 +71,10 @@ class PostgresRunStatus:
         found = await self._pool.fetchval("SELECT method FROM runs WHERE id = $1", run_id)
         return None if found is None else Method(found)
 
+    async def run_batch(self, run_id: UUID) -> bool | None:
+        """Whether a run asks in batches; None where no worker has opened it yet."""
+        return await self._pool.fetchval("SELECT batch FROM runs WHERE id = $1", run_id)
+
     async def last_method(self, key: CollectionKey) -> Method | None:
         """By which method a collection was read last; None where it never was."""
         found = await self._pool.fetchval(

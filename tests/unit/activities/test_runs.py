@@ -46,11 +46,12 @@ async def open_run(
     options: StandardOptions | None,
     *,
     budget_usd: float | None = None,
+    batch: bool = False,
     priced: bool = True,
 ) -> Recipe:
     kept = cast(Any, store)
     runs = RunActivities(kept, kept, kept, ChunkSettings(), options, recipe, priced=priced)
-    request = IndexRequest("sample", method=method, budget_usd=budget_usd)
+    request = IndexRequest("sample", method=method, budget_usd=budget_usd, batch=batch)
     opening = OpenRun(uuid4(), "index/default/sample", request)
     return await ActivityEnvironment().run(runs.open_run, opening)
 
@@ -121,7 +122,7 @@ async def test_the_model_that_embeds_is_decided_with_the_run_and_may_cost_money(
     kept = cast(Any, store)
 
     async def open_by(model: str, *, priced: bool) -> Recipe:
-        given = (kept, kept, ChunkSettings(), OPTIONS, recipe, model)
+        given = (kept, kept, kept, ChunkSettings(), OPTIONS, recipe, model)
         runs = RunActivities(*given, embeddings_priced=priced)
         return await ActivityEnvironment().run(runs.open_run, opening)
 
@@ -133,3 +134,12 @@ async def test_the_model_that_embeds_is_decided_with_the_run_and_may_cost_money(
     assert recipe(made) == recipe(local)
     with pytest.raises(InvalidRequest, match="OPENAI_EMBEDDING_PRICE"):
         await open_by("vectors", priced=False)
+
+
+async def test_batches_are_refused_where_the_method_turns_out_to_be_fast() -> None:
+    store = Store()
+    with pytest.raises(InvalidRequest, match="method fast asks no model"):
+        await open_run(store, None, None, batch=True)
+    assert not store.opened
+    await open_run(store, None, OPTIONS, batch=True)
+    assert store.opened == [Method.STANDARD]

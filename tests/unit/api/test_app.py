@@ -81,8 +81,18 @@ async def test_a_missing_temporal_is_told_with_what_to_do(http: httpx.AsyncClien
     answer = await http.post("/v1/collections/files/index")
     assert "Temporal does not answer" in problem(answer, 503)
     assert answer.headers["retry-after"]
-    for body in ({"method": "standard", "budget_usd": 5}, {"method": None, "budget_usd": 0.5}):
+    for body in (
+        {"method": "standard", "budget_usd": 5, "batch": True},
+        {"method": None, "budget_usd": 0.5},
+    ):
         problem(await http.post("/v1/collections/files/index", json=body), 503)
+
+
+async def test_batches_of_method_fast_are_refused(http: httpx.AsyncClient) -> None:
+    await upload(http, "a.txt")
+    body = {"method": "fast", "batch": True}
+    answer = await http.post("/v1/collections/files/index", json=body)
+    assert "method fast asks no model" in problem(answer, 400)
 
 
 async def test_a_document_that_is_deleted_without_temporal_leaves_the_graph_later(
@@ -122,6 +132,7 @@ async def test_a_run_that_is_not_there_is_not_found_while_temporal_is_away(
         ("index", {"budget_usd": -1}, "body.budget_usd"),
         ("index", {"budget_usd": "5"}, "body.budget_usd"),
         ("index", {"budget_usd": 1e10}, "body.budget_usd"),
+        ("index", {"batch": "yes"}, "body.batch"),
         ("query", {}, "body.question"),
         ("query", {"question": "x", "modus": "local"}, "body.modus"),
     ],

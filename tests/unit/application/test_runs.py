@@ -312,11 +312,15 @@ async def test_a_run_whose_place_was_taken_is_not_under_way(
 async def test_what_was_asked_for_reaches_the_run_and_its_words(
     runs: Runs, client: Client, key: CollectionKey, worker: None
 ) -> None:
-    run = await runs.start(IndexRequest(key.name, method=Method.STANDARD, budget_usd=2.5))
+    run = await runs.start(
+        IndexRequest(key.name, method=Method.STANDARD, budget_usd=2.5, batch=True)
+    )
     told = await asked_for(client, run)
-    assert (told["method"], told["budget_usd"]) == ("standard", 2.5)
+    assert (told["method"], told["budget_usd"], told["batch"]) == ("standard", 2.5, True)
     described = await client.get_workflow_handle(run.workflow_id).describe()
-    assert await described.static_details() == "method standard, priority 3, budget $2.5"
+    assert (
+        await described.static_details() == "method standard, priority 3, budget $2.5, in batches"
+    )
 
 
 async def test_who_says_no_method_leaves_it_to_the_run(
@@ -339,6 +343,11 @@ async def test_a_run_that_would_do_something_else_is_not_joined(
     with pytest.raises(RunUnderWay, match="reads by method fast, not standard"):
         await runs.start(IndexRequest(key.name, method=Method.STANDARD))
     assert (await runs.start(IndexRequest(key.name, method=Method.FAST))).joined
+    with pytest.raises(RunUnderWay, match="does not ask in batches"):
+        await runs.start(IndexRequest(key.name, batch=True))
+    await pool.execute("UPDATE runs SET batch = true WHERE id = $1", UUID(run.run_id))
+    assert (await runs.start(IndexRequest(key.name, batch=True))).joined
+    assert (await runs.start(IndexRequest(key.name))).joined
 
 
 async def test_documents_leave_the_graph_by_the_method_of_the_last_run(

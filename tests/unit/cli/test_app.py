@@ -82,6 +82,7 @@ def test_help_imports_nothing_heavy() -> None:
         ("index", ".", "-c", "x", "--budget", "-1"),
         ("index", ".", "-c", "x", "--budget", "nan"),
         ("index", ".", "-c", "x", "--estimate", "--method", "standard"),
+        ("index", ".", "-c", "x", "--batch", "--method", "fast"),
         ("nonsense",),
         ("index", "nothing/here", "-c", "x"),
         ("index", ".", "-c", "../x"),

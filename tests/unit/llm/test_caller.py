@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from graphmill.llm.budgets import Budgets, OverBudget, RunMoney
-from graphmill.llm.caller import ModelCaller, Stored
+from graphmill.llm.caller import Deferred, ModelCaller, Stored, Unread
 from graphmill.llm.calls import InvalidAnswer, Message, ModelAnswer, Payer, Question
 from graphmill.llm.faults import CallRefused
 from graphmill.models import CollectionKey
@@ -23,15 +23,19 @@ class Calls:
     good: dict[bytes, str] = field(default_factory=dict[bytes, str])
     bad: list[str] = field(default_factory=list[str])
     claimed: set[bytes] = field(default_factory=set[bytes])
+    own: set[bytes] = field(default_factory=set[bytes])
+    unread: list[str] = field(default_factory=list[str])
 
     async def claim(self, payer: Payer, key: bytes) -> Stored:
         await asyncio.sleep(0)
         if key in self.good:
             return Stored(self.good[key])
-        if key in self.claimed:
+        if key in self.claimed and key not in self.own:
             return Stored(None)
         self.claimed.add(key)
-        return Stored(None, len(self.bad), claimed=True)
+        self.own.add(key)
+        unread = Unread(self.unread[0], len(self.bad)) if self.unread else None
+        return Stored(None, len(self.bad), claimed=True, unread=unread)
 
     async def save(
         self, payer: Payer, key: bytes, question: Question, answer: ModelAnswer, *, valid: bool
@@ -42,6 +46,15 @@ class Calls:
             self.claimed.discard(key)
         else:
             self.bad.append(answer.text)
+
+    async def note_read(self, payer: Payer, key: bytes, unread: Unread, *, valid: bool) -> None:
+        await asyncio.sleep(0)
+        assert self.unread.pop(0) == unread.text
+        if valid:
+            self.good[key] = unread.text
+            self.claimed.discard(key)
+        else:
+            self.bad.append(unread.text)
 
     async def release(self, payer: Payer, key: bytes) -> None:
         self.claimed.discard(key)
@@ -150,6 +163,46 @@ async def test_bad_answers_of_a_worker_that_died_count() -> None:
     with pytest.raises(InvalidAnswer):
         await ModelCaller(calls, model).ask(PAYER, QUESTION, number)
     assert len(model.asked) == 1
+
+
+@dataclass
+class Waiting:
+    """Later in memory."""
+
+    questions: list[Question] = field(default_factory=list[Question])
+
+    async def put(self, payer: Payer, key: bytes, question: Question) -> None:
+        assert key == question.key
+        self.questions.append(question)
+
+
+async def test_an_answer_of_a_batch_counts_once_somebody_has_read_it() -> None:
+    calls, model = Calls(unread=["x", "7"]), Model([])
+    value, told = await ModelCaller(calls, model).ask(PAYER, QUESTION, number)
+    assert (value, told.cached) == (7, False)
+    assert calls.good == {QUESTION.key: "7"}
+    assert calls.bad == ["x"]
+    assert not calls.claimed
+
+
+async def test_a_question_for_later_is_put_down_and_not_asked() -> None:
+    calls, model, later = Calls(), Model([]), Waiting()
+    caller = ModelCaller(calls, model, later=later)
+    with pytest.raises(Deferred):
+        await caller.ask(PAYER, QUESTION, number)
+    assert later.questions == [QUESTION]
+    assert not calls.claimed
+    calls.good[QUESTION.key] = "7"
+    assert (await caller.ask(PAYER, QUESTION, number))[0] == 7
+
+
+async def test_what_batches_answer_badly_three_times_is_left_to_direct_calls() -> None:
+    calls, later = Calls(bad=["x", "y"], unread=["z"]), Waiting()
+    with pytest.raises(Deferred):
+        await ModelCaller(calls, Model([]), later=later).ask(PAYER, QUESTION, number)
+    assert later.questions == []
+    model = Model([said("7")])
+    assert (await ModelCaller(calls, model).ask(PAYER, QUESTION, number))[0] == 7
 
 
 @dataclass
