@@ -49,7 +49,7 @@ from graphmill.stores.postgres.model_extractions import PostgresModelExtractionS
 from graphmill.stores.postgres.model_reports import PostgresModelReportStore
 from graphmill.stores.postgres.options import PostgresOptionsStore
 from graphmill.stores.postgres.summaries import PostgresSummaryStore
-from tests.contracts.extracting import RECIPE, ModelCollection
+from tests.contracts.extracting import ModelCollection
 from tests.support.model_endpoint import ModelEndpoint
 from tests.support.model_endpoint.fixtures import model, model_process
 from workers.models import open_batches
@@ -119,7 +119,7 @@ class BatchedCollection(ModelCollection):
 
     async def queue(self) -> int:
         async with self.worker() as worker:
-            asked = QueueExtractions(self.run, RECIPE)
+            asked = QueueExtractions(self.run, self.recipe)
             return await ActivityEnvironment().run(worker.questions.queue_extractions, asked)
 
     async def recover(self) -> int:
@@ -153,7 +153,7 @@ class BatchedCollection(ModelCollection):
 
     async def extract_directly(self) -> IndexDocumentResult:
         async with self.worker() as worker:
-            input = IndexDocumentInput(self.key, RECIPE, document_id(NAME), self.run_id)
+            input = IndexDocumentInput(self.key, self.recipe, document_id(NAME), self.run_id)
             return await ActivityEnvironment().run(worker.extraction.extract_document, input)
 
     async def use(self, run_id: UUID | None = None) -> ModelUse:
@@ -163,7 +163,9 @@ class BatchedCollection(ModelCollection):
     async def open_run(self, budget_usd: float) -> None:
         request = IndexRequest(self.key.name, self.key.tenant, budget_usd=budget_usd, batch=True)
         opening = OpenRun(self.run_id, "index/x/y", request)
-        await PostgresIndexingStore(self.pool).open_run(opening, Method.STANDARD, recipe(RECIPE))
+        await PostgresIndexingStore(self.pool).open_run(
+            opening, Method.STANDARD, recipe(self.recipe)
+        )
 
 
 Make = Callable[..., BatchedCollection]

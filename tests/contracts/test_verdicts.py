@@ -53,7 +53,7 @@ async def publish(pool: asyncpg.Pool, store: PostgresGraphStore) -> None:
     groups = Groups((ResolvedTitle("BOB", "BO", Step.MODEL, "alike"),), FOUND)
     await PostgresResolutionStore(pool).save_groups(graph_id, groups)
     await store.fold_model_extractions(KEY, graph_id)
-    await store.publish_graph(KEY, graph_id)
+    await store.publish_graph(KEY, graph_id, "")
 
 
 async def verdicts(pool: asyncpg.Pool) -> tuple[Decision, ...]:
@@ -132,5 +132,5 @@ async def test_a_verdict_that_comes_while_a_graph_is_made_is_not_lost(
     assert graph_id is not None
     await entities.decide(KEY, "ADA", "CID", same=True)
     await store.fold_model_extractions(KEY, graph_id)
-    await store.publish_graph(KEY, graph_id)
+    await store.publish_graph(KEY, graph_id, "")
     assert await store.open_graph(KEY, "v", afresh=False) is not None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pandas
 import pytest
 import pytest_asyncio
@@ -54,7 +55,6 @@ async def stack(
         extraction = "a-model"
         summaries = "a-model"
         reports = "a-model"
-        embeddings = "vectors"
         """
     )
     await asyncio.to_thread(stack.start)
@@ -117,10 +117,6 @@ async def test_a_folder_becomes_a_graph_by_as_few_calls_as_there_can_be(
     assert asked["extract_graph"] == 2 * units
     assert asked["community_report"] == status["communities"] == status["reports"]
     assert asked["summarize_description"] > 0
-    # Each text of text units, entities and reports once, in as few calls as they fit into.
-    texts = units + status["entities"] + status["reports"]
-    assert texts / 16 <= asked["embeddings"] <= texts / 6
-    assert status["model"]["steps"]["embed"]["calls"] == asked["embeddings"]
     assert status["model"]["calls"] == stats.answered
     assert status["model"]["prompt_tokens"] == stats.prompt_tokens
     before = await tables(stack, tmp_path / "tables")
@@ -130,11 +126,6 @@ async def test_a_folder_becomes_a_graph_by_as_few_calls_as_there_can_be(
     assert (code, again["state"]) == (0, "completed")
     assert (await model.stats(arrivals=False)).begun == stats.begun
     assert await tables(stack, tmp_path / "again") == before
-    # A question is embedded by the graph's model.
-    question = ("query", "Who wrote letters?", "--collection", NAME, "--mode", "basic")
-    code, answer = await asyncio.to_thread(stack.run_json, *question)
-    assert code == 0, answer
-    assert (await model.stats(arrivals=False)).begun == stats.begun + 1
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -339,8 +330,8 @@ async def test_in_batches_a_folder_gives_the_same_graph_and_only_doubtful_pairs_
 async def test_claims_asked_for_later_cost_their_own_calls_and_are_in_the_tables(
     stack: Stack, model: ModelEndpoint, folder: Path, indexed: Indexed, tmp_path: Path
 ) -> None:
-    """Last in this file: the stack goes on with claims. Both runs together are a text unit's
-    (1 + gleanings + 1) calls, since what was extracted before is not asked for again."""
+    """The last but one of this file: the stack goes on with claims. Both runs together are a text
+    unit's (1 + gleanings + 1) calls, since what was extracted before is not asked for again."""
     before = await tables(stack, tmp_path / "before")
     await asyncio.to_thread(stack.stop)
     stack.environment["GRAPHMILL_EXTRACTION_CLAIMS"] = "true"
@@ -370,3 +361,37 @@ async def test_claims_asked_for_later_cost_their_own_calls_and_are_in_the_tables
     assert len(frame) == after["covariates.jsonl"].count(b"\n") > 50
     assert set(frame["covariate_type"]) == {"claim"}
     assert b"[Data: Claims (" in after["community_reports.jsonl"]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_embedding_model_set_later_embeds_the_graph_anew_and_nothing_else_is_asked(
+    stack: Stack, model: ModelEndpoint, folder: Path, indexed: Indexed, tmp_path: Path
+) -> None:
+    """Last in this file: the stack goes on with an embedding model."""
+    code, status = await index(stack, folder)
+    assert code == 0, status
+    before = await tables(stack, tmp_path / "before")
+    await asyncio.to_thread(stack.stop)
+    with (stack.home.path / "graphmill.toml").open("a") as settings:
+        settings.write('embeddings = "vectors"\n')
+    await asyncio.to_thread(stack.start)
+    await model.reset()
+    code, status = await index(stack, folder)
+    assert (code, status["state"]) == (0, "completed")
+    stats = await model.stats(arrivals=False)
+    asked = {step: found.answered for step, found in stats.steps.items() if found.answered}
+    assert asked.keys() == {"embeddings"}
+    # Each text of text units, entities and reports once, in as few calls as they fit into.
+    texts = status["text_units"] + status["entities"] + status["reports"]
+    assert texts / 16 <= asked["embeddings"] <= texts / 6
+    assert status["model"]["steps"].keys() == {"embed"}
+    assert status["model"]["calls"] == asked["embeddings"]
+    assert status["model"]["prompt_tokens"] == stats.prompt_tokens
+    assert await tables(stack, tmp_path / "after") == before
+    # A question is embedded by the graph's model, by the API itself.
+    assert stack.addresses is not None
+    url = f"{stack.addresses.api_url}/v1/collections/{NAME}/query"
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+        answer = await client.post(url, json={"question": "Who wrote letters?", "mode": "basic"})
+    assert answer.is_success, answer.text
+    assert (await model.stats(arrivals=False)).begun == stats.begun + 1
