@@ -68,6 +68,7 @@ class ModelCollection:
             for position, text in enumerate(texts)
         )
         document = ProcessedDocument(ParsedDocument("txt", name, "\n".join(texts)), units, ())
+        await self._save_options()
         read_by = reading(self.recipe, stored.version)
         assert await store.save_processed(self.key, stored, document, read_by, None)
 
@@ -82,10 +83,13 @@ class ModelCollection:
         )
 
     async def extract(self, name: str) -> IndexDocumentResult:
-        await PostgresOptionsStore(self.pool).save_options(self.key, self.options)
+        await self._save_options()  # a test may have changed them
         async with self._activities() as activities:
             input = IndexDocumentInput(self.key, self.recipe, document_id(name), self.run_id)
             return await ActivityEnvironment().run(activities.extract_document, input)
+
+    async def _save_options(self) -> None:
+        await PostgresOptionsStore(self.pool).save_options(self.key, self.options)
 
     async def rows(self, table: str = "model_extractions") -> list[asyncpg.Record]:
         """Or of claim_extractions; by position."""
