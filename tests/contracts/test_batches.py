@@ -406,7 +406,13 @@ async def test_how_a_model_wants_to_be_asked_is_found_out_from_its_first_batch(
     await model.change(structured="none")
     letters = make()
     await letters.wait_with(NAME, TEXTS)
-    assert await letters.rounds() == 4  # refused twice, which is no try; then as ever
+    for _ in range(2):  # a schema is refused, then JSON mode
+        await letters.queue()
+        await letters.submit()
+        await letters.collect()
+    tries = "SELECT max(tries) FROM model_batch_questions WHERE run_id = $1"
+    assert await letters.pool.fetchval(tries, letters.run_id) == 0
+    assert await letters.rounds() == 2  # as ever
     assert (await letters.extract_directly()).state is DocumentState.DONE
     stats = await model.stats()
     assert (stats.begun, stats.batch_answered) == (0, 2 * UNITS)
