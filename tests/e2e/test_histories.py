@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from graphmill.models import CollectionKey, RunState
 from tests.support.corpus import Passage, read_passages, write_file
 from tests.support.stack import Stack
 
-DOCUMENTS = 2000
+# As many as make several pages; in `make soak` the thousands that histories must bear.
+DOCUMENTS = (400, pytest.param(2000, marks=pytest.mark.soak))
 KEY = CollectionKey("default", "histories")
 # 500 words of 5 letters: a page.
 PAGE_CHARACTERS = 3000
@@ -42,13 +43,15 @@ class Histories:
     texts: set[str] = field(default_factory=set[str])
 
 
-@pytest.fixture(scope="module")
-def written(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+@pytest.fixture(scope="module", params=DOCUMENTS)
+def written(
+    request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
     """The documents by name: passages put together to a page, each with a word of its own."""
     passages = read_passages(shared)
     folder = tmp_path_factory.mktemp("pages")
     documents: dict[str, str] = {}
-    for number in range(DOCUMENTS):
+    for number in range(request.param):
         text = _page(passages, number)
         documents[str(folder / f"{number:04}.txt")] = text
         write_file(folder / f"{number:04}.txt", text, number)
@@ -75,19 +78,21 @@ def histories(
     stack = Stack(tmp_path_factory.mktemp("histories") / "home")
     stack.start()
     try:
-        yield asyncio.run(_index_and_read(stack, Path(next(iter(written))).parent))
+        yield asyncio.run(_index_and_read(stack, sorted(written)))
     finally:
         stack.kill_everything()
 
 
-async def _index_and_read(stack: Stack, folder: Path) -> Histories:
+async def _index_and_read(stack: Stack, files: Sequence[str]) -> Histories:
     async with stack.application() as app:
-        plan = await app.documents.plan_upload(KEY, find_files([folder], 1_000_000).files)
+        plan = await app.documents.plan_upload(
+            KEY, find_files([Path(files[0]).parent], 1_000_000).files
+        )
         await app.documents.upload(KEY, plan.uploads)
         run = await app.runs.start(IndexRequest(KEY.name, KEY.tenant))
         status = [status async for status in app.runs.wait(run)][-1]
         assert status.state is RunState.COMPLETED, status
-        assert status.documents.done == DOCUMENTS
+        assert status.documents.done == len(files)
     assert stack.addresses is not None
     assert stack.addresses.temporal_address is not None
     return await read_histories(await Client.connect(stack.addresses.temporal_address))
@@ -132,13 +137,15 @@ def _values(field: Any) -> Iterable[Any]:
     return list(field.values()) if hasattr(field, "values") else list(field)
 
 
-def test_every_document_has_a_workflow_and_every_history_was_read(histories: Histories) -> None:
-    assert histories.types["IndexDocument"] == DOCUMENTS
+def test_every_document_has_a_workflow_and_every_history_was_read(
+    histories: Histories, written: dict[str, str]
+) -> None:
+    assert histories.types["IndexDocument"] == len(written)
     assert histories.types["IndexCollection"] >= 1
     assert histories.types["IndexPage"] >= 2
     assert histories.types["BuildCommunities"] == 1
     # The names of documents are there, for people to find them by: so texts would be seen too.
-    assert any('"1999.txt"' in text for text in histories.texts)
+    assert any(f'"{len(written) - 1:04}.txt"' in text for text in histories.texts)
 
 
 def test_no_history_has_more_than_5000_events(histories: Histories) -> None:
