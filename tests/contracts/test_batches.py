@@ -51,10 +51,7 @@ from graphmill.stores.postgres.options import PostgresOptionsStore
 from graphmill.stores.postgres.summaries import PostgresSummaryStore
 from tests.contracts.extracting import ModelCollection
 from tests.support.model_endpoint import ModelEndpoint
-from tests.support.model_endpoint.fixtures import model, model_process
 from workers.models import open_batches
-
-__all__ = ["model", "model_process"]
 
 UNITS = 6
 NAME = "letters.txt"

@@ -13,9 +13,6 @@ from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 from tests.contracts.collections import states
 from tests.contracts.extracting import OPTIONS, WITH_CLAIMS, ModelCollection
 from tests.support.model_endpoint import ModelEndpoint
-from tests.support.model_endpoint.fixtures import model, model_process
-
-__all__ = ["model", "model_process"]
 
 NAME = "letters.txt"
 TEXTS = (

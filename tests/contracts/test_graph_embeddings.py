@@ -1,10 +1,7 @@
 """Which model a published graph is embedded by, and that questions are embedded by the same."""
 
-from collections.abc import AsyncGenerator
-
 import asyncpg
 import pytest
-import pytest_asyncio
 
 from graphmill.embedding import LocalEmbedder
 from graphmill.errors import SettingsError
@@ -18,7 +15,7 @@ from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from graphmill.stores.postgres.search import PostgresSearchStore
 from tests.published_graph import publish
 from tests.support.embedded import MODEL, embedding_worker, settings_of
-from tests.support.model_endpoint import Behaviour, ModelEndpoint, running_endpoint
+from tests.support.model_endpoint import Behaviour, ModelEndpoint
 
 KEY = CollectionKey("default", "files")
 RIVER = "The Bubye River is a tributary of the Limpopo River in the Beitbridge District."
@@ -29,17 +26,11 @@ FILES = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def process() -> AsyncGenerator[ModelEndpoint]:
-    async with running_endpoint() as endpoint:
-        yield endpoint
-
-
 @pytest.fixture
-async def endpoint(process: ModelEndpoint) -> ModelEndpoint:
-    await process.change(**Behaviour(dimensions=32).to_json())
-    await process.reset()
-    return process
+async def endpoint(model_process: ModelEndpoint) -> ModelEndpoint:
+    await model_process.change(**Behaviour(dimensions=32).to_json())
+    await model_process.reset()
+    return model_process
 
 
 async def embed_by(pool: asyncpg.Pool, settings: Settings, graph: int, model: str) -> None:

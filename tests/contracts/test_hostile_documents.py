@@ -17,9 +17,6 @@ from graphmill.standard.extract_graph import MAX_ENTITIES
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from tests.contracts.extracting import WITH_CLAIMS, ModelCollection
 from tests.support.model_endpoint import ModelEndpoint
-from tests.support.model_endpoint.fixtures import model, model_process
-
-__all__ = ["model", "model_process"]
 
 GOOD = {
     "a.txt": ["Ada Lovelace wrote to Charles Babbage from London."],

@@ -2,12 +2,10 @@
 
 import asyncio
 from array import array
-from collections.abc import AsyncGenerator
 from uuid import uuid4
 
 import asyncpg
 import pytest
-import pytest_asyncio
 
 from graphmill.llm.budgets import OverBudget
 from graphmill.llm.calls import InvalidAnswer
@@ -22,24 +20,18 @@ from tests.support.embedded import (
     settings_of,
     vectors_of,
 )
-from tests.support.model_endpoint import Behaviour, ModelEndpoint, running_endpoint
+from tests.support.model_endpoint import Behaviour, ModelEndpoint
 from tests.support.model_endpoint.answers.vectors import vector_of
 
 DIMENSIONS = 64
 KEY = CollectionKey("default", "sample")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def process() -> AsyncGenerator[ModelEndpoint]:
-    async with running_endpoint() as endpoint:
-        yield endpoint
-
-
 @pytest.fixture
-async def endpoint(process: ModelEndpoint) -> ModelEndpoint:
-    await process.change(**Behaviour(dimensions=DIMENSIONS).to_json())
-    await process.reset()
-    return process
+async def endpoint(model_process: ModelEndpoint) -> ModelEndpoint:
+    await model_process.change(**Behaviour(dimensions=DIMENSIONS).to_json())
+    await model_process.reset()
+    return model_process
 
 
 def answered(text: str) -> list[float]:

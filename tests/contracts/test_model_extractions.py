@@ -13,9 +13,6 @@ from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from tests.contracts.collections import states, upload
 from tests.contracts.extracting import ModelCollection
 from tests.support.model_endpoint import ModelEndpoint
-from tests.support.model_endpoint.fixtures import model, model_process
-
-__all__ = ["model", "model_process"]
 
 NAME = "letters.txt"
 TEXTS = (

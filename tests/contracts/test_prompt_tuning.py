@@ -23,9 +23,6 @@ from graphmill.stores.postgres.collection_prompts import PostgresPromptStore
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts, counting_known
 from tests.contracts.collections import KEY, index, processed
 from tests.support.model_endpoint import ModelEndpoint
-from tests.support.model_endpoint.fixtures import model, model_process
-
-__all__ = ["model", "model_process"]
 
 SETTINGS = ExtractionSettings(gleanings=2, strict=True, language="French")
 
