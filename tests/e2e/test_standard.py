@@ -25,7 +25,7 @@ from tests.support.model_endpoint import Behaviour, ModelEndpoint, Stats, runnin
 from tests.support.stack import Stack, Target
 
 DOCUMENTS = 12
-# Calls in the air at once, and the most that a kill -9 may have asked again.
+# Calls that are at the endpoint at once.
 PLACES = 8
 SECONDS = 0.02
 NAME = "letters"
@@ -297,7 +297,8 @@ async def test_after_a_kill_only_calls_in_the_air_are_asked_again(
     begun = before + (await model.stats(arrivals=False)).begun
     # What the endpoint had begun between the count and its end is in no count.
     slack = PLACES if target is None else 0
-    assert least - slack <= begun <= least + PLACES, (least, begun)
+    # In the air is also an answer that is on its way into PostgreSQL: its place is another's then.
+    assert least - slack <= begun <= least + 2 * PLACES, (least, begun)
     undisturbed = await tables(stack, tmp_path / "undisturbed")
     assert await tables(stack, tmp_path / "killed", tenant=tenant) == undisturbed
 
