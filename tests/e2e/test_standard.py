@@ -40,7 +40,7 @@ async def model() -> AsyncGenerator[ModelEndpoint]:
 async def stack(
     model: ModelEndpoint, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[Stack]:
-    stack = Stack(tmp_path_factory.mktemp("standard"), {"OPENAI_MODEL": "a-model"})
+    stack = Stack(tmp_path_factory.mktemp("standard"))
     (stack.home.path / "graphmill.toml").write_text(
         # A call that hangs is given up in a time that a test can wait for.
         f"""
@@ -50,6 +50,11 @@ async def stack(
         models = {{ a-model = "a-model" }}
         places = {PLACES}
         timeout_seconds = 3
+
+        [models]
+        extraction = "a-model"
+        summaries = "a-model"
+        reports = "a-model"
         """
     )
     await asyncio.to_thread(stack.start)
