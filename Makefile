@@ -34,8 +34,8 @@ soak: server ## what takes longer: every chaos seed, long property tests, large 
 	@echo "pytest: the long versions"
 	@$(PYTEST) -m "soak or hypothesis" --hypothesis-profile=soak
 
-bench: server ## documents an hour, and where the time goes (PEERS=1: LightRAG and GraphRAG beside)
-	@$(BIN)/python benchmarks/run.py $(if $(PEERS),--peers)
+bench: server ## how fast, and where the time goes (ONLY=fast, standard or peers; PEERS=1: the peers too)
+	@$(BIN)/python benchmarks/run.py $(if $(ONLY),--only $(ONLY)) $(if $(PEERS),--peers)
 
 lock: install ## write requirements.lock afresh from pyproject.toml (with uv, fetched for this alone)
 	@scripts/lock

@@ -1,1 +1,1 @@
-"""Documents an hour, and where the time goes: `make bench`."""
+"""How fast, and where the time goes: `make bench`."""

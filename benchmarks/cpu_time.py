@@ -18,7 +18,7 @@ KINDS: tuple[str, ...] = (
     "cpu worker",
     "cpu worker's pool",
     "PostgreSQL",
-    "store and embedding worker",
+    "llm, embedding and store worker",
     "other",
 )
 
@@ -80,6 +80,6 @@ def _kind(process: psutil.Process) -> str:
         case ["workers", "workflow"]:
             return "workflow worker"
         case [*_, "store"]:
-            return "store and embedding worker"
+            return "llm, embedding and store worker"
         case _:
             return "Temporal server" if "start-dev" in words else "other"

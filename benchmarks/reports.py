@@ -1,11 +1,9 @@
 """How long a graph's community reports take, against what the endpoint's places allow.
 
 A simulated endpoint over HTTP, 3.5 s a call; 168 communities, of ten entities or rolled up from
-those. The worker has asked before, as it has in a run: its connections are open. To run it:
-`python -m benchmarks.reports [PLACES ...]`
+those. The worker has asked before, as it has in a run: its connections are open.
 """
 
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +13,6 @@ from pathlib import Path
 from uuid import UUID
 
 import asyncpg
-import uvloop
 from temporalio.testing import ActivityEnvironment
 
 from activities.model_reports import ModelReportActivities
@@ -26,13 +23,10 @@ from graphmill.messages import GraphRef, GraphShard
 from graphmill.model_endpoints import open_model_caller
 from graphmill.models import CollectionKey
 from graphmill.settings import Settings, load_settings
-from graphmill.standard.community_context import community_context
 from graphmill.standard.options import StandardOptions
-from graphmill.standard.reports import report_question
 from graphmill.stores.postgres.database import open_pool
 from graphmill.stores.postgres.model_reports import PostgresModelReportStore
 from graphmill.stores.postgres.options import PostgresOptionsStore
-from graphmill.tokens import count_tokens
 from tests.support.hierarchies import Tree, store_hierarchies
 from tests.support.model_endpoint import Behaviour, running_endpoint
 
@@ -125,29 +119,6 @@ def _print_retry(retried: Retried) -> None:
     print(f"asked again: {retried.error}")
 
 
-async def measure_preparing() -> tuple[float, float]:
-    """CPU seconds to load all communities of ten entities, and to make the questions about them."""
-    with tempfile.TemporaryDirectory(prefix="graphmill-bench-") as folder:
-        async with running_stack(_settings(folder), Parts.SERVERS) as addresses:
-            pool = await open_pool(addresses.database_url, 2)
-            try:
-                key = CollectionKey("default", "preparing")
-                graph_id = await store_hierarchies(pool, key, SHAPES[0].roots, _WORDS)
-                store = PostgresModelReportStore(pool)
-                count_tokens("")  # loads its tables
-                began = time.process_time()
-                contexts = await store.load_contexts(graph_id, range(COMMUNITIES))
-                loaded = time.process_time()
-            finally:
-                await pool.close()
-    asked = _OPTIONS.report
-    for context in contexts:
-        shown = community_context(context, (), asked.max_input_tokens, count_tokens)
-        assert shown.whole
-        assert report_question(shown, _OPTIONS.reports_model, asked).key
-    return loaded - began, time.process_time() - loaded
-
-
 def _settings(folder: str, endpoints: Sequence[Mapping[str, object]] = ()) -> Settings:
     return load_settings(
         {
@@ -157,25 +128,3 @@ def _settings(folder: str, endpoints: Sequence[Mapping[str, object]] = ()) -> Se
             "endpoints": endpoints,
         }
     )
-
-
-async def main(all_places: Sequence[int]) -> None:
-    loading, making = await measure_preparing()
-    print(
-        f"{COMMUNITIES} communities: {loading * 1000:.0f} ms of CPU to load them,"
-        f" {making * 1000:.0f} ms to make their questions"
-    )
-    for shape in SHAPES:
-        for places in all_places:
-            found = await measure_reports(places, shape)
-            bound = shape.bound(places)
-            print(
-                f"{shape.name}, {places} places: {found.seconds:.2f} s, {found.seconds / bound:.3f}"
-                f" of {bound:g} s ({found.cpu_seconds:.2f} s of CPU); at the endpoint"
-                f" {found.at_endpoint:.2f} s, {found.busy_share:.0%} busy",
-                flush=True,
-            )
-
-
-if __name__ == "__main__":
-    uvloop.run(main([*map(int, sys.argv[1:])] or PLACES))

@@ -15,10 +15,10 @@ from benchmarks.peers.measuring import (
     PLACES,
     SECONDS,
     Indexed,
-    NotMeasured,
     measure_index,
     measure_peer,
 )
+from benchmarks.standard_run import NotMeasured
 from tests.support.corpus import long_documents, read_passages, write_file
 from tests.support.model_endpoint import ModelEndpoint, running_endpoint
 
@@ -30,14 +30,8 @@ _OURS = "graphmill"
 _Measure = Callable[[ModelEndpoint], Awaitable[Indexed]]
 
 
-async def compare_peers(
-    shared: Path, console: Console, *, documents: int = DOCUMENTS, ours: bool = True
-) -> None:
-    """Measure and print. What cannot be measured says why and keeps nobody else from it.
-
-    Args:
-        ours: whether graphmill is measured too.
-    """
+async def compare_peers(shared: Path, console: Console, *, documents: int = DOCUMENTS) -> None:
+    """Measure and print. What cannot be measured says why and keeps nobody else from it."""
     # All before anything is measured.
     for peer in PEERS:
         if not is_installed(peer):
@@ -53,9 +47,7 @@ async def compare_peers(
         texts = long_documents(read_passages(shared), documents, CHARACTERS)
         for number, text in enumerate(texts):
             write_file(folder / f"{number:05}.txt", text, number)
-        measures: dict[str, _Measure] = {}
-        if ours:
-            measures[_OURS] = partial(measure_index, folder, work / "home")
+        measures: dict[str, _Measure] = {_OURS: partial(measure_index, folder, work / "home")}
         for peer in PEERS:
             measures[f"{peer.name} {peer.version}"] = partial(
                 measure_peer, peer, folder, work / peer.name

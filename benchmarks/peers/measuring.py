@@ -1,32 +1,27 @@
 """One index of a folder of documents, by each of the three, and what their endpoint saw of it."""
 
 import asyncio
-import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from pydantic import TypeAdapter, ValidationError
 
-from benchmarks.cpu_time import sample_cpu
 from benchmarks.peers.environments import Peer, is_installed, python_of, token_tables
+from benchmarks.standard_run import (
+    MOST_SECONDS,
+    NotMeasured,
+    last_line,
+    measure_standard,
+    without_foreign,
+)
 from tests.support.model_endpoint import Behaviour, ModelEndpoint
 from tests.support.model_endpoint.stats import Stats
-from tests.support.stack import Stack
 
 PLACES = 50
 SECONDS = 0.5
 BEHAVIOUR = Behaviour(places=PLACES, seconds=SECONDS)
-# Of each of the three; what takes longer is not waited for.
-MOST_SECONDS = 600
 _EMBEDDINGS = "embeddings"
-# What a user's shell may have set for models of their own.
-_FOREIGN = ("OPENAI_", "ANTHROPIC_", "LIGHTRAG_", "GRAPHRAG_", "AZURE_")
-
-
-class NotMeasured(Exception):
-    """The words say why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,45 +95,20 @@ _SAID = TypeAdapter(_Said)
 
 
 async def measure_index(folder: Path, home: Path, endpoint: ModelEndpoint) -> Indexed:
-    """graphmill's: from the command on a stack that runs to its end, the command's own start
-    included.
+    """graphmill's, told of as many calls at once as the peers are.
 
     Raises:
         NotMeasured: it did not end, or not well.
     """
-    stack = Stack(home)
-    stack.environment = _without_foreign(stack.environment) | {
-        "OPENAI_BASE_URL": endpoint.base_url,
-        "OPENAI_MODEL": "a-model",
-        # As the peers are told: so many calls at once.
-        "GRAPHMILL_LLM_CONCURRENCY": str(PLACES),
-    }
-    loop = asyncio.get_running_loop()
-    try:
-        await asyncio.to_thread(stack.start)
-        await endpoint.reset()
-        before, began = sample_cpu(home), loop.time()
-        words = ("index", str(folder), "--collection", "bench", "--method", "standard", "--wait")
-        code, status = await asyncio.to_thread(stack.run_json, *words, timeout=MOST_SECONDS)
-        seconds = loop.time() - began
-        cpu = sample_cpu(home).since(before)
-        stats = await endpoint.stats(arrivals=False)
-    except subprocess.TimeoutExpired:
-        raise NotMeasured(f"not done after {MOST_SECONDS} s") from None
-    except (RuntimeError, AssertionError) as error:  # it does not start; it says no JSON
-        raise NotMeasured(_last_line(str(error))) from error
-    finally:
-        await asyncio.to_thread(stack.kill_everything)
-    if code != 0 or status["state"] != "completed":
-        raise NotMeasured(f"ended with {code}: {status.get('reason') or status['state']}")
+    run = await measure_standard(folder, home, endpoint, PLACES)
     graph = Graph(
-        status["documents"]["done"],
-        status["text_units"],
-        status["entities"],
-        status["relationships"],
-        status["reports"],
+        run.status["documents"]["done"],
+        run.status["text_units"],
+        run.status["entities"],
+        run.status["relationships"],
+        run.status["reports"],
     )
-    return Indexed(seconds, sum(cpu.seconds.values()), graph, Calls.of(stats))
+    return Indexed(run.seconds, sum(run.cpu.seconds.values()), graph, Calls.of(run.stats))
 
 
 async def measure_peer(peer: Peer, folder: Path, work: Path, endpoint: ModelEndpoint) -> Indexed:
@@ -153,7 +123,7 @@ async def measure_peer(peer: Peer, folder: Path, work: Path, endpoint: ModelEndp
     work.mkdir(parents=True)
     await endpoint.reset()
     log = work.with_suffix(".log")
-    environment = _without_foreign(dict(os.environ)) | {
+    environment = without_foreign() | {
         # Its price list would be fetched at its start.
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "NO_PROXY": "127.0.0.1",
@@ -199,18 +169,9 @@ async def _run_driver(
                 process.kill()
                 await process.wait()
     if process.returncode:
-        why = _last_line(log.read_text(errors="replace"))
+        why = last_line(log.read_text(errors="replace"))
         raise NotMeasured(f"ended with {process.returncode}: {why}")
     try:
-        return _SAID.validate_json(_last_line(printed.decode(errors="replace")))
+        return _SAID.validate_json(last_line(printed.decode(errors="replace")))
     except ValidationError:
         raise NotMeasured("its driver printed no result") from None
-
-
-def _without_foreign(environment: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if not name.startswith(_FOREIGN)}
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else ""

@@ -8,13 +8,11 @@ from typing import TypeVar
 
 import httpx2
 import openai
-from openai.types.chat import ChatCompletionMessageParam
-from openai.types.chat.completion_create_params import ResponseFormat
 
 from graphmill.llm.calls import ModelAnswer, Question
 from graphmill.llm.client_errors import fault_of, timed_out
-from graphmill.llm.faults import BrokenAnswer, QuestionRefused
-from graphmill.llm.manners import AnswerForm, Manners, MannersMemory
+from graphmill.llm.completions import completion_body, read_completion
+from graphmill.llm.manners import Manners, MannersMemory
 from graphmill.llm.vectors import TextBatch, VectorBatch, read_vectors
 
 T = TypeVar("T")
@@ -99,29 +97,13 @@ class EndpointClient:
         return self._manners[model]
 
     async def _ask_with(self, model: str, question: Question, manners: Manners) -> ModelAnswer:
-        completion = await self._openai.chat.completions.create(
-            model=model,
-            messages=messages_of(question),
-            max_tokens=openai.omit if manners.completion_bound else question.max_tokens,
-            max_completion_tokens=question.max_tokens if manners.completion_bound else openai.omit,
-            temperature=question.temperature if manners.temperature else openai.omit,
-            response_format=response_format_of(question, manners.form),
+        # Not chat.completions.create, whose types cost as much CPU as all the rest of a call.
+        response = await self._openai.post(
+            "/chat/completions",
+            body=completion_body(question, model, manners),
+            cast_to=httpx2.Response,
         )
-        choice = completion.choices[0] if completion.choices else None
-        if choice is None or not isinstance(choice.message.content, str):
-            if choice is not None and choice.message.refusal:
-                raise QuestionRefused(
-                    f"endpoint {self._address.name!r} says that its model refuses to answer"
-                )
-            raise BrokenAnswer(f"endpoint {self._address.name!r} sent what is no answer")
-        usage = completion.usage
-        return ModelAnswer(
-            text=choice.message.content,
-            complete=choice.finish_reason != "length",
-            prompt_tokens=usage.prompt_tokens if usage else 0,
-            completion_tokens=usage.completion_tokens if usage else 0,
-            endpoint=self._address.name,
-        )
+        return read_completion(response.content, self._address.name)
 
     async def _embed_with(self, model: str, batch: TextBatch, manners: Manners) -> VectorBatch:
         # Raw: the library would look at each of some ten thousand numbers.
@@ -147,33 +129,3 @@ async def open_client(
         yield client
     finally:
         await client.close()
-
-
-def messages_of(question: Question) -> list[ChatCompletionMessageParam]:
-    """As the API takes them."""
-    messages: list[ChatCompletionMessageParam] = []
-    for message in question.messages:
-        match message.role:
-            case "system":
-                messages.append({"role": "system", "content": message.content})
-            case "user":
-                messages.append({"role": "user", "content": message.content})
-            case "assistant":
-                messages.append({"role": "assistant", "content": message.content})
-    return messages
-
-
-def response_format_of(question: Question, form: AnswerForm) -> ResponseFormat | openai.Omit:
-    """How a model is told of the schema; nothing where it is told in words alone."""
-    if question.schema is None or form is AnswerForm.TEXT:
-        return openai.omit
-    if form is AnswerForm.OBJECT:
-        return {"type": "json_object"}
-    return {
-        "type": "json_schema",
-        "json_schema": {
-            "name": question.schema.name,
-            "schema": question.schema.json_schema,
-            "strict": True,
-        },
-    }

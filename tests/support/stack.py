@@ -90,7 +90,7 @@ class Stack:
             self.kill_everything()
             return
         deadline = time.monotonic() + _START_SECONDS
-        while not (found := self._find(target)):
+        while not (found := self.find(target)):
             assert time.monotonic() < deadline, f"{target} does not run"
             time.sleep(0.02)
         for process in found:
@@ -142,9 +142,10 @@ class Stack:
         """What `graphmill up` said: which parts died and were started again."""
         return (self.home.path / "up.log").read_text()
 
-    def _find(self, target: Target) -> list[psutil.Process]:
+    def find(self, target: Target) -> list[psutil.Process]:
+        """The processes of it that run."""
         if target is Target.POOL_PROCESS:
-            [worker] = self._find(Target.CPU_WORKER)
+            [worker] = self.find(Target.CPU_WORKER)
             # Its children are the nursery, which has the processes that work as children.
             return [pooled for child in worker.children() for pooled in child.children()][:1]
         found: list[psutil.Process] = []

@@ -21,6 +21,13 @@ from graphmill.run_status import ModelUse, RunModelUse
 _SLOTS = 32
 _WRITE_SECONDS = 1.0
 
+ACCOUNT_COLUMNS = """run_id, step, model, slot, tenant, collection, calls, prompt_tokens,
+    completion_tokens, nano_usd"""
+ADD_TO_ACCOUNT = """ON CONFLICT (run_id, step, model, slot) DO UPDATE SET
+    calls = a.calls + excluded.calls, prompt_tokens = a.prompt_tokens + excluded.prompt_tokens,
+    completion_tokens = a.completion_tokens + excluded.completion_tokens,
+    nano_usd = a.nano_usd + excluded.nano_usd"""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -43,17 +50,12 @@ async def add_use(
 ) -> None:
     """Add several answers of a run's step at once, in the transaction that keeps them."""
     await connection.execute(
-        "INSERT INTO model_accounts AS a (run_id, step, model, slot, tenant, collection, calls,"
-        " prompt_tokens, completion_tokens, nano_usd)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
-        " ON CONFLICT (run_id, step, model, slot) DO UPDATE SET calls = a.calls + excluded.calls,"
-        " prompt_tokens = a.prompt_tokens + excluded.prompt_tokens,"
-        " completion_tokens = a.completion_tokens + excluded.completion_tokens,"
-        " nano_usd = a.nano_usd + excluded.nano_usd",
+        f"INSERT INTO model_accounts AS a ({ACCOUNT_COLUMNS})"
+        f" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) {ADD_TO_ACCOUNT}",
         run_id,
         step,
         model,
-        random.randrange(_SLOTS),
+        any_slot(),
         key.tenant,
         key.name,
         use.calls,
@@ -61,6 +63,10 @@ async def add_use(
         use.completion_tokens,
         use.nano_usd,
     )
+
+
+def any_slot() -> int:
+    return random.randrange(_SLOTS)
 
 
 class PostgresModelAccounts:

@@ -49,7 +49,13 @@ class PostgresBatchStore:
             try:
                 yield
             finally:
-                await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", lock)
+                try:
+                    await connection.execute(
+                        "SELECT pg_advisory_unlock(hashtextextended($1, 0))", lock
+                    )
+                except BaseException:
+                    connection.terminate()  # or it would keep the lock in the pool
+                    raise
 
     # ---- questions
 

@@ -1,18 +1,17 @@
 """Documents an hour of method fast through Temporal, beside the bare functions; as tables.
 
 Everything runs on the embedded stack over files, as `graphmill up` starts it, in a temporary home.
-Figures hold for this machine and for what else it does: stop what else it does.
+Figures hold for this machine and for what else it does: stop what else it does. Of the rounds each
+figure is the best; CPU is that of the round whose whole run was the shortest.
 """
 
-import argparse
 import asyncio
-import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,18 +20,15 @@ from rich.table import Table
 
 from benchmarks.bare_loop import Bare, Functions, measure_bare_loop, measure_functions
 from benchmarks.cpu_time import KINDS
-from benchmarks.peers.comparison import DOCUMENTS, QUICK_DOCUMENTS, compare_peers
 from benchmarks.shared import measure_empty, measure_shared
 from benchmarks.through_temporal import Measured, measure_run
 from benchmarks.workloads import Workload, long_workload, passages_workload
 from graphmill.bootstrap import open_application
 from graphmill.embedded.stack import Parts, running_stack
 from graphmill.settings import Settings, load_settings
-from tests.support.corpus import read_passages
+from tests.support.corpus import Passage, read_passages
 
 T = TypeVar("T", Measured, Bare)
-ROOT = Path(__file__).resolve().parent.parent
-console = Console(highlight=False, width=120)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,48 +53,54 @@ class Result:
     functions: Functions
 
 
-async def _compare(sizes: Sizes, shared: Path) -> None:
+async def compare_fast(sizes: Sizes, shared: Path, console: Console) -> None:
+    """Measure and print."""
     passages = read_passages(shared)
     small = passages_workload(passages[: sizes.passages])
     long = long_workload(passages, sizes.long)
     cores = os.cpu_count() or 1
-    load = os.getloadavg()[0]
-    console.print(f"{cores} cores; load before the start {load:.1f}")
-    if load > 0.5:
-        console.print("  something else runs on this machine: the figures are too low")
     folder = Path(tempfile.mkdtemp(prefix="graphmill-bench-"))
     try:
         results = [
-            await _measure(_home(folder / workload.name), sizes, workload, cores)
+            await _measure(_home(folder / workload.name), sizes, workload, cores, console, passages)
             for workload in (small, long)
         ]
         async with AsyncExitStack() as stack:
             settings = _home(folder / "shared")
             addresses = await stack.enter_async_context(running_stack(settings, Parts.RUN))
             app = await stack.enter_async_context(open_application(settings, addresses))
-            say("many documents in one workflow")
+            say(console, "many documents in one workflow")
             shared_seconds = {
                 size: await measure_shared(app, addresses, small, size) for size in (1, 20)
             }
         async with running_stack(_home(folder / "empty"), Parts.SERVERS) as addresses:
-            say("the same workflows over activities that do nothing")
+            say(console, "the same workflows over activities that do nothing")
             empty_seconds = await measure_empty(addresses, small.documents)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    show(results, cores)
-    show_shared(results[0], shared_seconds, empty_seconds)
+    _show(results, cores, console)
+    _show_shared(results[0], shared_seconds, empty_seconds, console)
 
 
-async def _measure(settings: Settings, sizes: Sizes, workload: Workload, cores: int) -> Result:
+async def _measure(
+    settings: Settings,
+    sizes: Sizes,
+    workload: Workload,
+    cores: int,
+    console: Console,
+    passages: Sequence[Passage],
+) -> Result:
     """On servers of its own: a Temporal server is slower the more workflows its file holds."""
     runs: list[Measured] = []
     bares: list[Bare] = []
     async with AsyncExitStack() as stack:
         addresses = await stack.enter_async_context(running_stack(settings, Parts.RUN))
         app = await stack.enter_async_context(open_application(settings, addresses))
-        say(f"({workload.name}) {workload.documents} {workload.words}, and the bare functions")
-        warm_up = passages_workload(read_passages(shared_folder())[:60])
-        await measure_run(app, settings.home, warm_up, "warm-up")
+        say(
+            console,
+            f"({workload.name}) {workload.documents} {workload.words}, and the bare functions",
+        )
+        await measure_run(app, settings.home, passages_workload(passages[:60]), "warm-up")
         # In turns, so that a slow minute of the machine hits both.
         for number in range(sizes.rounds):
             runs.append(await measure_run(app, settings.home, workload, f"run-{number}"))
@@ -106,22 +108,24 @@ async def _measure(settings: Settings, sizes: Sizes, workload: Workload, cores: 
                 await measure_bare_loop(addresses.database_url, workload, f"bare-{number}", cores)
             )
     functions = await asyncio.to_thread(measure_functions, workload)
-    return Result(workload, fastest(runs), fastest(bares), functions)
+    return Result(workload, best(runs), best(bares), functions)
 
 
 def _home(folder: Path) -> Settings:
     return load_settings({"home": folder, "temporal_address": None, "database_url": None})
 
 
-def fastest(rounds: Sequence[T]) -> T:
-    return max(rounds, key=lambda result: result.per_hour)
+def best(rounds: Sequence[T]) -> T:
+    """The round that was over first, with the shortest reading of documents of any round."""
+    shortest = min(result.documents_seconds for result in rounds)
+    return replace(min(rounds, key=lambda result: result.seconds), documents_seconds=shortest)
 
 
-def say(words: str) -> None:
+def say(console: Console, words: str) -> None:
     console.print(f"[dim]{words}[/dim]")
 
 
-def show(results: list[Result], cores: int) -> None:
+def _show(results: list[Result], cores: int, console: Console) -> None:
     table = Table(title="method fast, file-backed embedded stack", title_justify="left", box=None)
     table.add_column()
     for result in results:
@@ -183,7 +187,9 @@ def _share(result: Result, kind: str) -> str:
     return f"{spent / sum(cpu.values()):.0%}  ({1000 * spent / _count(result):.1f} ms a document)"
 
 
-def show_shared(small: Result, shared_seconds: dict[int, float], empty_seconds: float) -> None:
+def _show_shared(
+    small: Result, shared_seconds: dict[int, float], empty_seconds: float, console: Console
+) -> None:
     count = _count(small)
     table = Table(
         title=f"{count} small documents: a workflow each, or many in one",
@@ -203,25 +209,3 @@ def show_shared(small: Result, shared_seconds: dict[int, float], empty_seconds: 
     row("bare loop", small.bare.documents_seconds)
     console.print()
     console.print(table)
-
-
-def shared_folder() -> Path:
-    folder = ROOT.parent / "shared"
-    if not folder.is_dir():
-        console.print(f"{folder} is not here: the corpus is needed for the benchmark")
-        raise SystemExit(2)
-    return folder
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a small version, about a minute")
-    parser.add_argument(
-        "--peers", action="store_true", help="then LightRAG and GraphRAG beside method standard"
-    )
-    given = parser.parse_args()
-    logging.basicConfig(level=logging.ERROR)
-    asyncio.run(_compare(QUICK if given.quick else FULL, shared_folder()))
-    if given.peers:
-        documents = QUICK_DOCUMENTS if given.quick else DOCUMENTS
-        asyncio.run(compare_peers(shared_folder(), console, documents=documents))

@@ -1,0 +1,172 @@
+"""Method standard against what its endpoint allows: places kept busy, reports, memory; as tables.
+
+The endpoint is simulated, over HTTP, in a process of its own on the same machine; it says itself
+how busy its places were.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import model_calls, reports
+from benchmarks.cpu_time import KINDS
+from benchmarks.standard_run import NotMeasured, StandardRun, measure_standard
+from tests.support.corpus import long_documents, read_passages, write_file
+from tests.support.model_endpoint import Behaviour, running_endpoint
+
+_EXTRACTION = "extract_graph"
+# About 1,000 text units of 1,200 tokens.
+_LONG = 100
+_LONG_CHARACTERS = 48_000
+_PLACES = 50
+_SECONDS = 0.5
+_MANY_PLACES = 200
+_MANY_SECONDS = 2.0
+_TEN = 10
+_TEN_CHARACTERS = 5_000
+_TEN_SECONDS = 2.5
+_TEN_PLACES = (8, 16)
+
+
+async def compare_standard(shared: Path, console: Console, rounds: int) -> None:
+    """Measure and print; of what is measured several times the best counts."""
+    work = Path(tempfile.mkdtemp(prefix="graphmill-bench-"))
+    passages = read_passages(shared)
+    try:
+        _write(work / "long", list(long_documents(passages, _LONG, _LONG_CHARACTERS)))
+        _write(work / "ten", list(long_documents(passages, _TEN, _TEN_CHARACTERS)))
+        await _show_calls(console)
+        await _show_busy(console, work, rounds)
+        await _show_ten(console, work)
+        await _show_reports(console)
+        await _show_memory(console, work)
+    except NotMeasured as why:
+        console.print(f"not measured: {why}", markup=False)
+        raise SystemExit(1) from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _write(folder: Path, texts: Sequence[str]) -> None:
+    for number, text in enumerate(texts):
+        write_file(folder / f"{number:05}.txt", text, number)
+
+
+async def _show_calls(console: Console) -> None:
+    _say(console, f"{model_calls.QUESTIONS:,} questions that wait, by one worker and by three")
+    table = _table(
+        f"{model_calls.QUESTIONS:,} questions, {model_calls.PLACES} places of"
+        f" {model_calls.SECONDS} s: places busy from the first call to the last",
+        "places busy",
+        "seconds",
+    )
+    for workers in (1, 3):
+        found = await model_calls.measure_calls(workers)
+        words = "worker process" if workers == 1 else "worker processes"
+        table.add_row(
+            f"claimed, limited, stored: {workers} {words}",
+            f"{found.stored:.1%}",
+            f"{found.stored_seconds:.1f}",
+        )
+        table.add_row("  a bare loop right after", f"{found.bare:.1%}", f"{found.bare_seconds:.1f}")
+    _print(console, table)
+
+
+async def _show_busy(console: Console, work: Path, rounds: int) -> None:
+    _say(console, f"{_LONG} documents of {_LONG_CHARACTERS:,} characters, one gleaning each")
+    runs = [await _index(work, "long", _PLACES, _SECONDS, f"busy-{n}") for n in range(rounds)]
+    best = max(runs, key=lambda run: run.stats.steps[_EXTRACTION].busy_share)
+    step = best.stats.steps[_EXTRACTION]
+    assert step.first_start is not None
+    assert step.last_end is not None
+    table = _table(
+        f"{best.status['text_units']:,} text units, {_PLACES} places of {_SECONDS} s, through"
+        " Temporal",
+        "best",
+        "all rounds",
+    )
+    table.add_row(
+        "places busy, first extraction to last",
+        f"{step.busy_share:.1%}",
+        ", ".join(f"{run.stats.steps[_EXTRACTION].busy_share:.1%}" for run in runs),
+    )
+    table.add_row("calls of extraction", f"{step.answered:,}", "")
+    table.add_row("seconds of extraction", f"{step.last_end - step.first_start:.1f}", "")
+    table.add_row(
+        "seconds, whole index", f"{best.seconds:.1f}", ", ".join(f"{r.seconds:.1f}" for r in runs)
+    )
+    for kind in KINDS:
+        table.add_row(f"  CPU: {kind}", f"{best.cpu.seconds[kind]:.1f} s", "")
+    table.add_row("  CPU: all of the machine", f"{best.cpu.busy / best.cpu.machine:.0%}", "")
+    _print(console, table)
+
+
+async def _show_ten(console: Console, work: Path) -> None:
+    _say(console, f"{_TEN} documents, {_TEN_SECONDS} s a call")
+    table = _table(
+        f"{_TEN} documents of {_TEN_CHARACTERS:,} characters, {_TEN_SECONDS} s a call",
+        "seconds, whole index",
+        "seconds in calls, one added to the other",
+    )
+    for places in _TEN_PLACES:
+        run = await _index(work, "ten", places, _TEN_SECONDS, f"ten-{places}")
+        table.add_row(
+            f"{places} places",
+            f"{run.seconds:.1f}",
+            f"{run.stats.busy_seconds:.1f}",
+        )
+    _print(console, table)
+
+
+async def _show_reports(console: Console) -> None:
+    _say(console, f"{reports.COMMUNITIES} community reports, {reports.SECONDS} s a call")
+    table = _table(
+        f"{reports.COMMUNITIES} reports, {reports.SECONDS} s a call: seconds, and of the bound",
+        *(f"{places} places" for places in reports.PLACES),
+    )
+    for shape in reports.SHAPES:
+        cells: list[str] = []
+        for places in reports.PLACES:
+            found = await reports.measure_reports(places, shape)
+            bound = shape.bound(places)
+            cells.append(f"{found.seconds:.2f} / {bound:g} = {found.seconds / bound:.3f}")
+        table.add_row(shape.name, *cells)
+    _print(console, table)
+
+
+async def _show_memory(console: Console, work: Path) -> None:
+    _say(console, f"{_MANY_PLACES} calls in the air")
+    run = await _index(work, "long", _MANY_PLACES, _MANY_SECONDS, "memory")
+    table = _table("memory of the worker that asks models, embeds and stores", "MB")
+    table.add_row("before the run", f"{run.memory.before / 1e6:.0f}")
+    table.add_row(
+        f"the most, with {run.stats.most_in_air} calls in the air", f"{run.memory.most / 1e6:.0f}"
+    )
+    _print(console, table)
+
+
+async def _index(work: Path, folder: str, places: int, seconds: float, name: str) -> StandardRun:
+    async with running_endpoint(Behaviour(places=places, seconds=seconds)) as endpoint:
+        return await measure_standard(work / folder, work / name, endpoint, places)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None)
+    table.add_column()
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table
+
+
+def _print(console: Console, table: Table) -> None:
+    console.print()
+    console.print(table)
+    console.print()
+
+
+def _say(console: Console, words: str) -> None:
+    console.print(f"[dim]{words}[/dim]")
