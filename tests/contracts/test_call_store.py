@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import cast
 from uuid import uuid4
 
 import asyncpg
@@ -49,6 +50,24 @@ async def test_only_one_of_many_may_ask(pool: asyncpg.Pool, payer: Payer) -> Non
         assert not (await loser.claim(payer, QUESTION.key)).claimed
         await winner.release(payer, QUESTION.key)
         assert (await loser.claim(payer, QUESTION.key)).claimed
+
+
+async def test_an_answer_that_comes_while_its_claim_is_wanted_is_found(
+    pool: asyncpg.Pool, payer: Payer
+) -> None:
+    async with open_session(pool) as one, open_session(pool) as other:
+        await PostgresCallStore(pool, one).claim(payer, QUESTION.key)
+        async with pool.acquire() as connection, connection.transaction():
+            saving = PostgresCallStore(cast(asyncpg.Pool, connection), one)
+            await saving.save(payer, QUESTION.key, QUESTION, ANSWER, valid=True)
+            # Sees no answer yet, and waits for the claim, which is being ended.
+            claiming = asyncio.create_task(
+                PostgresCallStore(pool, other).claim(payer, QUESTION.key)
+            )
+            await asyncio.wait([claiming], timeout=0.2)
+            assert not claiming.done()
+        assert await claiming == Stored(ANSWER.text)
+        assert not await pool.fetchval("SELECT count(*) FROM model_claims")
 
 
 async def test_what_the_dead_were_asking_is_asked_by_others(

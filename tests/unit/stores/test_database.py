@@ -14,14 +14,12 @@ async def test_a_connection_on_its_way_back_when_a_command_is_interrupted_is_no_
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     returning = asyncio.Event()
-    reset = asyncpg.Connection.reset
 
-    async def slow_reset(self: asyncpg.Connection, *, timeout: float | None = None) -> None:
+    async def slow_reset(connection: asyncpg.Connection) -> None:
         returning.set()
         await asyncio.sleep(0.05)
-        await reset(self, timeout=timeout)
 
-    monkeypatch.setattr(asyncpg.Connection, "reset", slow_reset)
+    monkeypatch.setattr("graphmill.stores.postgres.database._leave_as_it_is", slow_reset)
     told: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
     pool = await open_pool(database_url, 1)
@@ -47,3 +45,11 @@ async def test_a_query_that_hangs_holds_nobody_up(
         await close_pool(pool)
         await asyncio.wait([hanging])
     assert hanging.exception()
+
+
+async def test_a_transaction_that_was_left_open_is_undone(database_url: str) -> None:
+    pool = await open_pool(database_url, 1)
+    async with pool.acquire() as connection:
+        await connection.execute("BEGIN; CREATE TABLE left_open (id int)")
+    assert await pool.fetchval("SELECT to_regclass('left_open')") is None
+    await close_pool(pool)
