@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from benchmarks.cpu_time import CpuSample, sample_cpu
+from graphmill.stores.postgres.database import close_pool, open_pool
 from tests.support.model_endpoint import ModelEndpoint
 from tests.support.model_endpoint.stats import Stats
 from tests.support.stack import Stack, Target
@@ -49,12 +50,13 @@ class StandardRun:
 
 
 async def measure_standard(
-    folder: Path, home: Path, endpoint: ModelEndpoint, places: int
+    folder: Path, home: Path, endpoint: ModelEndpoint, places: int, *, all_wait: bool = False
 ) -> StandardRun:
     """On a stack of its own.
 
     Args:
         places: calls that graphmill is told to have at the endpoint at once.
+        all_wait: no call is let in before all documents are read and wait for a model.
 
     Raises:
         NotMeasured: it did not end, or not well.
@@ -72,7 +74,12 @@ async def measure_standard(
         await endpoint.reset()
         async with _watching_memory(stack) as memory:
             before, began = sample_cpu(home), loop.time()
-            code, status = await asyncio.to_thread(stack.run_json, *words, timeout=MOST_SECONDS)
+            indexing = asyncio.to_thread(stack.run_json, *words, timeout=MOST_SECONDS)
+            if all_wait:
+                async with _closed_until_read(stack, sum(1 for _ in folder.iterdir())):
+                    code, status = await indexing
+            else:
+                code, status = await indexing
             seconds = loop.time() - began
         cpu = sample_cpu(home).since(before)
         stats = await endpoint.stats(arrivals=False)
@@ -85,6 +92,28 @@ async def measure_standard(
     if code != 0 or status["state"] != "completed":
         raise NotMeasured(f"ended with {code}: {status.get('reason') or status['state']}")
     return StandardRun(seconds, cpu, Memory(memory[0], max(memory)), stats, status)
+
+
+@asynccontextmanager
+async def _closed_until_read(stack: Stack, documents: int) -> AsyncGenerator[None]:
+    """The endpoint has no places until so many documents are read."""
+    assert stack.addresses is not None
+    pool = await open_pool(stack.addresses.database_url, 1)
+
+    async def open_when_read(places: int) -> None:
+        read = "SELECT count(*) FROM documents WHERE state = 'pending' AND read_by IS NOT NULL"
+        while await pool.fetchval(read) < documents:
+            await asyncio.sleep(_LOOK_SECONDS)
+        await pool.execute("UPDATE model_endpoints SET places = $1", places)
+
+    try:
+        places = await pool.fetchval("SELECT places FROM model_endpoints")
+        await pool.execute("UPDATE model_endpoints SET places = 0")
+        opening = asyncio.create_task(open_when_read(places))
+        yield
+        await opening
+    finally:
+        await close_pool(pool)
 
 
 @asynccontextmanager

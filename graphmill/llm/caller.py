@@ -129,7 +129,7 @@ class ModelCaller:
         future: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
         self._asking[place] = future
         try:
-            told = await self._ask(payer, key, question, read)
+            value, told = await self._ask(payer, key, question, read)
         except BaseException as error:
             if isinstance(error, Exception):
                 future.set_exception(error)
@@ -139,26 +139,31 @@ class ModelCaller:
             raise
         else:
             future.set_result(told)
-            return read(told.text), told
+            return value, told
         finally:
             del self._asking[place]
 
     async def _ask(
-        self, payer: Payer, key: bytes, question: Question, read: Callable[[str], object]
-    ) -> Told:
+        self, payer: Payer, key: bytes, question: Question, read: Callable[[str], T]
+    ) -> tuple[T, Told]:
         while True:
             stored = await self._store.claim(payer, key)
             if stored.answer is not None:
                 if not stored.of_own_batch:
                     self._on_known(payer, question)
-                return Told(stored.answer, cached=True)
+                return read(stored.answer), Told(stored.answer, cached=True)
             if stored.claimed:
                 break
             await asyncio.sleep(_CLAIM_WAIT)
         try:
             while stored.unread is not None:
-                if await self._is_good(payer, key, stored.unread, read):
-                    return Told(stored.unread.text, cached=False)
+                try:
+                    value = read(stored.unread.text)
+                except InvalidAnswer:
+                    await self._store.note_read(payer, key, stored.unread, valid=False)
+                else:
+                    await self._store.note_read(payer, key, stored.unread, valid=True)
+                    return value, Told(stored.unread.text, cached=False)
                 stored = await self._store.claim(payer, key)
             if self._later is not None:
                 if stored.bad_answers < SAME_QUESTION_TRIES:
@@ -169,25 +174,14 @@ class ModelCaller:
             await asyncio.shield(self._store.release(payer, key))
             raise
 
-    async def _is_good(
-        self, payer: Payer, key: bytes, unread: Unread, read: Callable[[str], object]
-    ) -> bool:
-        try:
-            read(unread.text)
-        except InvalidAnswer:
-            await self._store.note_read(payer, key, unread, valid=False)
-            return False
-        await self._store.note_read(payer, key, unread, valid=True)
-        return True
-
     async def _ask_until_good(
         self,
         payer: Payer,
         key: bytes,
         question: Question,
-        read: Callable[[str], object],
+        read: Callable[[str], T],
         bad_answers: int,
-    ) -> Told:
+    ) -> tuple[T, Told]:
         wrong: InvalidAnswer | None = None
         while True:
             asked = question
@@ -197,7 +191,7 @@ class ModelCaller:
             try:
                 if not answer.complete:
                     raise InvalidAnswer(f"the answer was cut off at {question.max_tokens} tokens")
-                read(answer.text)
+                value = read(answer.text)
             except InvalidAnswer as error:
                 wrong = error
                 bad_answers += 1
@@ -206,7 +200,7 @@ class ModelCaller:
                     raise
             else:
                 await self._store.save(payer, key, question, answer, valid=True)
-                return Told(answer.text, cached=False)
+                return value, Told(answer.text, cached=False)
 
     async def _call(self, payer: Payer, question: Question) -> ModelAnswer:
         if self._budgets is None:

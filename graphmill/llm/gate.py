@@ -102,6 +102,11 @@ class Gate:
         self._asking: asyncio.Task[None] | None = None
 
     @property
+    def paced(self) -> bool:
+        """Whether it matters how many tokens a call has."""
+        return self._paced
+
+    @property
     def in_flight(self) -> int:
         return self._in_flight
 

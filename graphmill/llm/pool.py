@@ -127,7 +127,10 @@ class EndpointPool:
                 f"no endpoint serves model {question.model!r}; name it in [[endpoints]] models of"
                 " graphmill.toml, or set OPENAI_BASE_URL"
             )
-        tokens = self._prompt_tokens(question) + question.max_tokens
+        tokens = question.max_tokens
+        if any(endpoint.gate.paced for endpoint in serving):
+            # Not always: to count them is a tenth of what a call costs this process.
+            tokens += self._prompt_tokens(question)
         deadline = time.monotonic() + CALL_SECONDS
         failed: dict[str, float] = {}
         tries = 0
