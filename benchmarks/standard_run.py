@@ -17,6 +17,7 @@ from graphmill.stores.postgres.database import close_pool, open_pool
 from tests.support.model_endpoint import ModelEndpoint
 from tests.support.model_endpoint.stats import Stats
 from tests.support.stack import Stack, Target
+from tests.support.waiting import until
 
 # What takes longer is not waited for.
 MOST_SECONDS = 600
@@ -100,10 +101,13 @@ async def _closed_until_read(stack: Stack, documents: int) -> AsyncGenerator[Non
     assert stack.addresses is not None
     pool = await open_pool(stack.addresses.database_url, 1)
 
+    async def all_read() -> bool:
+        return documents == await pool.fetchval(
+            "SELECT count(*) FROM documents WHERE state = 'pending' AND read_by IS NOT NULL"
+        )
+
     async def open_when_read(places: int) -> None:
-        read = "SELECT count(*) FROM documents WHERE state = 'pending' AND read_by IS NOT NULL"
-        while await pool.fetchval(read) < documents:
-            await asyncio.sleep(_LOOK_SECONDS)
+        await until(all_read, MOST_SECONDS)
         await pool.execute("UPDATE model_endpoints SET places = $1", places)
 
     try:
