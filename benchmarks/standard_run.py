@@ -106,11 +106,15 @@ async def _closed_until_read(stack: Stack, documents: int) -> AsyncGenerator[Non
             "SELECT count(*) FROM documents WHERE state = 'pending' AND read_by IS NOT NULL"
         )
 
+    async def is_declared() -> bool:
+        return await pool.fetchval("SELECT count(*) > 0 FROM model_endpoints")
+
     async def open_when_read(places: int) -> None:
         await until(all_read, MOST_SECONDS)
         await pool.execute("UPDATE model_endpoints SET places = $1", places)
 
     try:
+        await until(is_declared)  # by the worker, which may be later than the stack's word
         places = await pool.fetchval("SELECT places FROM model_endpoints")
         await pool.execute("UPDATE model_endpoints SET places = 0")
         opening = asyncio.create_task(open_when_read(places))
