@@ -16,7 +16,7 @@ from graphmill.llm.calls import Asked, Payer
 from graphmill.llm.client import Address, open_client
 from graphmill.llm.embedder import ModelEmbedder
 from graphmill.llm.gate import Gate
-from graphmill.llm.limits import Limits, paced
+from graphmill.llm.limits import Limits
 from graphmill.llm.pool import Endpoint, EndpointPool, Price, Retried
 from graphmill.model_settings import EndpointSettings, key_of
 from graphmill.settings import Settings
@@ -115,7 +115,7 @@ async def _open_endpoints(
             client = await stack.enter_async_context(
                 open_client(_address(given), allowed.places, given.timeout_seconds, manners)
             )
-            gate = Gate(given.name, limits, paced=paced(allowed))
+            gate = Gate(given.name, limits)
             stack.push_async_callback(gate.close)
             endpoints.append(
                 Endpoint(

@@ -47,15 +47,16 @@ class Closed(TransientError):
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """A place that a caller has. `started`: on the database's clock, where starts are paced."""
+    """A place that a caller has. Where starts are paced: when it was to start, on the database's
+    clock, and the tokens reserved for it."""
 
-    tokens: int
     started: float = 0.0
+    tokens: int = 0
 
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    tokens: int
+    tokens: Callable[[], int]
     entered: asyncio.Future[Pass]
 
 
@@ -79,12 +80,11 @@ class Gate:
         endpoint: str,
         store: LimitStore,
         *,
-        paced: bool,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.endpoint = endpoint
         self._store = store
-        self._paced = paced
+        self._paced = False  # as of the last grant: limits may be changed at any time
         self._clock = clock
         self._waiting: deque[_Waiting] = deque()
         self._in_flight = 0
@@ -102,11 +102,6 @@ class Gate:
         self._asking: asyncio.Task[None] | None = None
 
     @property
-    def paced(self) -> bool:
-        """Whether it matters how many tokens a call has."""
-        return self._paced
-
-    @property
     def in_flight(self) -> int:
         return self._in_flight
 
@@ -122,8 +117,12 @@ class Gate:
     def closed_for(self) -> float:
         return max(0.0, self._closed_until - self._clock())
 
-    async def enter(self, tokens: int) -> Pass:
+    async def enter(self, tokens: Callable[[], int]) -> Pass:
         """Wait for a place, and for the time at which this call may start.
+
+        Args:
+            tokens: the most that it may take, prompt and answer. Asked for where starts are paced
+                alone: to count is a tenth of what a call costs this process.
 
         Raises:
             Closed: the endpoint takes no calls now; another one may.
@@ -146,7 +145,7 @@ class Gate:
 
     def leave(self, passed: Pass, outcome: Outcome) -> None:
         self._in_flight -= 1
-        if self._paced and outcome.used_tokens is not None:
+        if passed.started and outcome.used_tokens is not None:
             self._settled.append(Settled(passed.started, passed.tokens, outcome.used_tokens))
         self._answered += int(outcome.answered)
         self._overloaded += int(outcome.overloaded)
@@ -188,7 +187,7 @@ class Gate:
         if waiting.entered.done():  # gave up meanwhile
             return
         self._in_flight += 1
-        waiting.entered.set_result(Pass(waiting.tokens))
+        waiting.entered.set_result(Pass())
 
     def _close(self, until: float) -> None:
         self._closed_until = max(self._closed_until, until)
@@ -257,7 +256,7 @@ class Gate:
         room = max(0, self._places - self._in_flight) if self._paced else 0
         # Before the first grant a caller or two show what is wanted.
         next_up = [waiting for waiting in self._waiting if not waiting.entered.done()]
-        starts = tuple(waiting.tokens for waiting in next_up[: max(room, 1)] if self._paced)
+        starts = tuple(waiting.tokens() for waiting in next_up[: max(room, 1)] if self._paced)
         ask = Ask(self._in_flight, len(next_up), starts, tuple(self._settled), report)
         self._answered = 0
         self._overloaded = 0
@@ -278,17 +277,17 @@ class Gate:
             return False
         self._known_at = asked_at
         self._places = grant.places
+        self._paced = grant.paced
         if grant.closed:
             self._close(asked_at + grant.closed)
-        for waiting, start in zip(next_up, grant.starts, strict=False):
-            self._start_at(waiting, start, start - grant.now)
+        for waiting, start, tokens in zip(next_up, grant.starts, starts, strict=False):
+            self._start_at(waiting, Pass(start, tokens), start - grant.now)
         self._admit()
         return True
 
-    def _start_at(self, waiting: _Waiting, start: float, delay: float) -> None:
-        passed = Pass(waiting.tokens, start)
+    def _start_at(self, waiting: _Waiting, passed: Pass, delay: float) -> None:
         if waiting not in self._waiting:  # gave up while the database was asked
-            self._settled.append(Settled(start, waiting.tokens, 0))
+            self._settled.append(Settled(passed.started, passed.tokens, 0))
             return
         self._waiting.remove(waiting)
         self._in_flight += 1

@@ -128,14 +128,15 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """`places`: so many calls may be in the air. `starts`: when the first callers may start, where
-    starts are paced (else empty), on the clock that now says `now`. `closed`: for so many seconds
+    """`places`: so many calls may be in the air. `paced`: each needs a time to start. `starts`:
+    when the first callers may, on the clock that now says `now`. `closed`: for so many seconds
     nothing may start."""
 
     places: int
     now: float
     starts: tuple[float, ...] = ()
     closed: float = 0.0
+    paced: bool = False
 
 
 def paced(limits: Limits) -> bool:
@@ -162,7 +163,8 @@ def decide(
         state = _settle(state, ask.settled, now)
     allowed = int(min(state.allowed, limits.places))
     if state.closed_until > now:
-        return state, Grant(0, now, closed=state.closed_until - now)
+        closed = state.closed_until - now
+        return state, Grant(0, now, closed=closed, paced=paced(limits))
     if state.failures >= _DEAD_AFTER:  # one call goes ahead and looks
         allowed = 1
     free = allowed - sum(share.held for share in others)
@@ -172,7 +174,7 @@ def decide(
         return state, Grant(places, now)
     room = max(0, places - ask.in_flight)
     state, starts = _pace(limits, state, ask.starts[:room], now)
-    return state, Grant(places, now, starts)
+    return state, Grant(places, now, starts, paced=True)
 
 
 def fair_share(allowed: int, mine: int, others: Sequence[int]) -> int:

@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Protocol, TypeVar
 
 from graphmill.errors import Unavailable
@@ -127,10 +128,7 @@ class EndpointPool:
                 f"no endpoint serves model {question.model!r}; name it in [[endpoints]] models of"
                 " graphmill.toml, or set OPENAI_BASE_URL"
             )
-        tokens = question.max_tokens
-        if any(endpoint.gate.paced for endpoint in serving):
-            # Not always: to count them is a tenth of what a call costs this process.
-            tokens += self._prompt_tokens(question)
+        tokens = cache(lambda: self._prompt_tokens(question) + question.max_tokens)
         deadline = time.monotonic() + CALL_SECONDS
         failed: dict[str, float] = {}
         tries = 0
@@ -168,7 +166,7 @@ class EndpointPool:
 
         return min(serving, key=rank)
 
-    async def _pass(self, endpoint: Endpoint, tokens: int, deadline: float) -> Pass:
+    async def _pass(self, endpoint: Endpoint, tokens: Callable[[], int], deadline: float) -> Pass:
         try:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                 return await endpoint.gate.enter(tokens)

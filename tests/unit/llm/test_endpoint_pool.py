@@ -63,7 +63,7 @@ async def open_road(
             address = Address(name, endpoint.base_url, key)
             client = await stack.enter_async_context(open_client(address, 50, seconds, memory))
             row = Row(limits)
-            gate = Gate(name, LimitsInMemory(row), paced=False)
+            gate = Gate(name, LimitsInMemory(row))
             stack.push_async_callback(gate.close)
             made.append(Endpoint(name, gate, client, price=Price(0.5, 2)))
             rows.append(row)

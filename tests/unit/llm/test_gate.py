@@ -9,13 +9,13 @@ import pytest
 
 from graphmill.errors import Unavailable
 from graphmill.llm.gate import Closed, Gate, Outcome, Pass
-from graphmill.llm.limits import Limits, paced
+from graphmill.llm.limits import Limits
 from tests.unit.llm.limits_in_memory import LimitsInMemory, Row
 
 
 @asynccontextmanager
 async def open_gate(row: Row, worker: int = 0) -> AsyncGenerator[Gate]:
-    gate = Gate("here", LimitsInMemory(row, worker), paced=paced(row.limits))
+    gate = Gate("here", LimitsInMemory(row, worker))
     try:
         yield gate
     finally:
@@ -24,7 +24,7 @@ async def open_gate(row: Row, worker: int = 0) -> AsyncGenerator[Gate]:
 
 async def call(gate: Gate, seconds: float, tokens: int = 100, used: int = 100) -> float:
     """One call; gives back when it started."""
-    passed = await gate.enter(tokens)
+    passed = await gate.enter(lambda: tokens)
     started = asyncio.get_running_loop().time()
     await asyncio.sleep(seconds)
     gate.leave(passed, Outcome(answered=True, used_tokens=used))
@@ -38,7 +38,7 @@ async def test_callers_get_all_places_and_no_more() -> None:
 
         async def watched() -> None:
             nonlocal most
-            passed = await gate.enter(1)
+            passed = await gate.enter(lambda: 1)
             most = max(most, gate.in_flight)
             await asyncio.sleep(0.02)
             gate.leave(passed, Outcome(answered=True))
@@ -75,6 +75,20 @@ async def test_starts_are_paced() -> None:
     assert 1.9 <= seconds <= 3.0  # 40 times 50 ms
 
 
+async def test_a_limit_a_minute_that_is_set_or_lifted_meanwhile_holds() -> None:
+    row = Row(Limits(4))
+    async with open_gate(row) as gate:
+        await asyncio.gather(*(call(gate, 0.01) for _ in range(8)))
+        row.limits = Limits(100, requests_per_minute=600)
+        calling = [asyncio.create_task(call(gate, 0.2)) for _ in range(200)]
+        await asyncio.sleep(1.0)  # twice the time until it is heard of
+        before = sum(task.done() for task in calling)
+        await asyncio.sleep(1.0)
+        assert 7 <= sum(task.done() for task in calling) - before <= 14
+        row.limits = Limits(100)
+        await asyncio.wait_for(asyncio.gather(*calling), 3)
+
+
 async def test_tokens_that_are_not_used_let_others_start() -> None:
     row = Row(Limits(100, tokens_per_minute=60_000))
     row.state = replace(row.state, used_share=0.001)  # calls of late took next to nothing
@@ -88,13 +102,13 @@ async def test_tokens_that_are_not_used_let_others_start() -> None:
 async def test_who_wants_to_be_left_alone_is() -> None:
     row = Row(Limits(5))
     async with open_gate(row) as gate:
-        await gate.enter(1)
-        waiting = [asyncio.create_task(gate.enter(1)) for _ in range(9)]
+        await gate.enter(lambda: 1)
+        waiting = [asyncio.create_task(gate.enter(lambda: 1)) for _ in range(9)]
         while gate.in_flight < 5:  # the demand of all is told a little later
             await asyncio.sleep(0.01)
         await asyncio.sleep(0)
         let_in = [task for task in waiting if task.done()]
-        gate.leave(Pass(1), Outcome(overloaded=True, retry_after=1.0))
+        gate.leave(Pass(), Outcome(overloaded=True, retry_after=1.0))
         turned_away = [task for task in waiting if task not in let_in]
         await asyncio.sleep(0)
         assert len(turned_away) == 5
@@ -102,60 +116,60 @@ async def test_who_wants_to_be_left_alone_is() -> None:
             with pytest.raises(Closed):
                 await task
         with pytest.raises(Closed) as closed:
-            await gate.enter(1)
+            await gate.enter(lambda: 1)
         assert 0.8 < closed.value.seconds <= 1.0
         for _ in range(4):
-            gate.leave(Pass(1), Outcome())
+            gate.leave(Pass(), Outcome())
         await asyncio.sleep(1.05)
-        await asyncio.wait_for(gate.enter(1), 2)
-        gate.leave(Pass(1), Outcome())
+        await asyncio.wait_for(gate.enter(lambda: 1), 2)
+        gate.leave(Pass(), Outcome())
 
 
 async def test_who_gives_up_leaves_no_place_taken() -> None:
     row = Row(Limits(1))
     async with open_gate(row) as gate:
-        await gate.enter(1)
-        waiting = asyncio.create_task(gate.enter(1))
+        await gate.enter(lambda: 1)
+        waiting = asyncio.create_task(gate.enter(lambda: 1))
         await asyncio.sleep(0.01)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-        last = asyncio.create_task(gate.enter(1))
+        last = asyncio.create_task(gate.enter(lambda: 1))
         await asyncio.sleep(0.01)
-        gate.leave(Pass(1), Outcome(answered=True))
+        gate.leave(Pass(), Outcome(answered=True))
         await asyncio.wait_for(last, 1)
         assert gate.in_flight == 1
-        gate.leave(Pass(1), Outcome(answered=True))
+        gate.leave(Pass(), Outcome(answered=True))
         assert gate.in_flight == 0
 
 
 async def test_giving_up_between_a_paced_start_and_its_time_leaves_no_place_taken() -> None:
     row = Row(Limits(10, requests_per_minute=120))
     async with open_gate(row) as gate:
-        await gate.enter(1)
-        waiting = asyncio.create_task(gate.enter(1))
+        await gate.enter(lambda: 1)
+        waiting = asyncio.create_task(gate.enter(lambda: 1))
         await asyncio.sleep(0.2)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         await asyncio.sleep(0.6)
         assert gate.in_flight == 1
-        gate.leave(Pass(1), Outcome())
+        gate.leave(Pass(), Outcome())
 
 
 async def test_a_database_that_is_away_is_waited_for() -> None:
     row = Row(Limits(5), down=Unavailable("away"))
     async with open_gate(row) as gate:
-        waiting = asyncio.create_task(gate.enter(1))
+        waiting = asyncio.create_task(gate.enter(lambda: 1))
         await asyncio.sleep(0.3)
         assert not waiting.done()
         row.down = None
         await asyncio.wait_for(waiting, 3)
-        gate.leave(Pass(1), Outcome())
+        gate.leave(Pass(), Outcome())
 
 
 async def test_a_defect_fails_those_who_wait() -> None:
     row = Row(Limits(5), down=RuntimeError("a defect"))
-    gate = Gate("here", LimitsInMemory(row), paced=False)
+    gate = Gate("here", LimitsInMemory(row))
     with pytest.raises(RuntimeError, match="a defect"):
-        await asyncio.wait_for(gate.enter(1), 3)
+        await asyncio.wait_for(gate.enter(lambda: 1), 3)
     row.down = None
     await gate.close()
