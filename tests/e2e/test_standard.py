@@ -172,11 +172,9 @@ async def test_of_many_documents_a_changed_one_asks_for_its_own_and_what_changed
     # A summary for each set of descriptions that is new; only what it names is described anew.
     assert change.changed_titles <= change.titles
     assert asked.pop("summarize_description") == len(change.new_summaries)
-    # A report for each community whose content is new. One that is rolled up and only has new
-    # children would be asked about too.
-    new, above = change.new_communities, change.parents_of_new
-    assert len(new) <= asked.pop("community_report") <= len(new | above)
-    assert 0 < len(new) < len(change.after.tables["communities"]) / 2
+    # A report for each community whose content is new, or that is rolled up from such.
+    assert asked.pop("community_report") == len(change.reports_to_write) > 0
+    assert len(change.reports_to_write) < len(change.after.tables["communities"]) / 4
     # Doubtful pairs of which it names one: all others are decided as they were.
     doubtful = await doubtful_pairs(stack, "one", tenant)
     assert asked.pop("resolve_entities", 0) <= sum(

@@ -4,10 +4,17 @@ From the tables alone, so that it is no copy of what is tested. It knows of the 
 a summary of descriptions begins so, and has a number of the whole question in it.
 """
 
+import csv
+import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from graphmill.tokens import count_tokens
+
+MOST_TOKENS = 8_000
+"""That are shown of a community, by default."""
 
 Row: TypeAlias = Mapping[str, Any]
 Content: TypeAlias = tuple[frozenset[tuple[str, ...]], frozenset[tuple[str, ...]]]
@@ -115,13 +122,25 @@ class Change:
         )
 
     @property
-    def parents_of_new(self) -> frozenset[int]:
-        """Communities that stand as they were, over one that is new: were they too large to be
-        shown whole, they would be asked about again, since reports on children are shown then."""
-        new = self.new_communities
-        parents = {row["community"]: row["parent"] for row in self.after.tables["communities"]}
-        above: set[int] = set()
-        for community in new:
-            while (community := parents[community]) != -1:
-                above.add(community)
-        return frozenset(above - new)
+    def reports_to_write(self) -> frozenset[int]:
+        """The new ones, and those that stand as they were, but are too large to be shown whole:
+        they are shown by the reports on their children, of which one is written anew."""
+        contents, found = self.after.contents(), set(self.new_communities)
+        for row in sorted(self.after.tables["communities"], key=lambda row: -row["level"]):
+            children = found.intersection(row["children"])
+            if children and tokens_of(contents[row["community"]]) > MOST_TOKENS:
+                found.add(row["community"])
+        return frozenset(found)
+
+
+def tokens_of(content: Content) -> int:
+    """Of its rows as CSV, about."""
+    table = io.StringIO()
+    for rows in content:
+        csv.writer(table).writerows(_numbered(rows))
+    return count_tokens(table.getvalue())
+
+
+def _numbered(rows: Iterable[tuple[str, ...]]) -> Iterator[tuple[str | int, ...]]:
+    for number, row in enumerate(rows, 1):
+        yield number, *row
