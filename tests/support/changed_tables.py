@@ -90,11 +90,14 @@ class Change:
     @property
     def titles(self) -> frozenset[str]:
         """Of entities that the changed document names, or named."""
+        document = self.document
         return frozenset(
             row["title"]
-            for export in (self.before, self.after)
+            for export, units in (
+                (export, export.text_units_of(document)) for export in (self.before, self.after)
+            )
             for row in export.tables["entities"]
-            if export.text_units_of(self.document) & set(row["text_unit_ids"])
+            if not units.isdisjoint(row["text_unit_ids"])
         )
 
     @property

@@ -12,6 +12,8 @@ CREATE TABLE embedding_gaps (
     PRIMARY KEY (tenant, collection, vector_index, model, id),
     FOREIGN KEY (tenant, collection) REFERENCES collections ON DELETE CASCADE
 );
+-- Every run looks whether there are any; those that are cut may be as many as the texts.
+CREATE INDEX embedding_gaps_missing ON embedding_gaps (tenant, collection) WHERE reason <> '';
 
 -- graphmill.llm.vectors.TextVector.cut, for whoever has the same text. Of vectors from before nobody
 -- knows.
