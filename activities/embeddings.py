@@ -1,7 +1,7 @@
 """The activity that embeds what has no vector yet."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from activities.fan_out import for_each
 from activities.heartbeats import heartbeating
 from graphmill.llm.calls import Payer
 from graphmill.llm.embedder import ModelEmbedder
-from graphmill.llm.vectors import MOST_TEXTS, MOST_TOKENS, Vector
+from graphmill.llm.vectors import MOST_TEXTS, MOST_TOKENS, TextVector, Vector
 from graphmill.messages import EmbedRequest
 from graphmill.ports import Embedder, VectorStore
 from graphmill.tokens import count_tokens
@@ -88,6 +88,7 @@ class _ByModel:
         self._payer = Payer(request.key, request.run_id, EMBED)
         self._embedded = 0
         self._refused = 0
+        self._cut: set[UUID] = set()  # of which only the beginning is sent
 
     async def run(self) -> int:
         await for_each(self._batches(), self._embed, _AT_ONCE)
@@ -109,6 +110,8 @@ class _ByModel:
             for id, text in page:
                 if sent := self._embedder.text_to_embed(text):
                     ids.setdefault(sent, []).append(id)
+                    if len(sent) < len(text):
+                        self._cut.add(id)
             known = await self._embedder.known(self._payer, self._request.model, ids)
             await self._keep(ids, known)
             for text in (text for text in ids if text not in known):
@@ -127,13 +130,26 @@ class _ByModel:
 
     async def _embed(self, batch: _Batch) -> None:
         model, texts = self._request.model, tuple(batch.ids)
-        vectors = await self._embedder.embed(self._payer, model, texts)
-        self._refused += len(texts) - len(vectors)
-        await self._keep(batch.ids, vectors)
+        await self._keep(batch.ids, await self._embedder.embed(self._payer, model, texts))
 
-    async def _keep(self, ids: dict[str, list[UUID]], vectors: dict[str, Vector]) -> None:
-        found = [(id, vector) for text, vector in vectors.items() for id in ids[text]]
+    async def _keep(
+        self, ids: Mapping[str, Sequence[UUID]], told: Mapping[str, TextVector | str]
+    ) -> None:
+        """Vectors, and why there are none."""
+        found: list[tuple[UUID, Vector]] = []
+        gaps: dict[UUID, str] = {}
+        for text, vector in told.items():
+            for id in ids[text]:
+                if isinstance(vector, str):
+                    gaps[id] = vector
+                    continue
+                found.append((id, vector.vector))
+                if vector.cut or id in self._cut:
+                    gaps[id] = ""
+        place = self._request.key, self._request.vector_index, self._request.model
+        if gaps:
+            await self._store.note_gaps(*place, gaps)
         if found:
-            index, model = self._request.vector_index, self._request.model
-            await self._store.upsert_vectors(self._request.key, index, model, found)
-            self._embedded += len(found)
+            await self._store.upsert_vectors(*place, found)
+        self._embedded += len(found)
+        self._refused += sum(reason != "" for reason in gaps.values())

@@ -48,6 +48,18 @@ class QueryBody(_Body):
     mode: str = Field(default="local", description="local or basic.")
 
 
+class RefusedTexts(BaseModel):
+    vector_index: str
+    reason: str
+    texts: int
+
+
+class Embeddings(BaseModel):
+    missing: int = Field(description="Texts without a vector, since the model refuses them.")
+    cut: int = Field(description="Texts whose vector is that of their beginning.")
+    reasons: list[RefusedTexts] = Field(description="Why some are missing; the most frequent.")
+
+
 class DocumentCounts(BaseModel):
     total: int
     uploaded: int
@@ -66,6 +78,7 @@ class Collection(BaseModel):
     entities: int
     relationships: int
     communities: int
+    embeddings: Embeddings
 
 
 class CollectionPage(BaseModel):
@@ -114,6 +127,7 @@ class RunRef(BaseModel):
 
 class Retried(RunRef):
     documents: int = Field(description="Failed and partial documents that are read again.")
+    texts: int = Field(description="Texts without a vector that are asked for again.")
 
 
 class RunDocuments(BaseModel):
@@ -156,6 +170,7 @@ class Run(BaseModel):
     relationships: int
     communities: int
     reports: int
+    embeddings: Embeddings
     model: RunModelUse
     seconds: float
     documents_per_hour: float

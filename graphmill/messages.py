@@ -171,7 +171,7 @@ class Recipe:
     Of method standard, `options` is the digest of its options, `extraction` of those among them
     that extractions depend on, `claims` of those that claims depend on ("": none are asked for).
     `embeddings` is the model of an endpoint, "" the local one; `to_embed` the graph that was
-    published then, where its vectors are by another one.
+    published then, where its vectors are by another one, or some are missing.
     """
 
     method: Method

@@ -123,12 +123,12 @@ class IndexingStore(Protocol):
 
     async def graph_to_embed(self, key: CollectionKey, model: str) -> int | None:
         """The published graph, where its vectors are not by this model of an endpoint ("": by the
-        local one)."""
+        local one), or the model refused some of its texts."""
         ...
 
     async def record_run(self, record: RunRecord) -> RunRecord:
         """Write state and phase; gives back what is written. Where the state is an end, documents
-        that stand failed turn COMPLETED into COMPLETED_WITH_FAILURES."""
+        that stand failed and texts without a vector turn COMPLETED into COMPLETED_WITH_FAILURES."""
         ...
 
     async def next_page(self, key: CollectionKey, after: int, limit: int) -> DocumentPage:
@@ -373,6 +373,13 @@ class VectorStore(Protocol):
         model: str,
         vectors: Sequence[tuple[UUID, Sequence[float]]],
     ) -> None: ...
+
+    async def note_gaps(
+        self, key: CollectionKey, vector_index: str, model: str, gaps: Mapping[UUID, str]
+    ) -> None:
+        """Say of texts why they have no vector; "" of one that has that of its beginning. Done
+        before the vector is kept: one that is there is not looked at again."""
+        ...
 
 
 class ProcessRunner(Protocol):

@@ -43,9 +43,10 @@ class EndpointQuestionVectors:
             ) from None
         except PermanentError as error:
             raise SettingsError(_words(key, model, str(error))) from None
-        if text not in found:
-            raise SettingsError(_words(key, model, "it refuses this question"))
-        return found[text]
+        vector = found[text]
+        if isinstance(vector, str):
+            raise SettingsError(_words(key, model, f"it refuses this question: {vector}"))
+        return vector.vector
 
     async def _open(self) -> ModelEmbedder:
         async with self._opening:

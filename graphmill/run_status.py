@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from graphmill.embedding_gaps import EmbeddingGaps
 from graphmill.models import Method, Phase, RunState
 
 END_STATES = frozenset(
@@ -95,7 +96,8 @@ class RunModelUse:
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """Documents and failures are the collection's, graph figures those of its published graph.
+    """Documents, failures and embeddings are the collection's, graph figures those of its published
+    graph.
 
     `processed` counts the documents that ended since the run began; `seconds_left` is None where
     nothing can be foretold. `reason` says why a run failed. `method` is None until a worker has
@@ -121,10 +123,16 @@ class RunStatus:
     model: RunModelUse = field(default_factory=RunModelUse)
     method: Method | None = None
     budget_usd: float | None = None
+    embeddings: EmbeddingGaps = field(default_factory=EmbeddingGaps)
 
     @property
     def ended(self) -> bool:
         return self.state in END_STATES
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether there is something that `retry` asks for again."""
+        return bool(self.documents.with_failures or self.embeddings.missing)
 
     @property
     def documents_left(self) -> int:
@@ -166,6 +174,7 @@ class RunStatus:
             "relationships": self.relationships,
             "communities": self.communities,
             "reports": self.reports,
+            "embeddings": self.embeddings.to_json(),
             "model": self.model.to_json(),
             "seconds": round(self.seconds, 3),
             "documents_per_hour": round(self.documents_per_hour, 1),

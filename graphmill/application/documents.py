@@ -77,6 +77,7 @@ def collection_to_json(collection: CollectionSummary) -> dict[str, Any]:
         "entities": collection.entities,
         "relationships": collection.relationships,
         "communities": collection.communities,
+        "embeddings": collection.embeddings.to_json(),
     }
 
 

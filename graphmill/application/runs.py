@@ -72,9 +72,11 @@ class RunHandle:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """`documents` failed or partial ones were put back in line; `run` works on them."""
+    """`documents` failed or partial ones were put back in line, and `texts` have no vector; `run`
+    works on them. A run that was under way before asks for no texts that it has asked for."""
 
     documents: int
+    texts: int
     run: RunHandle
 
 
@@ -282,7 +284,7 @@ class Runs:
         self, run: RunHandle, *, priority: int = 3, budget_usd: float | None = None
     ) -> Retry:
         """Put the collection's failed and partial documents back in line, and start its run, by the
-        method of the last one, or join it.
+        method of the last one, or join it. Any run asks for vectors that are missing when it opens.
 
         Raises:
             InvalidRequest: the budget is none.
@@ -296,7 +298,9 @@ class Runs:
         if _is_open(under_way):
             await self._refuse_to_join(request, UUID(_first_run_id(under_way)))
         documents = await self._documents.retry_failed(key)
-        return Retry(documents, await self.start(request))
+        gaps = await self._status.embedding_gaps(key)
+        run = await self.start(request)
+        return Retry(documents, 0 if run.joined else gaps.missing, run)
 
     async def cancel_collection(self, key: CollectionKey) -> None:
         """End a collection's run if there is one, and wait (a minute at most) until it has ended.
@@ -351,6 +355,7 @@ class Runs:
             reports=0,
             processed=0,
             seconds=0.0,
+            embeddings=summary.embeddings,
         )
 
     @tells_outages

@@ -121,7 +121,8 @@ def index(
 ) -> None:
     """Upload new and changed files; start or join the run.
 
-    Exit code 3: the run ended, and some documents of the collection stand failed or partial.
+    Exit code 3: the run ended, and some documents of the collection stand failed or partial, or
+    texts of its graph have no embedding.
     Exit code 1: it failed, was cancelled or is over its budget.
     """
     from graphmill.cli.index import IndexOptions, index
@@ -188,7 +189,7 @@ def cancel(name: RunName, tenant: Tenant = None, as_json: Json = False) -> None:
 def retry(
     name: RunName, budget: Budget = None, tenant: Tenant = None, as_json: Json = False
 ) -> None:
-    """Read the failed and partial documents of a collection again.
+    """Read the failed and partial documents of a collection again, and embed what has no embedding.
 
     By the method of its last run.
     """

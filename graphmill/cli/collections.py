@@ -40,15 +40,19 @@ async def show_collection(collection: str, tenant: str | None, *, as_json: bool)
     settings = settings_for(tenant)
     key = collection_key(settings.tenant, collection)
     async with open_session(settings, temporal=False) as session:
-        shown = collection_to_json(await session.app.collections.show(key))
+        found = await session.app.collections.show(key)
+    shown = collection_to_json(found)
     if as_json:
         emit_json(shown)
         return 0
     table = Table(show_header=False, box=None, pad_edge=False)
     documents: dict[str, int] = shown.pop("documents")
     shown["documents"] = ", ".join(f"{count:,} {state}" for state, count in documents.items())
+    shown["embeddings"] = found.embeddings
     for name, value in shown.items():
         table.add_row(name.replace("_", " "), cell(value))
+    for refused in found.embeddings.reasons:
+        table.add_row("", cell(refused))
     show_table(table)
     return 0
 

@@ -75,12 +75,18 @@ async def retry(name: str, budget_usd: float | None, tenant: str | None, *, as_j
                 "workflow_id": retried.run.workflow_id,
                 "collection": retried.run.collection,
                 "documents": retried.documents,
+                "texts": retried.texts,
             }
         )
     else:
+        texts = (
+            f", and has {retried.texts:,} text{'' if retried.texts == 1 else 's'} embedded"
+            if retried.texts
+            else ""
+        )
         say(
             f"run {retried.run.run_id} reads {retried.documents:,} failed or partial"
-            f" document{'' if retried.documents == 1 else 's'} again;"
+            f" document{'' if retried.documents == 1 else 's'} again{texts};"
             f" watch it: graphmill status {retried.run.collection} --watch"
         )
     return 0

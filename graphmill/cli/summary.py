@@ -13,10 +13,10 @@ _SHOWN_FAILURES = 50
 
 def exit_code_of(status: RunStatus) -> int:
     """0 done or under way; 1 failed, cancelled or over its budget; 3 ended while documents stand
-    failed or partial."""
+    failed or partial, or texts are without an embedding."""
     if status.state in (RunState.FAILED, RunState.CANCELLED, RunState.OVER_BUDGET):
         return ERROR
-    return DOCUMENTS_FAILED if status.ended and status.documents.with_failures else 0
+    return DOCUMENTS_FAILED if status.ended and status.has_failures else 0
 
 
 def show_summary(status: RunStatus) -> None:
@@ -42,6 +42,10 @@ def show_summary(status: RunStatus) -> None:
         f" {status.relationships:,} relationships, {status.communities:,} communities,"
         f" {status.reports:,} reports",
     )
+    if status.embeddings:
+        table.add_row("embeddings", str(status.embeddings))
+        for refused in status.embeddings.reasons:
+            table.add_row("", cell(refused))
     _add_model(table, status)
     rate = f", {status.documents_per_hour:,.0f} documents/h" if status.processed else ""
     table.add_row("time", f"{duration(status.seconds)}{rate}")
@@ -50,6 +54,11 @@ def show_summary(status: RunStatus) -> None:
     show_table(table)
     if status.failures:
         _show_failures(status)
+    if status.embeddings.missing:
+        say(
+            f"What has no embedding is not found by its meaning: `graphmill retry"
+            f" {status.collection}`, or the next run, asks for it once more."
+        )
 
 
 def _add_model(table: Table, status: RunStatus) -> None:

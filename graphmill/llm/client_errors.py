@@ -24,10 +24,14 @@ from graphmill.llm.faults import (
 # Nobody is kept waiting longer than this by a header; the endpoint is asked again then.
 _MOST_RETRY_AFTER = 600.0
 _TOO_LONG = re.compile(
-    r"context.{0,20}(length|window|size)|maximum.{0,20}(context|tokens)|too (long|many tokens)"
-    r"|prompt is too long",
+    r"context.{0,20}(length|window|size)|maximum.{0,40}(context|tokens)|too (long|many tokens)"
+    # OpenAI of embeddings: "maximum input length is 8192 tokens"; Hugging Face's server:
+    # "`inputs` must have less than 512 tokens"
+    r"|less than .{0,20}(tokens|characters)",
     re.IGNORECASE,
 )
+# llama.cpp answers 500: "input (992 tokens) is too large to process"
+_TOO_LARGE = re.compile(r"input.{0,40}too large to process", re.IGNORECASE)
 _OVERLOADED = frozenset({429, 503, 529})
 
 
@@ -64,19 +68,17 @@ def _fault_of_status(error: openai.APIStatusError, endpoint: str) -> Exception:
         return Overloaded(
             f"endpoint {endpoint!r} answers {status}", retry_after(error.response.headers)
         )
+    if _is_too_long(status, code, _said(error)):
+        return ContextTooLong(
+            f"endpoint {endpoint!r} says that the question is longer than its model takes; set a"
+            " smaller chunk size, or a model with a larger context"
+        )
     if status in (408, 409, 425) or status >= 500:
         return BrokenAnswer(f"endpoint {endpoint!r} answers {status}")
     if status in (401, 403):
         return CallRefused(
             f"endpoint {endpoint!r} refuses the key ({status}); check OPENAI_API_KEY, or the"
             " endpoint's api_key_env in graphmill.toml"
-        )
-    if code == "context_length_exceeded" or (
-        status in (400, 413) and _TOO_LONG.search(_said(error))
-    ):
-        return ContextTooLong(
-            f"endpoint {endpoint!r} says that the question is longer than its model takes; set a"
-            " smaller chunk size, or a model with a larger context"
         )
     if status == 404 or code == "model_not_found":
         return CallRefused(
@@ -87,6 +89,12 @@ def _fault_of_status(error: openai.APIStatusError, endpoint: str) -> Exception:
     return QuestionRefused(
         f"endpoint {endpoint!r} refuses the call ({status}, {code or 'no code'})"
     )
+
+
+def _is_too_long(status: int, code: str, said: str) -> bool:
+    if status in (400, 413, 422) and _TOO_LONG.search(said):
+        return True
+    return code == "context_length_exceeded" or (status == 500 and bool(_TOO_LARGE.search(said)))
 
 
 def retry_after(headers: Mapping[str, str]) -> float:

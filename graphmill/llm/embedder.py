@@ -13,7 +13,7 @@ from graphmill.llm.pool import Embeds
 from graphmill.llm.vectors import (
     MOST_TOKENS,
     TextBatch,
-    Vector,
+    TextVector,
     VectorBatch,
     text_to_embed,
     vector_key,
@@ -29,7 +29,7 @@ _PLAIN_TEXT = "text"
 class PaidVectors(Protocol):
     """Where vectors are kept, by their keys, before they are used. All are a tenant's."""
 
-    async def load(self, payer: Payer, keys: Collection[bytes]) -> dict[bytes, Vector]: ...
+    async def load(self, payer: Payer, keys: Collection[bytes]) -> dict[bytes, TextVector]: ...
 
     async def claim(self, payer: Payer, keys: Collection[bytes]) -> frozenset[bytes]:
         """Of which of them nobody else asks for the vectors, nor does while we live."""
@@ -40,7 +40,7 @@ class PaidVectors(Protocol):
         ...
 
     async def save(
-        self, payer: Payer, model: str, vectors: Mapping[bytes, Vector], answer: VectorBatch
+        self, payer: Payer, model: str, vectors: Mapping[bytes, TextVector], answer: VectorBatch
     ) -> None:
         """Keep what was paid for, and end the claims; none of a bad answer, which costs too."""
         ...
@@ -50,20 +50,16 @@ class PaidVectors(Protocol):
         ...
 
 
-def _ignore(payer: Payer, question: Asked) -> None:
-    pass
-
-
 class ModelEmbedder:
     def __init__(
         self,
         store: PaidVectors,
         endpoints: Embeds,
         count_tokens: Callable[[str], int],
-        budgets: Budgets | None = None,
-        on_known: Callable[[Payer, Asked], None] = _ignore,
+        budgets: Budgets,
+        on_known: Callable[[Payer, Asked], None],
     ) -> None:
-        """As ModelCaller; `on_known` is told of each text whose vector was paid for before."""
+        """`on_known` is told of each text whose vector was paid for before."""
         self._store = store
         self._endpoints = endpoints
         self._count_tokens = count_tokens
@@ -76,17 +72,21 @@ class ModelEmbedder:
         """As it is sent (graphmill.llm.vectors.text_to_embed)."""
         return text_to_embed(text, self._count_tokens)
 
-    async def known(self, payer: Payer, model: str, texts: Collection[str]) -> dict[str, Vector]:
+    async def known(
+        self, payer: Payer, model: str, texts: Collection[str]
+    ) -> dict[str, TextVector]:
         """Vectors that are paid for, by text."""
         keys = {vector_key(model, text): text for text in texts}
         return self._named(payer, model, keys, await self._store.load(payer, keys))
 
-    async def embed(self, payer: Payer, model: str, texts: Sequence[str]) -> dict[str, Vector]:
+    async def embed(
+        self, payer: Payer, model: str, texts: Sequence[str]
+    ) -> dict[str, TextVector | str]:
         """By text, all by one call but those that are known or are being asked for elsewhere.
 
         A text that is longer than the model takes is embedded by its beginning, as much of it as
-        the model takes of half, a quarter and so on. One that the endpoint refuses for anything
-        else, where it takes others, is left out.
+        the model takes of half, a quarter and so on. Of one that the endpoint refuses for anything
+        else, where it takes others, words say why there is no vector.
 
         Args:
             texts: as text_to_embed gives them and not empty, no more than one call takes.
@@ -97,7 +97,7 @@ class ModelEmbedder:
             OverBudget: the run has no money left for a call.
             CallRefused, Unavailable: as EndpointPool.ask.
         """
-        found: dict[str, Vector] = {}
+        found: dict[str, TextVector | str] = {}
         left = {vector_key(model, text): text for text in texts}
         while left:
             places = {key: (payer.key.tenant, key) for key in left}
@@ -117,8 +117,10 @@ class ModelEmbedder:
             left = {key: text for key, text in left.items() if key not in mine}
         return found
 
-    async def _ask(self, payer: Payer, model: str, texts: Mapping[bytes, str]) -> dict[str, Vector]:
-        found: dict[str, Vector] = {}
+    async def _ask(
+        self, payer: Payer, model: str, texts: Mapping[bytes, str]
+    ) -> dict[str, TextVector | str]:
+        found: dict[str, TextVector | str] = {}
         left = dict(texts)
         while True:
             claimed = await self._store.claim(payer, left)
@@ -130,8 +132,9 @@ class ModelEmbedder:
                 await self._store.release(payer, claimed - wanted.keys())
                 if wanted:
                     answered = await self._ask_split(payer, model, wanted)
-                    await self._store.release(payer, wanted.keys() - answered.keys())
-                    found |= {wanted[key]: vector for key, vector in answered.items()}
+                    refused = [key for key, told in answered.items() if isinstance(told, str)]
+                    await self._store.release(payer, refused)
+                    found |= {wanted[key]: told for key, told in answered.items()}
             except BaseException:
                 await asyncio.shield(self._store.release(payer, claimed))
                 raise
@@ -141,18 +144,23 @@ class ModelEmbedder:
             await asyncio.sleep(_CLAIM_WAIT)
 
     def _named(
-        self, payer: Payer, model: str, texts: Mapping[bytes, str], stored: Mapping[bytes, Vector]
-    ) -> dict[str, Vector]:
+        self,
+        payer: Payer,
+        model: str,
+        texts: Mapping[bytes, str],
+        stored: Mapping[bytes, TextVector],
+    ) -> dict[str, TextVector]:
         for key in stored:
             self._on_known(payer, TextBatch(model, (texts[key],)))
         return {texts[key]: vector for key, vector in stored.items()}
 
     async def _ask_split(
-        self, payer: Payer, model: str, texts: Mapping[bytes, str]
-    ) -> dict[bytes, Vector]:
-        """In halves where they are refused together: one text may be all that is wrong."""
+        self, payer: Payer, model: str, texts: Mapping[bytes, str], *, cut: bool = False
+    ) -> dict[bytes, TextVector | str]:
+        """In halves where they are refused together: one text may be all that is wrong. `cut`: they
+        are beginnings already."""
         try:
-            return await self._ask_until_good(payer, model, texts)
+            return {**await self._ask_until_good(payer, model, texts, cut=cut)}
         except QuestionRefused as refusal:
             if len(texts) > 1:
                 half = len(texts) // 2
@@ -166,9 +174,9 @@ class ModelEmbedder:
                 most = min(self._count_tokens(text), MOST_TOKENS) // 2
                 if most >= _SHORTEST:
                     shorter = text_to_embed(text, self._count_tokens, most)
-                    return await self._ask_split(payer, model, {key: shorter})
+                    return await self._ask_split(payer, model, {key: shorter}, cut=True)
             if await self._embeds(payer, model, text):
-                return {}
+                return {key: str(refusal)}
             raise
 
     async def _embeds(self, payer: Payer, model: str, refused: str) -> bool:
@@ -182,8 +190,8 @@ class ModelEmbedder:
         return model in self._embedding
 
     async def _ask_until_good(
-        self, payer: Payer, model: str, texts: Mapping[bytes, str]
-    ) -> dict[bytes, Vector]:
+        self, payer: Payer, model: str, texts: Mapping[bytes, str], *, cut: bool = False
+    ) -> dict[bytes, TextVector]:
         batch = TextBatch(model, tuple(texts.values()))
         tries = 0
         while True:
@@ -193,7 +201,10 @@ class ModelEmbedder:
                 found = len(answer.vectors[0])
                 before = await self._store.dimensions(payer, model, found)
                 if before == found:
-                    vectors = dict(zip(texts, answer.vectors, strict=True))
+                    vectors = {
+                        key: TextVector(vector, cut)
+                        for key, vector in zip(texts, answer.vectors, strict=True)
+                    }
                     await self._store.save(payer, model, vectors, answer)
                     self._embedding.add(model)
                     return vectors
@@ -211,8 +222,6 @@ class ModelEmbedder:
                 )
 
     async def _call(self, payer: Payer, batch: TextBatch) -> VectorBatch:
-        if self._budgets is None:
-            return await self._endpoints.embed(batch)
         async with self._budgets.call(payer, batch) as call:
             answer = await self._endpoints.embed(batch)
             call.answer = answer

@@ -22,6 +22,14 @@ Vector: TypeAlias = "array[float]"
 
 
 @dataclass(frozen=True, slots=True)
+class TextVector:
+    """The vector of a text; `cut`: of its beginning, since the model takes no more of it."""
+
+    vector: Vector
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TextBatch:
     """What one call embeds: none of the texts is empty. Nothing is answered but vectors."""
 

@@ -1,15 +1,19 @@
-"""Which model a published graph is embedded by, and that questions are embedded by the same."""
+"""Which model a published graph is embedded by, that questions are embedded by the same, and what
+it means for a run that some texts have no vector."""
+
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from graphmill.embedding import LocalEmbedder
 from graphmill.errors import SettingsError
-from graphmill.messages import VECTOR_INDEXES
-from graphmill.models import CollectionKey
+from graphmill.messages import TEXT_UNIT_TEXT, VECTOR_INDEXES, RunRecord
+from graphmill.models import CollectionKey, Phase, RunState
 from graphmill.question_vectors import EndpointQuestionVectors
 from graphmill.search import SearchEmbedder, basic_search, local_search, rank_basically
 from graphmill.settings import PruneSettings, Settings
+from graphmill.stores.postgres.embedding_gaps import load_gaps
 from graphmill.stores.postgres.graph import PostgresGraphStore
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from graphmill.stores.postgres.search import PostgresSearchStore
@@ -71,6 +75,42 @@ async def test_a_graph_is_to_be_embedded_anew_where_another_model_is_set(
     # Both models' vectors were paid for; the first one's are found again.
     assert (await endpoint.stats()).begun == asked
     assert await pool.fetchval("SELECT count(*) FROM vectors") == vectors
+
+
+async def test_a_graph_with_texts_that_were_refused_is_embedded_again_until_none_is_left(
+    pool: asyncpg.Pool, endpoint: ModelEndpoint
+) -> None:
+    store = PostgresIndexingStore(pool)
+    graph, settings = await publish(pool, KEY, FILES), settings_of(endpoint)
+    run_id = uuid4()
+    await pool.execute(
+        "INSERT INTO runs (id, tenant, collection, workflow_id, method, state, phase)"
+        " VALUES ($1, 'default', 'files', '', 'fast', 'running', '')",
+        run_id,
+    )
+    ended = RunRecord(run_id, RunState.COMPLETED, Phase.DONE)
+    await endpoint.change(filtered="Knead")
+    await embed_by(pool, settings, graph, MODEL)
+    gaps = await load_gaps(pool, KEY)
+    assert gaps.missing > 0
+    assert TEXT_UNIT_TEXT in {one.vector_index for one in gaps.reasons}
+    assert (await store.record_run(ended)).state is RunState.COMPLETED_WITH_FAILURES
+    assert await store.graph_to_embed(KEY, MODEL) == graph
+    # The local model refuses nothing; what another one refused is no gap of the graph's then.
+    await embed_by(pool, settings, graph, "")
+    assert not await load_gaps(pool, KEY)
+    assert (await store.record_run(ended)).state is RunState.COMPLETED
+
+    await embed_by(pool, settings, graph, MODEL)
+    assert await load_gaps(pool, KEY) == gaps
+    await endpoint.change(filtered=None)
+    await endpoint.reset()
+    await embed_by(pool, settings, graph, MODEL)
+    # A call for each vector index at most: each asks for what is missing alone.
+    assert 1 <= (await endpoint.stats()).begun <= len(VECTOR_INDEXES)
+    assert not await load_gaps(pool, KEY)
+    assert await store.graph_to_embed(KEY, MODEL) is None
+    assert (await store.record_run(ended)).state is RunState.COMPLETED
 
 
 async def test_a_question_is_embedded_by_the_model_of_its_graph_and_paid_once(

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from graphmill.models import CollectionKey, RunState
 from graphmill.run_status import RunStatus
 from graphmill.standard.collection_prompts import CollectionPrompts
 from tests.graph_references import check_references
+from tests.support.changed_tables import Change, Exported
 from tests.support.corpus import long_documents, read_passages, write_file
 from tests.support.model_endpoint import Behaviour, ModelEndpoint, Stats, running_endpoint
 from tests.support.stack import Stack, Target
@@ -71,10 +71,11 @@ def folder(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-async def index(stack: Stack, folder: Path, *words: str, name: str = NAME) -> tuple[int, Any]:
-    return await asyncio.to_thread(
-        stack.run_json, "index", str(folder), "--collection", name, "--wait", *words
-    )
+async def index(
+    stack: Stack, folder: Path, *words: str, name: str = NAME, timeout: float = 120
+) -> tuple[int, Any]:
+    command = ("index", str(folder), "--collection", name, "--wait", *words)
+    return await asyncio.to_thread(stack.run_json, *command, timeout=timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,27 +129,71 @@ async def test_a_folder_becomes_a_graph_by_as_few_calls_as_there_can_be(
     assert await tables(stack, tmp_path / "again") == before
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_changed_document_asks_for_its_own_and_gives_the_graph_of_a_first_run(
-    stack: Stack, model: ModelEndpoint, folder: Path, tmp_path: Path
+@pytest.mark.parametrize("documents", [12, pytest.param(300, marks=pytest.mark.soak)])
+async def test_of_many_documents_a_changed_one_asks_for_its_own_and_what_changed_with_it(
+    stack: Stack, model: ModelEndpoint, shared: Path, tmp_path: Path, documents: int
 ) -> None:
-    changed = tmp_path / "changed"
-    shutil.copytree(folder, changed)
-    code, status = await index(stack, changed, name="one")
-    assert code == 0, status
-    await model.reset()
-    text = "Ada Lovelace wrote to Charles Babbage from Turin. Charles Babbage lived in London."
-    write_file(changed / "03.md", text, 3)
-    code, status = await index(stack, changed, name="one")
-    assert code == 0, status
-    asked = (await model.stats(arrivals=False)).steps
-    assert asked["extract_graph"].answered == 2
-    assert asked["community_report"].answered < status["communities"]
+    """What bounds each step is read from the tables of before and after."""
+    passages = read_passages(shared)
+    folder, tenant = tmp_path / "documents", f"changed-{documents}"
 
-    code, _ = await index(stack, changed, name="other")
-    assert code == 0
-    one = await tables(stack, tmp_path / "one", "one")
-    assert one == await tables(stack, tmp_path / "other", "other")
+    def write(number: int, *, first: int) -> None:
+        """Six passages to a document, of which no other has any."""
+        parts = [passages[first], *passages[6 * number + 1 : 6 * number + 6]]
+        text = "\n\n".join(f"# {passage.title}\n\n{passage.text}" for passage in parts)
+        write_file(folder / f"{number:03}.md", text, number)
+
+    async def read(name: str, place: str) -> tuple[dict[str, bytes], Stats]:
+        code, status = await index(stack, folder, "--tenant", tenant, name=name, timeout=180)
+        assert code == 0, status
+        assert status["documents"]["done"] == documents
+        stats = await model.stats(arrivals=False)
+        return await tables(stack, tmp_path / place, name, tenant), stats
+
+    for number in range(documents):
+        write(number, first=6 * number)
+    await model.reset()
+    before, first = await read("one", "before")
+    write(3, first=6 * documents)
+    after, second = await read("one", "after")
+    assert second.repeats_of_answered == 0
+    asked = {
+        step: found.answered - (first.steps[step].answered if step in first.steps else 0)
+        for step, found in second.steps.items()
+    }
+
+    change = Change(Exported.of(before), Exported.of(after))
+    units = change.after.text_units_of(change.document)
+    assert not units & change.before.by_id("text_units").keys()
+    # Each of its own text units, and its gleaning.
+    assert asked.pop("extract_graph") == 2 * len(units) > 0
+    # A summary for each set of descriptions that is new; only what it names is described anew.
+    assert change.changed_titles <= change.titles
+    assert asked.pop("summarize_description") == len(change.new_summaries)
+    # A report for each community whose content is new, or that is rolled up from such.
+    assert asked.pop("community_report") == len(change.reports_to_write) > 0
+    assert len(change.reports_to_write) < len(change.after.tables["communities"]) / 4
+    # Doubtful pairs of which it names one: all others are decided as they were.
+    doubtful = await doubtful_pairs(stack, "one", tenant)
+    assert asked.pop("resolve_entities", 0) <= sum(
+        not change.titles.isdisjoint(pair) for pair in doubtful
+    )
+    assert not any(asked.values()), asked
+
+    # A first run over the same files asks for nothing more, and gives the same graph.
+    other, third = await read("other", "other")
+    assert third.begun == second.begun
+    assert other == after
+
+
+async def doubtful_pairs(stack: Stack, name: str, tenant: str) -> list[tuple[str, str]]:
+    """Those that the model was asked about."""
+    words = ("entities", "decisions", "--collection", name, "--step", "model", "--tenant", tenant)
+    code, told = await asyncio.to_thread(stack.run_json, *words)
+    assert code == 0, told
+    return [(one["title"], one["other"]) for one in told["decisions"]]
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -331,7 +376,7 @@ async def test_in_batches_a_folder_gives_the_same_graph_and_only_doubtful_pairs_
 async def test_claims_asked_for_later_cost_their_own_calls_and_are_in_the_tables(
     stack: Stack, model: ModelEndpoint, folder: Path, indexed: Indexed, tmp_path: Path
 ) -> None:
-    """The last but one of this file: the stack goes on with claims. Both runs together are a text
+    """The last but two of this file: the stack goes on with claims. Both runs together are a text
     unit's (1 + gleanings + 1) calls, since what was extracted before is not asked for again."""
     before = await tables(stack, tmp_path / "before")
     await asyncio.to_thread(stack.stop)
@@ -368,14 +413,11 @@ async def test_claims_asked_for_later_cost_their_own_calls_and_are_in_the_tables
 async def test_an_embedding_model_set_later_embeds_the_graph_anew_and_nothing_else_is_asked(
     stack: Stack, model: ModelEndpoint, folder: Path, indexed: Indexed, tmp_path: Path
 ) -> None:
-    """Last in this file: the stack goes on with an embedding model."""
+    """The last but one of this file: the stack goes on with an embedding model."""
     code, status = await index(stack, folder)
     assert code == 0, status
     before = await tables(stack, tmp_path / "before")
-    await asyncio.to_thread(stack.stop)
-    with (stack.home.path / "graphmill.toml").open("a") as settings:
-        settings.write('embeddings = "vectors"\n')
-    await asyncio.to_thread(stack.start)
+    await embed_by_endpoint(stack)
     await model.reset()
     code, status = await index(stack, folder)
     assert (code, status["state"]) == (0, "completed")
@@ -396,3 +438,51 @@ async def test_an_embedding_model_set_later_embeds_the_graph_anew_and_nothing_el
         answer = await client.post(url, json={"question": "Who wrote letters?", "mode": "basic"})
     assert answer.is_success, answer.text
     assert (await model.stats(arrivals=False)).begun == stats.begun + 1
+
+
+async def embed_by_endpoint(stack: Stack) -> None:
+    """Nothing where the stack does so already."""
+    settings = stack.home.path / "graphmill.toml"
+    if "embeddings" not in settings.read_text():
+        await asyncio.to_thread(stack.stop)
+        with settings.open("a") as file:
+            file.write('embeddings = "vectors"\n')
+        await asyncio.to_thread(stack.start)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_texts_that_an_embedding_model_refuses_end_no_run_and_are_told_and_retried_alone(
+    stack: Stack, model: ModelEndpoint, tmp_path: Path
+) -> None:
+    """Last in this file: the stack goes on with an embedding model."""
+    await embed_by_endpoint(stack)
+    for number, place in enumerate(("Turin", "London", "Leith")):
+        write_file(tmp_path / f"{number}.md", f"Ada Lovelace wrote from {place} to Ada.", number)
+    await model.change(filtered="Leith")
+    try:
+        code, status = await index(stack, tmp_path, "--method", "fast", name="refused")
+    finally:
+        await model.change(filtered=None)
+    assert (code, status["state"]) == (3, "completed_with_failures")
+    assert status["documents"]["done"] == 3
+    told = status["embeddings"]
+    why = "endpoint 'simulated' refuses the call (400, content_filter)"
+    assert told["missing"] == sum(one["texts"] for one in told["reasons"]) > 0
+    assert {one["reason"] for one in told["reasons"]} == {why}
+    code, shown = await asyncio.to_thread(stack.run_json, "collections", "show", "refused")
+    assert (code, shown["embeddings"]) == (0, told)
+    done = await asyncio.to_thread(stack.run, "collections", "show", "refused")
+    assert f"{told['missing']} missing" in done.stdout, done.stderr
+    assert "content_filter" in done.stdout
+
+    await model.reset()
+    code, retried = await asyncio.to_thread(stack.run_json, "retry", "refused")
+    assert (code, retried["documents"], retried["texts"]) == (0, 0, told["missing"])
+    code, status = await asyncio.to_thread(stack.run_json, "status", "refused", "--watch")
+    assert (code, status["state"]) == (0, "completed")
+    assert status["embeddings"] == {"missing": 0, "cut": 0, "reasons": []}
+    stats = await model.stats(arrivals=False)
+    # For each vector index by itself, what is missing there.
+    assert stats.steps.keys() == {"embeddings"}
+    assert stats.answered == len({one["vector_index"] for one in told["reasons"]})
+    assert status["model"]["calls"] == stats.answered

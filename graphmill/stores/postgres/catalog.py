@@ -11,10 +11,12 @@ from uuid import UUID
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from graphmill.embedding_gaps import EmbeddingGaps
 from graphmill.errors import InvalidRequest, NotFound
 from graphmill.ids import document_id
 from graphmill.models import CollectionKey, DocumentState, DocumentSummary
 from graphmill.run_status import ModelUse
+from graphmill.stores.postgres.embedding_gaps import load_gaps
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 from graphmill.uploads import PART_BYTES, UnreadableUpload, Upload
 
@@ -32,7 +34,8 @@ FROM documents d
 
 @dataclass(frozen=True, slots=True)
 class CollectionSummary:
-    """A row of `collections list`: documents by state, and the published graph's size."""
+    """A row of `collections list`: documents by state, the published graph's size, and which of its
+    texts have no vector, or one of their beginning only."""
 
     name: str
     created_at: datetime
@@ -41,6 +44,7 @@ class CollectionSummary:
     entities: int
     relationships: int
     communities: int
+    embeddings: EmbeddingGaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,7 @@ class PostgresCatalog:
             entities=row["entities"],
             relationships=row["relationships"],
             communities=row["communities"],
+            embeddings=await load_gaps(self._pool, key),
         )
 
     async def delete_collection(self, key: CollectionKey) -> None:

@@ -168,7 +168,8 @@ class PostgresGraphStore:
             )
             for statement in _DELETE_UNREFERENCED:
                 await connection.execute(statement, key.tenant, key.name, graph_id)
-            await connection.execute(_DELETE_OTHER_VECTORS, key.tenant, key.name, embeddings)
+            for statement in (_DELETE_OTHER_VECTORS, _DELETE_CLOSED_GAPS):
+                await connection.execute(statement, key.tenant, key.name, embeddings)
 
 
 _UNREPORTED = """
@@ -184,32 +185,30 @@ _UNREPORTED = """
     ORDER BY community
     """
 
+# Whether what is embedded is still there: of text units, whoever has them, of the rest in the
+# published graph ($3).
+_STILL_THERE = {
+    TEXT_UNIT_TEXT: "FROM text_units t WHERE t.tenant = $1 AND t.collection = $2 AND t.id = v.id"
+    " AND $3::bigint IS NOT NULL",
+    ENTITY_DESCRIPTION: "FROM entities e WHERE e.graph_id = $3 AND e.embedding_id = v.id",
+    COMMUNITY_FULL_CONTENT: "FROM community_reports r WHERE r.graph_id = $3 AND r.id = v.id",
+}
+
 # What the published graph does not point to and no live document needs: text units that were
 # replaced or deleted before this graph was merged (those deleted since are still part of it), and
-# vectors. All take the same parameters: tenant, collection, published graph.
+# vectors, with what is told of them. All take the same parameters: tenant, collection, published
+# graph.
 _DELETE_UNREFERENCED = (
     """
     DELETE FROM text_units t WHERE tenant = $1 AND collection = $2 AND NOT live AND NOT EXISTS (
         SELECT FROM graph_text_units g WHERE g.graph_id = $3 AND g.text_unit_id = t.id)
     """,
-    f"""
-    DELETE FROM vectors v
-    WHERE tenant = $1 AND collection = $2 AND vector_index = '{TEXT_UNIT_TEXT}'
-    AND $3::bigint IS NOT NULL AND NOT EXISTS (
-        SELECT FROM text_units t WHERE t.tenant = $1 AND t.collection = $2 AND t.id = v.id)
-    """,
-    f"""
-    DELETE FROM vectors v
-    WHERE tenant = $1 AND collection = $2 AND vector_index = '{ENTITY_DESCRIPTION}'
-    AND NOT EXISTS (
-        SELECT FROM entities e WHERE e.graph_id = $3 AND e.embedding_id = v.id)
-    """,
-    f"""
-    DELETE FROM vectors v
-    WHERE tenant = $1 AND collection = $2 AND vector_index = '{COMMUNITY_FULL_CONTENT}'
-    AND NOT EXISTS (
-        SELECT FROM community_reports r WHERE r.graph_id = $3 AND r.id = v.id)
-    """,
+    *(
+        f"DELETE FROM {table} v WHERE tenant = $1 AND collection = $2 AND vector_index = '{index}'"
+        f" AND NOT EXISTS (SELECT {still_there})"
+        for table in ("vectors", "embedding_gaps")
+        for index, still_there in _STILL_THERE.items()
+    ),
 )
 
 # Vectors by another model than the published graph's: by any other, where that is an endpoint's; by
@@ -217,4 +216,12 @@ _DELETE_UNREFERENCED = (
 _DELETE_OTHER_VECTORS = """
     DELETE FROM vectors v WHERE tenant = $1 AND collection = $2 AND model <> $3 AND (
         $3 <> '' OR model IN (SELECT d.model FROM vector_dimensions d WHERE d.tenant = $1))
+    """
+
+# What is told of texts that have a vector by now, or of another model's.
+_DELETE_CLOSED_GAPS = """
+    DELETE FROM embedding_gaps g WHERE tenant = $1 AND collection = $2 AND (
+        model <> $3 OR reason <> '' AND EXISTS (
+            SELECT FROM vectors v WHERE v.tenant = $1 AND v.collection = $2
+            AND v.vector_index = g.vector_index AND v.model = g.model AND v.id = g.id))
     """

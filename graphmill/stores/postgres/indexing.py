@@ -86,7 +86,9 @@ class PostgresIndexingStore:
         return await self._pool.fetchval(
             "SELECT g.id FROM collections c JOIN graphs g ON g.id = c.graph_id"
             " WHERE c.tenant = $1 AND c.name = $2"
-            " AND g.embedding_model IS DISTINCT FROM nullif($3, '')",
+            " AND (g.embedding_model IS DISTINCT FROM nullif($3, '') OR EXISTS ("
+            "   SELECT FROM embedding_gaps e WHERE e.tenant = c.tenant AND e.collection = c.name"
+            "   AND e.model = $3 AND e.reason <> ''))",
             key.tenant,
             key.name,
             model,
@@ -100,6 +102,9 @@ class PostgresIndexingStore:
                 state = CASE WHEN $2 = 'completed' AND EXISTS (
                     SELECT FROM documents d WHERE d.tenant = r.tenant
                     AND d.collection = r.collection AND d.state IN ('failed', 'partial')
+                ) OR $2 = 'completed' AND EXISTS (
+                    SELECT FROM embedding_gaps e WHERE e.tenant = r.tenant
+                    AND e.collection = r.collection AND e.reason <> ''
                 ) THEN 'completed_with_failures' ELSE $2 END,
                 phase = $3,
                 reason = $4,

@@ -9,7 +9,7 @@ import asyncpg
 
 from graphmill.llm.calls import Payer
 from graphmill.llm.limits import LEASE_SECONDS
-from graphmill.llm.vectors import Vector, VectorBatch
+from graphmill.llm.vectors import TextVector, VectorBatch
 from graphmill.stores.postgres.model_accounts import add_answer
 
 
@@ -21,17 +21,17 @@ class PostgresPaidVectors:
         self._session = session
         self._expiry = expiry
 
-    async def load(self, payer: Payer, keys: Collection[bytes]) -> dict[bytes, Vector]:
+    async def load(self, payer: Payer, keys: Collection[bytes]) -> dict[bytes, TextVector]:
         rows = await self._pool.fetch(
             # As real[]: asyncpg reads that in binary, pgvector's own type only as text.
-            "SELECT key, embedding::real[] AS vector FROM text_vectors WHERE tenant = $1"
+            "SELECT key, embedding::real[] AS vector, cut FROM text_vectors WHERE tenant = $1"
             " AND key = ANY($2::bytea[])"
             " AND ($3::interval IS NULL OR answered_at > now() - $3)",
             payer.key.tenant,
             list(keys),
             self._expiry,
         )
-        return {row["key"]: array("f", row["vector"]) for row in rows}
+        return {row["key"]: TextVector(array("f", row["vector"]), row["cut"]) for row in rows}
 
     async def claim(self, payer: Payer, keys: Collection[bytes]) -> frozenset[bytes]:
         rows = await self._pool.fetch(
@@ -70,16 +70,17 @@ class PostgresPaidVectors:
         )
 
     async def save(
-        self, payer: Payer, model: str, vectors: Mapping[bytes, Vector], answer: VectorBatch
+        self, payer: Payer, model: str, vectors: Mapping[bytes, TextVector], answer: VectorBatch
     ) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.executemany(
                 "INSERT INTO text_vectors AS v (tenant, key, model, collection, endpoint,"
-                " embedding) VALUES ($1, $2, $3, $4, $5, $6::real[]::vector)"
+                " embedding, cut) VALUES ($1, $2, $3, $4, $5, $6::real[]::vector, $7)"
                 # One that is there stays, so that who has read it has read what others will.
                 " ON CONFLICT (tenant, key) DO UPDATE SET collection = excluded.collection,"
                 " endpoint = excluded.endpoint, embedding = excluded.embedding,"
-                " answered_at = now() WHERE v.answered_at <= now() - $7::interval",
+                " cut = excluded.cut, answered_at = now()"
+                " WHERE v.answered_at <= now() - $8::interval",
                 [
                     (
                         payer.key.tenant,
@@ -87,7 +88,8 @@ class PostgresPaidVectors:
                         model,
                         payer.key.name,
                         answer.endpoint,
-                        vectors[key],
+                        vectors[key].vector,
+                        vectors[key].cut,
                         self._expiry,
                     )
                     for key in sorted(vectors)

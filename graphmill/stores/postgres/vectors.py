@@ -1,12 +1,13 @@
 """Vectors in PostgreSQL, by pgvector (ports.VectorStore)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import asyncpg
 
 from graphmill.messages import COMMUNITY_FULL_CONTENT, ENTITY_DESCRIPTION, TEXT_UNIT_TEXT
 from graphmill.models import CollectionKey
+from graphmill.stores.postgres.embedding_gaps import note_gaps
 
 # What each vector index embeds: (id, text) of a graph's rows. $1 graph, $2 tenant, $3 collection.
 _SOURCES = {
@@ -65,3 +66,8 @@ class PostgresVectorStore:
                 for id, embedding in vectors
             ],
         )
+
+    async def note_gaps(
+        self, key: CollectionKey, vector_index: str, model: str, gaps: Mapping[UUID, str]
+    ) -> None:
+        await note_gaps(self._pool, key, vector_index, model, gaps)

@@ -31,6 +31,7 @@ class Behaviour:
         api_key: what must be sent. None: nothing.
         models: the names that are known. Empty: every name.
         context_tokens: the longest prompt that is taken.
+        filtered: what a prompt must not have in it: 400, as of a content filter.
         answers: "made" from the text, or "replay": what a real model once answered.
         obedient: answers what a line `SIMULATED-MODEL OBEY: {json}` of any message says.
         dimensions: of an embedding, where the request names none.
@@ -64,6 +65,7 @@ class Behaviour:
     api_key: str | None = None
     models: tuple[str, ...] = ()
     context_tokens: int | None = None
+    filtered: str | None = None
     answers: Literal["made", "replay"] = "made"
     obedient: bool = False
     dimensions: int = 256

@@ -169,6 +169,8 @@ class Endpoint:
         most = behaviour.context_tokens
         if most is not None and request.prompt_tokens > most:
             raise refusals.too_long(request.prompt_tokens, most)
+        if behaviour.filtered is not None and any(behaviour.filtered in t for t in request.texts):
+            raise refusals.filtered()
 
     def _let_in(
         self, request: ChatRequest | EmbeddingRequest, call: Call

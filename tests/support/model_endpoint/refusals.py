@@ -69,6 +69,11 @@ def too_long(tokens: int, most: int) -> Refusal:
     return Refusal(400, "context", message, param="messages", code="context_length_exceeded")
 
 
+def filtered() -> Refusal:
+    message = "The response was filtered due to the prompt triggering the content management policy"
+    return Refusal(400, "filtered", message, param="prompt", code="content_filter")
+
+
 def over_limit(unit: Literal["requests", "tokens"], limit: int, wait: float) -> Refusal:
     """Whole seconds, at least one, as the header has to be."""
     seconds = max(1, math.ceil(wait))

@@ -31,6 +31,10 @@ class ChatRequest:
     format: str
     max_tokens: int | None
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return tuple(message.text for message in self.messages)
+
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingRequest:

@@ -35,7 +35,7 @@ class Stats:
     Attributes:
         answered: calls that got their whole answer, those with a slip among them.
         refused: what the behaviour refuses by rule: api_key, model, response_format, context,
-            encoding_format, bad_request, requests_per_minute, tokens_per_minute, places,
+            filtered, encoding_format, bad_request, requests_per_minute, tokens_per_minute, places,
             waiting_line.
         faults: what was drawn: 429, 500, 503, hang, cut, truncated; and max_tokens, where the
             answer was longer than the request allows.

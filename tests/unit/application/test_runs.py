@@ -415,9 +415,15 @@ async def test_retry_puts_the_failed_in_line_and_starts_a_run(
         key.name,
         document_id("a"),
     )
+    await pool.execute(
+        "INSERT INTO embedding_gaps SELECT 'default', $1, 'entity_description', 'a-model',"
+        " gen_random_uuid(), reason FROM unnest(ARRAY['refused', '']) AS reason",
+        key.name,
+    )
     await pool.execute("UPDATE runs SET method = 'standard'")
     retried = await runs.retry(await runs.find("default", run.run_id))
-    assert retried.documents == 1
+    # What has the vector of its beginning is not asked for again.
+    assert (retried.documents, retried.texts) == (1, 1)
     # By the method of the last run.
     assert (await asked_for(client, retried.run))["method"] == "standard"
     assert retried.run.run_id != run.run_id

@@ -7,7 +7,9 @@ import pytest
 
 from graphmill.cli.progress import follow, phase_words
 from graphmill.cli.summary import exit_code_of, show_summary
+from graphmill.embedding_gaps import EmbeddingGaps, RefusedTexts
 from graphmill.ids import document_id
+from graphmill.messages import TEXT_UNIT_TEXT
 from graphmill.models import Phase, RunState
 from graphmill.run_status import (
     DocumentFailure,
@@ -58,6 +60,31 @@ def test_exit_codes(state: RunState, failed: int, code: int) -> None:
 
 def test_a_run_with_partial_documents_ends_as_one_with_failed_ones() -> None:
     assert exit_code_of(status(RunState.COMPLETED_WITH_FAILURES, 0, partial=1)) == 3
+
+
+def test_a_run_whose_graph_lacks_embeddings_says_how_many_and_why_and_ends_with_3(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = status(RunState.COMPLETED_WITH_FAILURES, 0)
+    cut = replace(told, embeddings=EmbeddingGaps(cut=1200))
+    assert exit_code_of(cut) == 0
+    show_summary(cut)
+    assert "1,200 of a text's beginning only" in capsys.readouterr().out
+    why = "endpoint 'one' refuses the call (400, content_filter)"
+    gaps = EmbeddingGaps(2, 3, (RefusedTexts(TEXT_UNIT_TEXT, why, 2),))
+    missing = replace(told, embeddings=gaps)
+    assert exit_code_of(missing) == 3
+    assert exit_code_of(replace(missing, state=RunState.RUNNING)) == 0
+    assert missing.to_json()["embeddings"] == {
+        **{"missing": 2, "cut": 3},
+        "reasons": [{"vector_index": "text_unit_text", "reason": why, "texts": 2}],
+    }
+    show_summary(missing)
+    shown = capsys.readouterr()
+    lines = [" ".join(line.split()) for line in shown.out.splitlines()]
+    assert any(line.startswith("embeddings 2 missing, 3 of a text's") for line in lines)
+    assert f"2 text units: {why}" in lines
+    assert "graphmill retry c" in " ".join(shown.err.split())
 
 
 USE = RunModelUse(

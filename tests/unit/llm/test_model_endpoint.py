@@ -354,10 +354,10 @@ async def test_only_supported_response_formats_are_taken(
             assert "response_format" in error_of(response)["message"]
 
 
-async def test_keys_models_and_lengths_are_checked(
+async def test_keys_models_lengths_and_contents_are_checked(
     model: ModelEndpoint, http: httpx.AsyncClient
 ) -> None:
-    await model.change(api_key="secret", models=["known"], context_tokens=50)
+    await model.change(api_key="secret", models=["known"], context_tokens=50, filtered="tabu")
     for headers in ({}, {"authorization": "Bearer wrong"}):
         for response in (
             await http.post(CHAT, json=question(model="known"), headers=headers),
@@ -371,9 +371,11 @@ async def test_keys_models_and_lengths_are_checked(
     assert (unknown.status_code, error_of(unknown)["code"]) == (404, "model_not_found")
     long = await ask(http, "word " * 50, model="known")
     assert (long.status_code, error_of(long)["code"]) == (400, "context_length_exceeded")
+    filtered = await ask(http, "A tabu.", model="known")
+    assert (filtered.status_code, error_of(filtered)["code"]) == (400, "content_filter")
     stats = await model.stats()
-    assert stats.refused == {"api_key": 2, "model": 1, "context": 1}
-    assert stats.begun == accounted(stats) == 5
+    assert stats.refused == {"api_key": 2, "model": 1, "context": 1, "filtered": 1}
+    assert stats.begun == accounted(stats) == 6
 
 
 async def test_what_is_no_request_is_refused(model: ModelEndpoint, http: httpx.AsyncClient) -> None:

@@ -164,6 +164,27 @@ async def test_graph_figures_are_those_of_the_published_graph(
     assert (await status.status(RUN)).entities == 2
 
 
+async def test_gaps_of_embeddings_are_those_of_the_published_graph_s_model(
+    status: PostgresRunStatus, pool: asyncpg.Pool
+) -> None:
+    await add_run(pool, RUN, "running", "embeddings", "1 second")
+    for model, reason, texts in (("a", "refused", 3), ("a", "", 2), ("b", "other", 4)):
+        await pool.execute(
+            "INSERT INTO embedding_gaps SELECT 'default', 'files', 'text_unit_text', $1,"
+            " gen_random_uuid(), $2 FROM generate_series(1, $3)",
+            *(model, reason, texts),
+        )
+    told = (await status.status(RUN)).embeddings
+    assert (told.missing, told.cut, [one.texts for one in told.reasons]) == (7, 2, [4, 3])
+    published = await pool.fetchval(
+        "INSERT INTO graphs (tenant, collection, digest, embedding_model)"
+        " VALUES ('default', 'files', '', 'a') RETURNING id"
+    )
+    await pool.execute("UPDATE collections SET graph_id = $1", published)
+    told = (await status.status(RUN)).embeddings
+    assert (told.missing, told.cut, [one.reason for one in told.reasons]) == (3, 2, ["refused"])
+
+
 async def test_a_run_is_found_by_its_id_and_the_latest_by_its_collection(
     status: PostgresRunStatus, pool: asyncpg.Pool
 ) -> None:
