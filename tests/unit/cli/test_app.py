@@ -111,6 +111,8 @@ def test_wrong_use_ends_with_2_and_no_traceback(tmp_path: Path, words: tuple[str
         ("collections", "list"),
         ("prompts", "show", "-c", "x"),
         ("prompts", "reset", "-c", "x"),
+        ("prompts", "history", "-c", "x"),
+        ("prompts", "use", "0123abcd", "-c", "x"),
         ("prompts", "tune", "-c", "x"),
         ("export", "x", "-o", "out"),
         ("worker", "cpu"),
