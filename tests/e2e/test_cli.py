@@ -176,7 +176,7 @@ def test_prompts_are_exported_changed_set_and_reset(
     latest, first = told("history")["versions"]
     assert (latest["version"], first["version"]) == (shown["version"], changed["version"])
     assert (latest["changed"], first["changed"]) == (["extraction"], ["glean_graph", "extraction"])
-    assert not (latest["in_force"] or first["in_force"])
+    assert [one["in_force"] for one in (latest, first)] == [False, False]
     done = run(stack, "prompts", "history", "--collection", indexed)
     assert latest["version"][:12] in done.stdout
     assert "prompts that are shipped" in done.stderr
