@@ -26,6 +26,7 @@ from activities.embeddings import EmbeddingActivities
 from activities.extraction import ExtractionActivities
 from activities.failures import FailureInterceptor
 from activities.graph import GraphActivities
+from activities.heartbeats import note_retry
 from activities.model_reports import ModelReportActivities
 from activities.prompt_tuning import PromptTuningActivities
 from activities.resolution import ResolutionActivities
@@ -190,7 +191,7 @@ async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
     async with (
         _process_for_large() as large,
         counting_known(pool) as known,
-        open_model_caller(pool, settings, _log_retry, known.count) as caller,
+        open_model_caller(pool, settings, _tell_retry, known.count) as caller,
         open_later_caller(pool, settings) as later,
         open_batches(pool, settings) as batches,
     ):
@@ -237,15 +238,16 @@ async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
         )
 
 
-def _log_retry(retried: Retried) -> None:
+def _tell_retry(retried: Retried) -> None:
     logging.getLogger(__name__).info("try %d: %s", retried.tries, retried.error)
+    note_retry(str(retried.error))
 
 
 @asynccontextmanager
 async def _embedding(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
     async with (
         counting_known(pool) as known,
-        open_model_embedder(pool, settings, _log_retry, known.count) as model,
+        open_model_embedder(pool, settings, _tell_retry, known.count) as model,
     ):
         activities = EmbeddingActivities(PostgresVectorStore(pool), LocalEmbedder(), model)
         yield Served(
