@@ -156,6 +156,7 @@ async def _prompts_tuned(index: IndexRun, road: Road) -> None:
     road.fails["draft_prompts"] = PermanentError("nothing has been read")
     with contextlib.suppress(WorkflowFailureError):
         await (await _tune(index)).result()
+    road.fails.clear()
     held = road.hold("draft_prompts")
     tuning = await _tune(index)
     await held.arrived()
