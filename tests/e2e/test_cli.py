@@ -267,7 +267,8 @@ def test_documents_and_collections_are_listed_shown_and_deleted(
     assert "ada.txt" not in table
     by_name = {d["name"]: d for d in listed["documents"]}
     _, by_id = run_json(stack, "documents", "show", by_name["ada.txt"]["id"], "--collection", name)
-    assert by_id == by_name["ada.txt"] | {"model": {"calls": 0, "usd": 0.0}}
+    nothing = {"calls": 0, "prompt_tokens": 0, "completion_tokens": 0, "usd": 0.0}
+    assert by_id == by_name["ada.txt"] | {"model": nothing}
 
     code, deleted = run_json(stack, "documents", "delete", "sub/babbage.md", "--collection", name)
     assert (code, deleted["deleted"]) == (0, [by_name["sub/babbage.md"]["id"]])
