@@ -120,4 +120,5 @@ def _add_row(
 
 
 def _time(seconds: float, *, batch: bool) -> str:
-    return f"up to {seconds / 3600:,.0f} h" if batch else duration(seconds)
+    """What is asked directly beside batches takes no hours."""
+    return f"up to {seconds / 3600:,.0f} h" if batch and seconds >= 3600 else duration(seconds)
