@@ -9,24 +9,20 @@ from temporalio import activity
 
 from activities.fan_out import for_each
 from activities.heartbeats import heartbeating
+from graphmill.errors import PermanentError
 from graphmill.llm.caller import ModelCaller
 from graphmill.llm.calls import InvalidAnswer, Payer
 from graphmill.llm.faults import QuestionRefused
 from graphmill.messages import GraphRef
 from graphmill.models import CollectionKey
-from graphmill.ports import Embedder, ResolutionStore
+from graphmill.ports import Embedder, ProcessRunner, ResolutionStore
+from graphmill.process_pool import TaskTooLarge
 from graphmill.standard.decisions import Decision, Step
 from graphmill.standard.entity_groups import group_titles
 from graphmill.standard.options import OptionsStore, StandardOptions
 from graphmill.standard.resolution import Candidate, read_resolution, resolution_question
-from graphmill.standard.same_entities import (
-    FoundPairs,
-    NearPair,
-    SeenTitle,
-    find_pairs,
-    to_ask,
-    weigh,
-)
+from graphmill.standard.same_entities import NearPair, SeenTitle, to_ask, weigh
+from graphmill.standard.title_search import FoundTitles, search_titles
 
 T = TypeVar("T")
 
@@ -37,6 +33,12 @@ RESOLVE_ENTITIES = "resolve_entities"
 _AT_ONCE = 500
 # Pairs whose descriptions are in memory at once. Finding them reads all extractions.
 _DESCRIBED_TOGETHER = 20_000
+# A million titles take minutes; this only ends what hangs.
+_SEARCH_SECONDS = 6 * 3600
+
+
+class TooManyTitles(PermanentError):
+    """To look for pairs among them takes more memory than there is for it."""
 
 
 class ResolutionActivities:
@@ -48,11 +50,13 @@ class ResolutionActivities:
         options: OptionsStore,
         caller: ModelCaller,
         embedder: Embedder,
+        processes: ProcessRunner,
     ) -> None:
         self._store = store
         self._options = options
         self._caller = caller
         self._embedder = embedder
+        self._processes = processes
 
     @activity.defn
     async def resolve_entities(self, graph: GraphRef) -> int:
@@ -65,13 +69,14 @@ class ResolutionActivities:
 
     async def _resolve(self, graph: GraphRef) -> int:
         options = await self._options.load_options(graph.key, graph.options)
-        seen = {one.title: one for one in await self._store.load_titles(graph.key)}
         decided = list(await self._store.load_verdicts(graph.key))
-        # In threads, since all this takes minutes where there are a million titles.
-        found: FoundPairs = await asyncio.to_thread(find_pairs, seen.values())
-        decided += found.decided
+        found = await self._search(graph.key, decided)
+        # From here on only what is in a pair is in memory.
+        seen = {one.title: one for one in found.seen}
+        decided += found.pairs.decided
         doubtful: list[NearPair] = []
-        for pairs in _parts(found.near):
+        # In threads: what is left is far less, and gives way to the event loop again and again.
+        for pairs in _parts(found.pairs.near):
             told = await self._descriptions(graph.key, ((one.title, one.other) for one in pairs))
             same, open_ = await asyncio.to_thread(weigh, pairs, told, self._embedder.embed)
             decided += same
@@ -81,6 +86,20 @@ class ResolutionActivities:
         groups = await asyncio.to_thread(group_titles, seen, decided)
         await self._store.save_groups(graph.graph_id, groups)
         return len(groups.resolved)
+
+    async def _search(self, key: CollectionKey, verdicts: Sequence[Decision]) -> FoundTitles:
+        titles = await self._store.load_titles(key)
+        named = sorted({title for one in verdicts for title in (one.title, one.other)})
+        count = len(titles)
+        try:
+            return await self._processes.run(
+                search_titles, titles, named, timeout_seconds=_SEARCH_SECONDS
+            )
+        except TaskTooLarge as error:
+            raise TooManyTitles(
+                f"to find what is one thing among {count:,} titles, {error}; let fewer documents be"
+                " one collection, or run workers of role llm on a machine with more memory"
+            ) from None
 
     async def _descriptions(
         self, key: CollectionKey, pairs: Iterator[tuple[str, str]]

@@ -8,8 +8,15 @@ from fastapi import APIRouter, Query, Request
 
 from api.multipart import receive_uploads
 from api.requests import ApiSettings, Application, Cursor, Key
-from api.schemas import Document, DocumentPage, RunRef, Uploaded, UploadedDocument
-from graphmill.application.documents import document_to_json
+from api.schemas import (
+    Document,
+    DocumentPage,
+    RunRef,
+    ShownDocument,
+    Uploaded,
+    UploadedDocument,
+)
+from graphmill.application.documents import document_to_json, paid_to_json
 from graphmill.ids import document_id
 from graphmill.models import DocumentState
 
@@ -82,8 +89,11 @@ async def list_documents(
 
 
 @router.get("/{id}")
-async def show_document(id: UUID, app: Application, key: Key) -> Document:
-    return Document.model_validate(document_to_json(await app.documents.show(key, id)))
+async def show_document(id: UUID, app: Application, key: Key) -> ShownDocument:
+    """One document, and what models cost for it."""
+    shown = document_to_json(await app.documents.show(key, id))
+    paid = paid_to_json(await app.documents.model_use(key, id))
+    return ShownDocument.model_validate(shown | {"model": paid})
 
 
 @router.delete("/{id}", status_code=HTTPStatus.ACCEPTED)

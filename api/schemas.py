@@ -100,6 +100,17 @@ class Document(BaseModel):
     text_units: int
 
 
+class Paid(BaseModel):
+    calls: int = Field(description="Answers that were paid for.")
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float
+
+
+class ShownDocument(Document):
+    model: Paid = Field(description="What models cost for it, over all runs.")
+
+
 class DocumentPage(BaseModel):
     documents: list[Document]
     next: str | None = Field(description="What `after` gets for the next page; null on the last.")

@@ -17,6 +17,7 @@ from graphmill.standard.options import StandardOptions
 
 EXTRACT_GRAPH = "extract_graph"
 EXTRACT_CLAIMS = "extract_claims"
+RESOLVE_ENTITIES = "resolve_entities"
 SUMMARIZE_DESCRIPTIONS = "summarize_descriptions"
 COMMUNITY_REPORTS = "community_reports"
 EMBED = "embed"
@@ -24,6 +25,8 @@ EMBED = "embed"
 
 # The longest that an endpoint takes for a batch.
 _BATCH_SECONDS = 24 * 3600.0
+# Steps that never go in batches.
+_DIRECT = (RESOLVE_ENTITIES, EMBED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +34,17 @@ class Assumptions:
     """Told with every estimate. Tokens are a call's, shares are calls for each text unit.
 
     Communities: 3,994 for the graph of 1,890 passages of one text unit each (real triples), and as
-    many calls as that for each text unit; entities: 19,140 there. Nothing of the rest was measured:
+    many calls as that for each text unit; entities: 19,140 there, and 299 doubtful pairs of them,
+    which had no types: with types there are fewer. Nothing of the rest was measured:
     it is set where a model that follows the prompts may be expected.
     """
 
     answer_tokens: int = 600
     gleaning_answer_tokens: int = 300
     claims_answer_tokens: int = 400
+    pairs_share: float = 0.16
+    pair_prompt_tokens: int = 450
+    pair_answer_tokens: int = 40
     summaries_share: float = 2.0
     summary_prompt_tokens: int = 700
     summary_answer_tokens: int = 150
@@ -164,10 +171,18 @@ def extraction_calls(
 def graph_calls(
     text_units: int, options: StandardOptions, assumed: Assumptions
 ) -> tuple[Calls, ...]:
-    """What the graph of so many text units asks for: summaries, and reports."""
+    """What the graph of so many text units asks for: doubtful pairs, summaries, and reports."""
+    pairs = round(text_units * assumed.pairs_share)
     summaries = round(text_units * assumed.summaries_share)
     reports = round(text_units * assumed.reports_share)
     return (
+        Calls(
+            RESOLVE_ENTITIES,
+            options.extraction_model,
+            pairs,
+            pairs * assumed.pair_prompt_tokens,
+            pairs * assumed.pair_answer_tokens,
+        ),
         Calls(
             SUMMARIZE_DESCRIPTIONS,
             options.summaries_model,
@@ -233,12 +248,12 @@ def estimate(
     rounds: Mapping[str, int] | None = None,
 ) -> Estimate:
     """`asked`: in the order of their steps; `limits` by model. `rounds`: in batches, at half the
-    price, of each step so many after each other, 1 if untold; None: directly. Embeddings are always
-    asked for directly."""
+    price, of each step so many after each other, 1 if untold; None: directly. Doubtful pairs and
+    embeddings are always asked for directly."""
     steps = tuple(_step(calls, limits[calls.model], assumed) for calls in asked)
     if rounds is not None:
         steps = tuple(
-            step if step.name == EMBED else _in_batches(step, rounds.get(step.name, 1))
+            step if step.name in _DIRECT else _in_batches(step, rounds.get(step.name, 1))
             for step in steps
         )
     return Estimate(documents, unreadable, text_units, steps, assumed, rounds is not None)

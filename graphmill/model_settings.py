@@ -204,6 +204,15 @@ class ProviderSettings(BaseModel):
     anthropic_max_rpm: float | None = Field(
         default=None, gt=0, validation_alias="ANTHROPIC_MAX_RPM"
     )
+    anthropic_max_tpm: float | None = Field(
+        default=None, gt=0, validation_alias="ANTHROPIC_MAX_TPM"
+    )
+    anthropic_prompt_price: float | None = Field(
+        default=None, ge=0, validation_alias="ANTHROPIC_PROMPT_PRICE"
+    )
+    anthropic_completion_price: float | None = Field(
+        default=None, ge=0, validation_alias="ANTHROPIC_COMPLETION_PRICE"
+    )
     endpoints: tuple[EndpointSettings, ...] = ()
     models: ModelSettings = Field(default_factory=ModelSettings)
     extraction: ExtractionSettings = Field(default_factory=ExtractionSettings)
@@ -254,6 +263,9 @@ class ProviderSettings(BaseModel):
                     api_key=self.anthropic_api_key,
                     models={self.anthropic_model: self.anthropic_model},
                     requests_per_minute=self.anthropic_max_rpm,
+                    tokens_per_minute=self.anthropic_max_tpm,
+                    prompt_price=self.anthropic_prompt_price,
+                    completion_price=self.anthropic_completion_price,
                     # Anthropic's own Batch API is another one than OpenAI's.
                     batch=False,
                 )

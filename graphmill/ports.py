@@ -28,7 +28,7 @@ from graphmill.standard.community_context import ReportClaim
 from graphmill.standard.decisions import Decision
 from graphmill.standard.entity_groups import Groups
 from graphmill.standard.extracted import ExtractedClaims, ModelExtraction
-from graphmill.standard.same_entities import SeenTitle
+from graphmill.standard.title_search import SeenTitles
 
 T = TypeVar("T")
 
@@ -285,7 +285,7 @@ class SummaryStore(Protocol):
 class ResolutionStore(Protocol):
     """Entities under several titles."""
 
-    async def load_titles(self, key: CollectionKey) -> tuple[SeenTitle, ...]:
+    async def load_titles(self, key: CollectionKey) -> SeenTitles:
         """All of the live extractions, ascending."""
         ...
 

@@ -40,6 +40,8 @@ _EXIT_SECONDS = 5.0
 
 # multiprocessing's table of children and its fork server are one per process and not thread-safe.
 _start_lock = threading.Lock()
+# What that fork server is to load: of all pools, since it forgets the one list for the next.
+_preloaded: dict[str, None] = {}
 
 
 class TaskTimedOut(PermanentError):
@@ -76,7 +78,7 @@ class ProcessPool:
         tasks_per_process: after that many tasks a process is replaced, so that leaks stay small.
         memory_bytes: address space of each process.
         preload: modules that the fork server imports once and its children are born with. They must
-            not start threads. The first pool of a process decides; later ones import in the child.
+            not start threads. Those of pools that are made once it runs are imported in the child.
         initializer: called in each new process before its first task (a module-level function).
     """
 
@@ -94,8 +96,9 @@ class ProcessPool:
         self._settings = ChildSettings(memory_bytes, tuple(preload), initializer)
         self._context = multiprocessing.get_context("forkserver")
         # "__main__" is what the fork server loads by itself: without it each child would do so.
+        _preloaded.update(dict.fromkeys(preload))
         self._context.set_forkserver_preload(
-            ["graphmill.process_nursery", "graphmill.process_child", "__main__", *preload]
+            ["graphmill.process_nursery", "graphmill.process_child", "__main__", *_preloaded]
         )
         self._slots = asyncio.Semaphore(max_workers)
         self._idle: list[_Child] = []

@@ -26,6 +26,7 @@ from activities.embeddings import EmbeddingActivities
 from activities.extraction import ExtractionActivities
 from activities.failures import FailureInterceptor
 from activities.graph import GraphActivities
+from activities.heartbeats import note_retry
 from activities.model_reports import ModelReportActivities
 from activities.prompt_tuning import PromptTuningActivities
 from activities.resolution import ResolutionActivities
@@ -157,22 +158,30 @@ async def _cpu(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
     )
     indexing = PostgresIndexingStore(pool)
     documents = DocumentActivities(indexing, processes, settings.limits, recipe)
-    # A graph is ours and may need what the machine has, where a document may not; and a process
-    # that clustered a large one is not kept.
-    large = ProcessPool(1, 1, psutil.virtual_memory().total)
-    communities = CommunityActivities(PostgresGraphStore(pool, settings.prune), large)
     try:
-        yield Served(
-            CPU_QUEUE,
-            activities=(
-                documents.process_document,
-                communities.cluster_graph,
-                communities.write_reports,
-            ),
-            concurrent_activities=settings.cpu_workers + _CPU_AHEAD,
-        )
+        async with _process_for_large() as large:
+            communities = CommunityActivities(PostgresGraphStore(pool, settings.prune), large)
+            yield Served(
+                CPU_QUEUE,
+                activities=(
+                    documents.process_document,
+                    communities.cluster_graph,
+                    communities.write_reports,
+                ),
+                concurrent_activities=settings.cpu_workers + _CPU_AHEAD,
+            )
     finally:
         await processes.close()
+
+
+@asynccontextmanager
+async def _process_for_large() -> AsyncGenerator[ProcessPool]:
+    """For one graph at a time, which is ours and may need what the machine has, where a document
+    may not; a process that worked on a large one is not kept."""
+    large = ProcessPool(1, 1, psutil.virtual_memory().total)
+    try:
+        yield large
+    finally:
         await large.close()
 
 
@@ -180,8 +189,9 @@ async def _cpu(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
 async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
     options = PostgresOptionsStore(pool)
     async with (
+        _process_for_large() as large,
         counting_known(pool) as known,
-        open_model_caller(pool, settings, _log_retry, known.count) as caller,
+        open_model_caller(pool, settings, _tell_retry, known.count) as caller,
         open_later_caller(pool, settings) as later,
         open_batches(pool, settings) as batches,
     ):
@@ -189,7 +199,7 @@ async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
         reported = PostgresModelReportStore(pool)
         extraction = ExtractionActivities(extractions, options, caller, recipe)
         resolution = ResolutionActivities(
-            PostgresResolutionStore(pool), options, caller, LocalEmbedder()
+            PostgresResolutionStore(pool), options, caller, LocalEmbedder(), large
         )
         summaries = SummaryActivities(summarized, options, caller)
         reports = ModelReportActivities(reported, options, caller)
@@ -228,15 +238,16 @@ async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
         )
 
 
-def _log_retry(retried: Retried) -> None:
+def _tell_retry(retried: Retried) -> None:
     logging.getLogger(__name__).info("try %d: %s", retried.tries, retried.error)
+    note_retry(str(retried.error))
 
 
 @asynccontextmanager
 async def _embedding(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
     async with (
         counting_known(pool) as known,
-        open_model_embedder(pool, settings, _log_retry, known.count) as model,
+        open_model_embedder(pool, settings, _tell_retry, known.count) as model,
     ):
         activities = EmbeddingActivities(PostgresVectorStore(pool), LocalEmbedder(), model)
         yield Served(

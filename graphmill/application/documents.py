@@ -67,6 +67,11 @@ def document_to_json(document: DocumentSummary) -> dict[str, Any]:
     }
 
 
+def paid_to_json(use: ModelUse) -> dict[str, Any]:
+    """What a document cost, as `documents show` and the API show it."""
+    return {name: value for name, value in use.to_json().items() if name != "cached"}
+
+
 def collection_to_json(collection: CollectionSummary) -> dict[str, Any]:
     """A collection as `collections list` and the API show it."""
     return {

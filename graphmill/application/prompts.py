@@ -1,8 +1,9 @@
 """A collection's own prompts and extraction settings: shown, set, drafted from its text."""
 
 import asyncio
+import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -34,7 +35,11 @@ from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 
 DEFAULT_SAMPLE = 16
 MAX_SAMPLE = 64
+MAX_VERSIONS = 100
+"""The latest of a collection's prompts, of which `history` tells."""
 
+# As much of a version as people write; as many digits as tell versions apart.
+_VERSION = re.compile("[0-9a-f]{4,32}")
 _RPC_TIMEOUT = timedelta(seconds=10)
 # It is one question. Where no worker or endpoint answers in this time, somebody has to look.
 _MOST_TIME = timedelta(hours=1)
@@ -53,6 +58,18 @@ class Draft:
     text_units: int
     left_out: int
     use: ModelUse
+
+
+@dataclass(frozen=True, slots=True)
+class PromptVersion:
+    """A draft, or what was put in force at some time. `changed`: against the version stored before
+    it, as CollectionPrompts.changed_from; None where this release wants other placeholders than the
+    one that stored either."""
+
+    version: str
+    stored_at: datetime
+    changed: tuple[str, ...] | None
+    in_force: bool
 
 
 def prompts_to_json(prompts: CollectionPrompts) -> dict[str, Any]:
@@ -103,6 +120,52 @@ class Prompts:
             await self._store.save_prompts(key, prompts)
         await self._store.use_prompts(key, prompts.version)
         return prompts.changed_from(before)
+
+    @tells_outages
+    async def history(self, key: CollectionKey) -> tuple[PromptVersion, ...]:
+        """What was stored for a collection, the latest first, MAX_VERSIONS at most.
+
+        Raises:
+            NotFound: there is no such collection.
+        """
+        used, stored = await self._store.versions(key, MAX_VERSIONS + 1)
+        before = [one.prompts for one in stored[1:]]
+        if len(stored) <= MAX_VERSIONS:
+            before.append(CollectionPrompts())  # the first was set over what is shipped
+        return tuple(
+            PromptVersion(
+                one.version,
+                one.stored_at,
+                None if one.prompts is None or old is None else one.prompts.changed_from(old),
+                one.version == used,
+            )
+            for one, old in zip(stored, before, strict=False)
+        )
+
+    @tells_outages
+    async def load(self, key: CollectionKey, version: str) -> CollectionPrompts:
+        """What is stored under a version, or under the only one that begins so.
+
+        Raises:
+            InvalidRequest: it is none, several begin so, or this release wants other placeholders
+                than the one that stored it.
+            NotFound: there is none such.
+        """
+        if not _VERSION.fullmatch(version):
+            raise InvalidRequest(
+                f"version is {version[:40]!r}; expected are 4 to 32 digits and letters a to f, the"
+                f" beginning of one in: graphmill prompts history --collection {key.name}"
+            )
+        return await self._store.load_version(key, await self._store.find_version(key, version))
+
+    @tells_outages
+    async def use(
+        self, key: CollectionKey, version: str
+    ) -> tuple[CollectionPrompts, tuple[str, ...]]:
+        """Put a stored version in force from the next run on: what it is, and what changes by that,
+        as `set`. Raises as `load` does."""
+        prompts = await self.load(key, version)
+        return prompts, await self.set(key, prompts)
 
     @tells_outages
     async def reset(self, key: CollectionKey) -> None:

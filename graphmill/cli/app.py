@@ -395,13 +395,17 @@ def show_prompts(collection: Collection, tenant: Tenant = None, as_json: Json = 
 def export_prompts(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write.")],
     collection: Collection,
+    version: Annotated[
+        str | None,
+        typer.Option("--version", metavar="VERSION", help="Not what is in force, but this."),
+    ] = None,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
     """Write what is in force as files, to be changed and set."""
     from graphmill.cli.prompts import export_prompts
 
-    run(lambda: export_prompts(collection, folder, tenant, as_json=as_json))
+    run(lambda: export_prompts(collection, folder, version, tenant, as_json=as_json))
 
 
 @prompts.command("set")
@@ -420,6 +424,29 @@ def set_prompts(
     from graphmill.cli.prompts import set_prompts
 
     run(lambda: set_prompts(collection, folder, tenant, as_json=as_json))
+
+
+@prompts.command("history")
+def prompts_history(collection: Collection, tenant: Tenant = None, as_json: Json = False) -> None:
+    """The collection's latest 100 versions: when each was stored, and what it changed."""
+    from graphmill.cli.prompts import prompts_history
+
+    run(lambda: prompts_history(collection, tenant, as_json=as_json))
+
+
+@prompts.command("use")
+def use_prompts(
+    version: Annotated[
+        str, typer.Argument(metavar="VERSION", help="Or its beginning, as in the history.")
+    ],
+    collection: Collection,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Put an earlier version, or a draft, in force from the next run on."""
+    from graphmill.cli.prompts import use_prompts
+
+    run(lambda: use_prompts(collection, version, tenant, as_json=as_json))
 
 
 @prompts.command("reset")

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from rich.table import Table
 
-from graphmill.application.documents import collection_key, document_to_json
+from graphmill.application.documents import collection_key, document_to_json, paid_to_json
 from graphmill.cli.console import cell, emit_json, say, show_table
 from graphmill.cli.progress import model_words
 from graphmill.cli.session import open_session, settings_for
@@ -53,8 +53,7 @@ async def show_document(
         shown = await session.app.documents.show(key, _id(document))
         use = await session.app.documents.model_use(key, shown.id)
     if as_json:
-        paid = {"calls": use.calls, "usd": use.usd}
-        emit_json(document_to_json(shown) | {"model": paid})
+        emit_json(document_to_json(shown) | {"model": paid_to_json(use)})
         return 0
     table = Table(show_header=False, box=None, pad_edge=False)
     rows: dict[str, object] = {

@@ -87,7 +87,8 @@ def _show(foretold: Estimate, method: Method) -> None:
         say(
             "Counted: the first questions about each text unit. Assumed:"
             f" {assumed.answer_tokens} tokens an answer ({assumed.gleaning_answer_tokens} to the"
-            f" questions for what was missed{claims}), {assumed.summaries_share:g} summaries and"
+            f" questions for what was missed{claims}), {assumed.pairs_share:g} doubtful pairs of"
+            f" entities, {assumed.summaries_share:g} summaries and"
             f" {assumed.reports_share:g} reports for each text unit, and"
             f" {assumed.answer_tokens_a_second:g} tokens a second and call."
         )
@@ -119,4 +120,5 @@ def _add_row(
 
 
 def _time(seconds: float, *, batch: bool) -> str:
-    return f"up to {seconds / 3600:,.0f} h" if batch else duration(seconds)
+    """What is asked directly beside batches takes no hours."""
+    return f"up to {seconds / 3600:,.0f} h" if batch and seconds >= 3600 else duration(seconds)

@@ -1,4 +1,4 @@
-"""`graphmill prompts show|export|set|reset|tune`."""
+"""`graphmill prompts show|export|set|history|use|reset|tune`."""
 
 from pathlib import Path
 from typing import cast
@@ -7,7 +7,7 @@ from rich.table import Table
 
 from graphmill.application.documents import collection_key
 from graphmill.application.prompt_files import check_writable, read_prompts, write_prompts
-from graphmill.application.prompts import Draft, prompts_to_json
+from graphmill.application.prompts import Draft, PromptVersion, prompts_to_json
 from graphmill.cli.console import cell, emit_json, say, show_table
 from graphmill.cli.progress import model_words
 from graphmill.cli.session import find_addresses, open_session, settings_for
@@ -16,6 +16,9 @@ from graphmill.model_settings import ExtractionSettings
 from graphmill.models import CollectionKey
 from graphmill.settings import Settings
 from graphmill.standard.collection_prompts import OWN_PROMPTS, CollectionPrompts
+
+# Digits of a version that people are shown: enough to tell one from all others, and to type.
+_SHORT = 12
 
 
 async def show_prompts(collection: str, tenant: str | None, *, as_json: bool) -> int:
@@ -41,12 +44,13 @@ async def show_prompts(collection: str, tenant: str | None, *, as_json: bool) ->
 
 
 async def export_prompts(
-    collection: str, folder: Path, tenant: str | None, *, as_json: bool
+    collection: str, folder: Path, version: str | None, tenant: str | None, *, as_json: bool
 ) -> int:
     settings = settings_for(tenant)
     key = collection_key(settings.tenant, collection)
     async with open_session(settings, temporal=False) as session:
-        prompts = await session.app.prompts.show(key)
+        stored = session.app.prompts
+        prompts = await (stored.show(key) if version is None else stored.load(key, version))
     files = write_prompts(folder, prompts, settings.extraction)
     if as_json:
         emit_json({"collection": key.name, "version": prompts.version} | _written(folder, files))
@@ -61,6 +65,39 @@ async def set_prompts(collection: str, folder: Path, tenant: str | None, *, as_j
     prompts = read_prompts(folder)
     async with open_session(settings, temporal=False) as session:
         changed = await session.app.prompts.set(key, prompts)
+    if as_json:
+        emit_json({"collection": key.name, "version": prompts.version, "changed": list(changed)})
+    else:
+        _say_changed(key, changed)
+    return 0
+
+
+async def prompts_history(collection: str, tenant: str | None, *, as_json: bool) -> int:
+    settings = settings_for(tenant)
+    key = collection_key(settings.tenant, collection)
+    async with open_session(settings, temporal=False) as session:
+        history = await session.app.prompts.history(key)
+    if as_json:
+        emit_json({"collection": key.name, "versions": [_told(one) for one in history]})
+        return 0
+    table = Table("version", "stored", "changed", "", box=None, header_style="bold")
+    for one in history:
+        changed = "stored by another release" if one.changed is None else ", ".join(one.changed)
+        stored = one.stored_at.astimezone().strftime("%Y-%m-%d %H:%M")
+        state = "in force" if one.in_force else ""
+        table.add_row(cell(one.version[:_SHORT]), cell(stored), cell(changed), cell(state))
+    if history:
+        show_table(table)
+    if not any(one.in_force for one in history):
+        say("in force are the prompts that are shipped")
+    return 0
+
+
+async def use_prompts(collection: str, version: str, tenant: str | None, *, as_json: bool) -> int:
+    settings = settings_for(tenant)
+    key = collection_key(settings.tenant, collection)
+    async with open_session(settings, temporal=False) as session:
+        prompts, changed = await session.app.prompts.use(key, version)
     if as_json:
         emit_json({"collection": key.name, "version": prompts.version, "changed": list(changed)})
     else:
@@ -143,6 +180,15 @@ async def prompts_if_known(settings: Settings, key: CollectionKey) -> Collection
     except Unavailable as error:
         say(f"the collection's own prompts, if there are any, are not reckoned with: {error}")
         return CollectionPrompts()
+
+
+def _told(one: PromptVersion) -> dict[str, object]:
+    return {
+        "version": one.version,
+        "stored_at": one.stored_at.isoformat(),
+        "changed": None if one.changed is None else list(one.changed),
+        "in_force": one.in_force,
+    }
 
 
 def _show_draft(draft: Draft) -> None:

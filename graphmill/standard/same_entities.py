@@ -18,7 +18,7 @@ from graphmill.standard.decisions import Decision, Step
 from graphmill.standard.title_forms import title_form, title_key
 from graphmill.standard.title_likeness import Likeness, Trust, likeness
 
-SAME_ENTITIES_VERSION = "1"
+SAME_ENTITIES_VERSION = "2"
 """Changes whenever the same entities may be resolved otherwise."""
 
 # Within a block of titles with a common part, all are compared where they are so few, and otherwise
@@ -27,6 +27,9 @@ _SMALL_BLOCK = 16
 _NEIGHBOURS = 4
 # Of whole titles, 0 to 100; what is below is looked at no further.
 _WORTH_A_LOOK = 60.0
+# Near pairs of a title, those first whose titles have most in common. A model is asked about fewer;
+# without a bound a text that is full of titles that are all alike would fill the memory.
+_MOST_NEAR = 32
 _MOST_WORDS = 8
 _FEWEST_LETTERS = 5
 # Normalised, what is shorter may be an abbreviation of something else (US, IT).
@@ -73,6 +76,7 @@ def find_pairs(entities: Collection[SeenTitle]) -> FoundPairs:
     """Titles are distinct."""
     decided: list[Decision] = []
     near: dict[tuple[str, str], NearPair] = {}
+    met: Counter[str] = Counter()
     leading: list[SeenTitle] = []
     for alike in _by_key(entities):
         groups = _by_type(alike)
@@ -89,11 +93,14 @@ def find_pairs(entities: Collection[SeenTitle]) -> FoundPairs:
         a, b = sorted((one.title, other.title))
         if (a, b) in near or types_contradict(one.type, other.type):
             continue
+        if max(met[a], met[b]) >= _MOST_NEAR:
+            continue
         found = likeness(title_form(a), title_form(b))
         if found is not None:
             trust = _trust(found.trust, one.type.casefold(), other.type.casefold())
             if trust is not Trust.FAINT:
                 near[a, b] = NearPair(a, b, Likeness(trust, found.score, found.difference))
+                met.update((a, b))
     certain = {pair for pair in near.values() if pair.likeness.trust is Trust.CERTAIN}
     decided += [_similar(pair, True, pair.likeness.difference) for pair in certain]
     return FoundPairs(

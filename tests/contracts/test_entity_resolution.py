@@ -14,10 +14,11 @@ from graphmill.llm.caller import ModelCaller
 from graphmill.messages import GraphRef
 from graphmill.model_endpoints import open_model_caller
 from graphmill.models import CollectionKey
+from graphmill.process_pool import ProcessPool
 from graphmill.settings import load_settings
 from graphmill.standard.extract_graph import ExtractedEntity, ModelExtraction
 from graphmill.standard.options import StandardOptions
-from graphmill.standard.same_entities import SeenTitle
+from graphmill.standard.title_search import SeenTitles
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.model_extractions import PostgresModelExtractionStore
 from graphmill.stores.postgres.options import PostgresOptionsStore
@@ -108,10 +109,18 @@ async def caller(pool: asyncpg.Pool, endpoint: ModelEndpoint) -> AsyncIterator[M
 
 
 async def resolve(pool: asyncpg.Pool, caller: ModelCaller, graph: GraphRef) -> int:
+    processes = ProcessPool(1, 1, 2_000_000_000)
     activities = ResolutionActivities(
-        PostgresResolutionStore(pool), PostgresOptionsStore(pool), caller, LocalEmbedder()
+        PostgresResolutionStore(pool),
+        PostgresOptionsStore(pool),
+        caller,
+        LocalEmbedder(),
+        processes,
     )
-    return await ActivityEnvironment().run(activities.resolve_entities, graph)
+    try:
+        return await ActivityEnvironment().run(activities.resolve_entities, graph)
+    finally:
+        await processes.close()
 
 
 async def resolved(pool: asyncpg.Pool, graph: GraphRef) -> dict[str, tuple[str, str]]:
@@ -229,11 +238,7 @@ async def test_only_what_is_live_is_resolved(pool: asyncpg.Pool) -> None:
     await pool.execute(
         "UPDATE model_extractions SET failure = 'no' WHERE text_unit_id = $1", failed
     )
-    assert await store.load_titles(key) == (
-        SeenTitle("A", "y", 3),
-        SeenTitle("B", "", 1),
-        SeenTitle("C", "", 1),
-    )
+    assert await store.load_titles(key) == SeenTitles(["A", "B", "C"], ["y", "", ""], [3, 1, 1])
     assert await store.load_descriptions(key, ["A", "B", "D"]) == {"A": "longer as"}
 
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from graphmill.errors import NotFound
+from graphmill.errors import InvalidRequest, NotFound
 from graphmill.llm.budgets import RunMoney
 from graphmill.models import CollectionKey
 from graphmill.standard.collection_prompts import CollectionPrompts
@@ -53,12 +53,55 @@ async def test_what_is_not_stored_here_cannot_be_used(store: PostgresPromptStore
     nowhere = CollectionKey("default", "nowhere")
     for call in (
         store.load_prompts(nowhere),
+        store.versions(nowhere, 9),
         store.save_prompts(nowhere, ONE),
         store.use_prompts(nowhere, ""),
         store.open_tuning(nowhere, uuid4(), None),
     ):
         with pytest.raises(NotFound, match="'nowhere' of tenant 'default' does not exist"):
             await call
+
+
+async def test_versions_are_told_in_the_order_in_which_they_were_stored(
+    store: PostgresPromptStore, pool: asyncpg.Pool
+) -> None:
+    assert await store.versions(KEY, 9) == ("", [])
+    await store.save_prompts(OTHER, TWO)
+    for prompts in (ONE, TWO, ONE):
+        await store.save_prompts(KEY, prompts)
+    await store.use_prompts(KEY, ONE.version)
+    used, stored = await store.versions(KEY, 9)
+    assert used == ONE.version
+    assert [(one.version, one.prompts) for one in stored] == [
+        (TWO.version, TWO),
+        (ONE.version, ONE),
+    ]
+    assert stored[0].stored_at > stored[1].stored_at
+    assert (await store.versions(KEY, 1))[1] == stored[:1]
+    # What an earlier release stored, which had other placeholders.
+    await pool.execute(
+        "UPDATE collection_prompts SET content ="
+        " jsonb_set(content, '{texts,glean_graph}', '\"{{gone}}\"')"
+        " WHERE collection = $1 AND version = $2",
+        KEY.name,
+        TWO.version,
+    )
+    old, _ = (await store.versions(KEY, 9))[1]
+    assert (old.version, old.prompts) == (TWO.version, None)
+
+
+async def test_a_version_is_found_by_its_beginning_if_no_other_begins_so(
+    store: PostgresPromptStore,
+) -> None:
+    for prompts in (ONE, TWO):
+        await store.save_prompts(KEY, prompts)
+        assert await store.find_version(KEY, prompts.version[:12]) == prompts.version
+        assert await store.find_version(KEY, prompts.version) == prompts.version
+    with pytest.raises(InvalidRequest, match="several versions"):
+        await store.find_version(KEY, "")
+    for key, begins in ((KEY, ONE.version[1:]), (KEY, "%"), (OTHER, ONE.version)):
+        with pytest.raises(NotFound, match="prompts history"):
+            await store.find_version(key, begins)
 
 
 async def test_prompts_go_with_their_collection(

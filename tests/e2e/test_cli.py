@@ -172,6 +172,22 @@ def test_prompts_are_exported_changed_set_and_reset(
     assert not draft.exists()
     assert told("reset")["version"] == ""
     assert told("show")["extraction"] is None
+    # Versions of before are there, and come back by command.
+    latest, first = told("history")["versions"]
+    assert (latest["version"], first["version"]) == (shown["version"], changed["version"])
+    assert (latest["changed"], first["changed"]) == (["extraction"], ["glean_graph", "extraction"])
+    assert [one["in_force"] for one in (latest, first)] == [False, False]
+    done = run(stack, "prompts", "history", "--collection", indexed)
+    assert latest["version"][:12] in done.stdout
+    assert "prompts that are shipped" in done.stderr
+    assert told("use", first["version"][:8])["changed"] == ["glean_graph", "extraction"]
+    assert told("show")["extraction"]["entity_types"] == ["ship"]
+    old = tmp_path / "old"
+    told("export", str(old), "--version", latest["version"])
+    assert told("set", str(old))["version"] == latest["version"]
+    done = run(stack, "prompts", "use", "latest", "--collection", indexed)
+    assert (done.returncode, "prompts history" in done.stderr) == (2, True)
+    told("reset")
     done = run(stack, "prompts", "show", "--collection", "nowhere")
     assert (done.returncode, "does not exist" in done.stderr) == (1, True)
 
@@ -251,7 +267,8 @@ def test_documents_and_collections_are_listed_shown_and_deleted(
     assert "ada.txt" not in table
     by_name = {d["name"]: d for d in listed["documents"]}
     _, by_id = run_json(stack, "documents", "show", by_name["ada.txt"]["id"], "--collection", name)
-    assert by_id == by_name["ada.txt"] | {"model": {"calls": 0, "usd": 0.0}}
+    nothing = {"calls": 0, "prompt_tokens": 0, "completion_tokens": 0, "usd": 0.0}
+    assert by_id == by_name["ada.txt"] | {"model": nothing}
 
     code, deleted = run_json(stack, "documents", "delete", "sub/babbage.md", "--collection", name)
     assert (code, deleted["deleted"]) == (0, [by_name["sub/babbage.md"]["id"]])

@@ -4,13 +4,24 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
-from temporalio.client import WorkflowFailureError
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from graphmill.errors import PermanentError
 from graphmill.ids import document_id
-from graphmill.messages import ADD_DOCUMENTS, PAUSE, RESUME, IndexDocumentResult
+from graphmill.messages import (
+    ADD_DOCUMENTS,
+    PAUSE,
+    RESUME,
+    TASK_QUEUE,
+    TUNE_PROMPTS,
+    IndexDocumentResult,
+    TuneRequest,
+    tune_workflow_id,
+)
 from graphmill.models import DocumentState, Method, RunState
+from graphmill.search_attributes import collection_attributes
 from tests.support.index_run import IndexRun
 from tests.support.road import Road
 from tests.support.waiting import until
@@ -139,6 +150,33 @@ async def _batches(index: IndexRun, road: Road) -> None:
         await run.result()
 
 
+async def _prompts_tuned(index: IndexRun, road: Road) -> None:
+    """Beside runs: a draft that is made, one that fails, and one that is cancelled."""
+    await (await _tune(index)).result()
+    road.fails["draft_prompts"] = PermanentError("nothing has been read")
+    with contextlib.suppress(WorkflowFailureError):
+        await (await _tune(index)).result()
+    road.fails.clear()
+    held = road.hold("draft_prompts")
+    tuning = await _tune(index)
+    await held.arrived()
+    await tuning.cancel()
+    with contextlib.suppress(WorkflowFailureError):
+        await tuning.result()
+    held.open()
+
+
+async def _tune(index: IndexRun) -> WorkflowHandle[Any, Any]:
+    key = index.request.key
+    return await index.client.start_workflow(
+        TUNE_PROMPTS,
+        TuneRequest(key, 16),
+        id=tune_workflow_id(key),
+        task_queue=TASK_QUEUE,
+        search_attributes=collection_attributes(key),
+    )
+
+
 SCENARIOS = {
     "normal": Scenario(_normal, {"PAGE_DOCUMENTS": 3}),
     "failures": Scenario(_failures, {}),
@@ -149,4 +187,5 @@ SCENARIOS = {
     "joined": Scenario(_joined, {}),
     "failed": Scenario(_failed, {}),
     "batches": Scenario(_batches, {}),
+    "prompts_tuned": Scenario(_prompts_tuned, {}),
 }

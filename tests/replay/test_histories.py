@@ -20,8 +20,9 @@ from workflows.build_communities import BuildCommunities
 from workflows.index_collection import IndexCollection
 from workflows.index_document import IndexDocument
 from workflows.index_page import IndexPage
+from workflows.tune_prompts import TunePrompts
 
-WORKFLOWS = (IndexCollection, IndexPage, IndexDocument, BuildCommunities, AskInBatches)
+WORKFLOWS = (IndexCollection, IndexPage, IndexDocument, BuildCommunities, AskInBatches, TunePrompts)
 FOLDER = Path(__file__).parent / "histories"
 HISTORIES = sorted(FOLDER.glob("*/*.json"))
 

@@ -25,6 +25,8 @@ from graphmill.messages import (
     BuildCommunitiesResult,
     CollectBatches,
     DocumentPage,
+    DraftedPrompts,
+    DraftPrompts,
     EmbedRequest,
     FailDocument,
     GraphRef,
@@ -53,6 +55,7 @@ from workflows.policies import (
     STORE_QUEUE,
     WORKFLOW_QUEUE,
 )
+from workflows.tune_prompts import TunePrompts
 
 RECIPE = Recipe(Method.FAST, 1200, 100)
 STANDARD_RECIPE = Recipe(Method.STANDARD, 1200, 100, "options", "extraction")
@@ -332,6 +335,11 @@ class Road:
         self.embed_requests.append(request)
         return 1
 
+    @activity.defn
+    async def draft_prompts(self, asked: DraftPrompts) -> DraftedPrompts:
+        await self._come_to("draft_prompts")
+        return DraftedPrompts("version", asked.sample, 0)
+
 
 def _never(_: BaseException) -> bool:
     return False
@@ -351,6 +359,7 @@ async def working(client: Client, road: Road, cached_workflows: int = 200) -> As
                 IndexDocument,
                 BuildCommunities,
                 AskInBatches,
+                TunePrompts,
             ]
         },
         STORE_QUEUE: {
@@ -379,6 +388,7 @@ async def working(client: Client, road: Road, cached_workflows: int = 200) -> As
                 road.submit_batches,
                 road.collect_batches,
                 road.cancel_batches,
+                road.draft_prompts,
             ]
         },
         EMBEDDING_QUEUE: {"activities": [road.embed]},

@@ -18,6 +18,9 @@ ASSUMED = Assumptions(
     answer_tokens=600,
     gleaning_answer_tokens=300,
     claims_answer_tokens=400,
+    pairs_share=0.5,
+    pair_prompt_tokens=50,
+    pair_answer_tokens=5,
     summaries_share=2,
     summary_prompt_tokens=100,
     summary_answer_tokens=10,
@@ -65,12 +68,15 @@ def test_money_is_by_each_steps_own_model() -> None:
         "b": Limits(10, prompt_price=100, completion_price=1000),
     }
     foretold = estimate(3, 1, 4, asked(extraction(4, 2000, 400), 4), limits, ASSUMED)
-    extracted, summaries, reports = foretold.steps
-    assert (extracted.calls, summaries.calls, reports.calls) == (4, 8, 2)
+    extracted, pairs, summaries, _ = foretold.steps
+    assert [step.calls for step in foretold.steps] == [4, 2, 8, 2]
     assert extracted.usd == pytest.approx((2000 + 4000) / 1e6)
+    # Asked is the model that read the texts.
+    assert (pairs.name, pairs.model) == ("resolve_entities", "a")
+    assert pairs.usd == pytest.approx((2 * 50 + 2 * 5 * 10) / 1e6)
     assert summaries.usd == pytest.approx((8 * 100 * 100 + 8 * 10 * 1000) / 1e6)
     assert foretold.usd == pytest.approx(sum(step.usd or 0 for step in foretold.steps))
-    assert foretold.calls == foretold.to_json()["calls"] == 14
+    assert foretold.calls == foretold.to_json()["calls"] == 16
     unknown = {**limits, "b": Limits(10)}
     assert estimate(3, 1, 4, asked(extraction(4, 2000, 400), 4), unknown, ASSUMED).usd is None
 
@@ -111,11 +117,17 @@ def test_batches_cost_half_and_take_a_day_for_each_question_that_follows_from_an
     directly = estimate(3, 1, 4, calls, limits, ASSUMED)
     rounds = {"extract_graph": 2}
     batched = estimate(3, 1, 4, calls, limits, ASSUMED, rounds=rounds)
-    assert batched.usd == pytest.approx((directly.usd or 0) / 2)
+    extracted, pairs, summaries, reports = batched.steps
+    in_batches = extracted, summaries, reports
+    assert sum(step.usd or 0 for step in in_batches) == pytest.approx(
+        ((directly.usd or 0) - (pairs.usd or 0)) / 2
+    )
     assert batched.calls == directly.calls
-    assert [step.seconds for step in batched.steps] == [2 * 86_400, 86_400, 86_400]
+    assert [step.seconds for step in in_batches] == [2 * 86_400, 86_400, 86_400]
     assert batched.to_json()["batch"] is True
-    # Embeddings go as ever.
+    # Doubtful pairs and embeddings go as ever.
+    assert pairs == directly.steps[1]
+    assert pairs.calls == 2
     embedded = (embedding_calls([1200] * 100, "v", ASSUMED),)
     assert (
         estimate(3, 1, 4, embedded, limits, ASSUMED, rounds=rounds).steps

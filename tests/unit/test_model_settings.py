@@ -71,6 +71,22 @@ def test_prices_are_told_beside_the_address(monkeypatch: pytest.MonkeyPatch) -> 
     assert load_settings().priced(ModelRole.REPORTS)
 
 
+def test_anthropic_s_route_has_limits_and_prices_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "MODEL": "claude",
+        "MAX_RPM": "50",
+        "MAX_TPM": "30000",
+        "PROMPT_PRICE": "1",
+        "COMPLETION_PRICE": "5",
+    }.items():
+        monkeypatch.setenv(f"ANTHROPIC_{name}", value)
+    settings = load_settings()
+    (endpoint,) = settings.model_endpoints
+    assert (endpoint.requests_per_minute, endpoint.tokens_per_minute) == (50, 30_000)
+    assert endpoint.price_of("claude") == PriceSettings(prompt=1, completion=5)
+    assert settings.priced(*ModelRole)  # what a budget needs
+
+
 def test_several_endpoints_stand_in_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -374,6 +374,35 @@ async def test_a_new_process_is_warmed_up_before_its_first_task() -> None:
     await pool.close()
 
 
+TWO_POOLS = textwrap.dedent(
+    """
+    import asyncio
+    from graphmill.process_pool import ProcessPool
+
+    async def main():
+        ProcessPool(1, 1000, 1_000_000_000, preload=["wave"])
+        later = ProcessPool(1, 1000, 1_000_000_000)
+        print(await later.run(eval, "'wave' in __import__('sys').modules", timeout_seconds=60))
+        await later.close()
+
+    if __name__ == "__main__":
+        asyncio.run(main())
+    """
+)
+
+
+def test_a_pool_takes_nothing_from_what_another_has_loaded_for_its_processes(
+    tmp_path: Path,
+) -> None:
+    script = tmp_path / "pools.py"
+    script.write_text(TWO_POOLS)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, env=environment, timeout=60
+    )
+    assert done.stdout == "True\n", done.stderr
+
+
 async def test_a_process_that_cannot_start_is_an_error_and_not_a_hang() -> None:
     pool = ProcessPool(1, 1000, MEMORY, initializer=fail_to_warm_up)
     with pytest.raises(ProcessDied, match="exit code 1"):

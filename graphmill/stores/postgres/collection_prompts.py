@@ -1,13 +1,24 @@
 """A collection's own prompts in PostgreSQL, and text to draft some from."""
 
 import json
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
-from graphmill.errors import NotFound
+from graphmill.errors import InvalidRequest, NotFound
 from graphmill.models import CollectionKey
 from graphmill.standard.collection_prompts import CollectionPrompts
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """`prompts`: None where this release wants other placeholders than the one that stored them."""
+
+    version: str
+    stored_at: datetime
+    prompts: CollectionPrompts | None
 
 
 class PostgresPromptStore:
@@ -46,8 +57,56 @@ class PostgresPromptStore:
             version,
         )
         if row is None:
-            raise NotFound(f"collection {key.name!r} has no prompts of version {version!r}")
+            raise _no_version(key, version)
         return _read(row["content"])
+
+    async def find_version(self, key: CollectionKey, begins: str) -> str:
+        """The one version that begins so.
+
+        Raises:
+            InvalidRequest: several do.
+            NotFound: none does.
+        """
+        rows = await self._pool.fetch(
+            "SELECT version FROM collection_prompts"
+            " WHERE tenant = $1 AND collection = $2 AND starts_with(version, $3) LIMIT 2",
+            key.tenant,
+            key.name,
+            begins,
+        )
+        if not rows:
+            raise _no_version(key, begins)
+        if len(rows) > 1:
+            raise InvalidRequest(
+                f"several versions of prompts of {key.name!r} begin with {begins!r}; write more of"
+                " the one that is meant"
+            )
+        return rows[0]["version"]
+
+    async def versions(self, key: CollectionKey, most: int) -> tuple[str, list[StoredVersion]]:
+        """The version in force ("": none is), and what is stored, so much of it, the latest first.
+
+        Raises:
+            NotFound: there is no such collection.
+        """
+        rows = await self._pool.fetch(
+            "SELECT c.prompts AS used, p.version, p.stored_at, p.content"
+            " FROM collections c LEFT JOIN collection_prompts p"
+            " ON p.tenant = c.tenant AND p.collection = c.name"
+            " WHERE c.tenant = $1 AND c.name = $2"
+            " ORDER BY p.stored_at DESC, p.version DESC LIMIT $3",
+            key.tenant,
+            key.name,
+            most,
+        )
+        if not rows:
+            raise _no_collection(key)
+        stored = [
+            StoredVersion(row["version"], row["stored_at"], _read_old(row["content"]))
+            for row in rows
+            if row["version"] is not None
+        ]
+        return rows[0]["used"] or "", stored
 
     async def save_prompts(self, key: CollectionKey, prompts: CollectionPrompts) -> None:
         """Under their version; they are not in force by that.
@@ -82,9 +141,7 @@ class PostgresPromptStore:
                 version,
             )
         except asyncpg.ForeignKeyViolationError:
-            raise NotFound(
-                f"collection {key.name!r} has no prompts of version {version!r}"
-            ) from None
+            raise _no_version(key, version) from None
         if not known:
             raise _no_collection(key)
 
@@ -124,6 +181,20 @@ def _read(content: str | None) -> CollectionPrompts:
     if content is None:
         return CollectionPrompts()
     return CollectionPrompts.from_json(json.loads(content))
+
+
+def _read_old(content: str) -> CollectionPrompts | None:
+    try:
+        return _read(content)
+    except InvalidRequest:
+        return None
+
+
+def _no_version(key: CollectionKey, version: str) -> NotFound:
+    return NotFound(
+        f"collection {key.name!r} has no prompts of version {version!r}; those that there are:"
+        f" graphmill prompts history --collection {key.name}"
+    )
 
 
 def _no_collection(key: CollectionKey) -> NotFound:

@@ -7,20 +7,26 @@ import asyncpg
 from graphmill.models import CollectionKey
 from graphmill.standard.decisions import Decision, Step
 from graphmill.standard.entity_groups import Groups
-from graphmill.standard.same_entities import SeenTitle
+from graphmill.standard.title_search import SeenTitles
 
 # Of an entity, what a model and the embedder are told.
 _DESCRIPTIONS = 3
 _MOST_CHARACTERS = 500
+# Rows that are made into lists between two looks of the event loop at what else there is to do.
+_ROWS_TOGETHER = 5_000
 
 
 class PostgresResolutionStore:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def load_titles(self, key: CollectionKey) -> tuple[SeenTitle, ...]:
-        rows = await self._pool.fetch(_TITLES, key.tenant, key.name)
-        return tuple(SeenTitle(row["title"], row["type"], row["frequency"]) for row in rows)
+    async def load_titles(self, key: CollectionKey) -> SeenTitles:
+        seen = SeenTitles()
+        async with self._pool.acquire() as connection, connection.transaction(readonly=True):
+            cursor = await connection.cursor(_TITLES, key.tenant, key.name)
+            while rows := await cursor.fetch(_ROWS_TOGETHER):
+                seen.extend((row["title"], row["type"], row["frequency"]) for row in rows)
+        return seen
 
     async def load_descriptions(
         self, key: CollectionKey, titles: Collection[str]

@@ -71,6 +71,8 @@ async def test_documents_are_paged_and_shown(http: httpx.AsyncClient) -> None:
     id = document_id("sub/c.txt")
     shown = (await http.get(f"/v1/collections/files/documents/{id}")).json()
     assert (shown["name"], shown["state"], shown["size"]) == ("sub/c.txt", "uploaded", 9)
+    nothing = {"calls": 0, "prompt_tokens": 0, "completion_tokens": 0, "usd": 0}
+    assert shown["model"] == nothing
     problem(await http.get(f"/v1/collections/files/documents/{uuid4()}"), 404)
     done = await http.get("/v1/collections/files/documents", params={"state": "done"})
     assert done.json()["documents"] == []

@@ -11,6 +11,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.worker import Worker
 
 from activities.failures import FailureInterceptor
+from graphmill.application import prompts as application
 from graphmill.application.prompts import Prompts, TuningFailed
 from graphmill.errors import InvalidRequest, NotFound, Unavailable
 from graphmill.llm.budgets import OverBudget
@@ -100,6 +101,51 @@ async def test_what_is_set_is_in_force_until_it_is_reset_and_what_changed_is_tol
             await call
     with pytest.raises(Unavailable, match="graphmill up"):
         await prompts.tune(key)
+
+
+async def test_an_earlier_version_comes_back_by_its_name_and_what_each_changed_is_told(
+    pool: asyncpg.Pool, key: CollectionKey
+) -> None:
+    prompts = made(pool, None)
+    assert await prompts.history(key) == ()
+    less = CollectionPrompts.of(dict(OWN.texts))
+    for put in (less, OWN):
+        await prompts.set(key, put)
+
+    async def told() -> list[tuple[object, ...]]:
+        return [(one.version, one.changed, one.in_force) for one in await prompts.history(key)]
+
+    assert await told() == [
+        (OWN.version, ("extraction",), True),
+        (less.version, ("glean_graph",), False),
+    ]
+    assert await prompts.use(key, less.version[:6]) == (less, ("extraction",))
+    assert await prompts.show(key) == less
+    assert await told() == [
+        (OWN.version, ("extraction",), False),
+        (less.version, ("glean_graph",), True),
+    ]
+    assert await prompts.use(key, less.version) == (less, ())
+    await prompts.reset(key)
+    assert not any(one.in_force for one in await prompts.history(key))
+    assert await prompts.load(key, OWN.version[:12]) == OWN
+    for none in ("", "abc", "12345g", f"{OWN.version}0", "latest"):
+        with pytest.raises(InvalidRequest, match="prompts history"):
+            await prompts.use(key, none)
+    with pytest.raises(NotFound, match="prompts history"):
+        await prompts.use(key, "0" * 32)
+    with pytest.raises(NotFound, match="does not exist"):
+        await prompts.history(CollectionKey("default", "nowhere"))
+
+
+async def test_no_more_of_a_history_is_read_than_is_told(
+    pool: asyncpg.Pool, key: CollectionKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(application, "MAX_VERSIONS", 2)
+    prompts = made(pool, None)
+    for words in ("One.", "Two.", "Three."):
+        await prompts.set(key, CollectionPrompts.of({"glean_graph": words}))
+    assert [one.changed for one in await prompts.history(key)] == [("glean_graph",)] * 2
 
 
 async def test_a_draft_comes_from_the_workflow_and_is_not_in_force(

@@ -111,6 +111,8 @@ def test_wrong_use_ends_with_2_and_no_traceback(tmp_path: Path, words: tuple[str
         ("collections", "list"),
         ("prompts", "show", "-c", "x"),
         ("prompts", "reset", "-c", "x"),
+        ("prompts", "history", "-c", "x"),
+        ("prompts", "use", "0123abcd", "-c", "x"),
         ("prompts", "tune", "-c", "x"),
         ("export", "x", "-o", "out"),
         ("worker", "cpu"),
@@ -213,6 +215,9 @@ def test_an_estimate_needs_nothing_that_runs(tmp_path: Path) -> None:
     shown = run(*words, home=tmp_path)
     assert "in all" in shown.stdout
     assert "Assumed: 600 tokens an answer" in shown.stderr
+    batched = run(*words, "--batch", home=tmp_path).stdout
+    assert "up to 24 h" in batched
+    assert "up to 0 h" not in batched  # what is asked directly beside them
     fast = run(*words, "--method", "fast", "--json", home=tmp_path)
     assert json.loads(fast.stdout)["method"] == "fast"
     assert not (tmp_path / "home").exists()

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
@@ -262,6 +263,22 @@ def test_titles_that_share_a_word_are_not_compared_with_all_that_share_it(
     names = ["".join(name) for name in itertools.product("ABCDEFGHIJ", repeat=4)][::2]
     find_pairs([SeenTitle(f"{name} SMITH", "person", 1) for name in names])
     assert next(looks) < 50 * len(names)
+
+
+def test_a_title_that_everything_is_alike_has_so_many_near_ones_and_no_more() -> None:
+    """Eight long words, each with ten slips: all are near the title without any."""
+    words = [f"{letter}bcdefghi" for letter in "JKLMNOPQ"]
+    slips = [
+        [*words[:place], f"{words[place]}{letter}", *words[place + 1 :]]
+        for place in range(len(words))
+        for letter in "TUVWXYZABC"
+    ]
+    entities = of_type("person", " ".join(words), *map(" ".join, slips))
+    found = find_pairs(entities)
+    near = Counter(title for pair in found.near for title in (pair.title, pair.other))
+    assert near[" ".join(words)] == max(near.values()) == 32
+    random.Random(1).shuffle(entities)
+    assert find_pairs(entities) == found
 
 
 def test_near_titles_meet_however_many_share_a_word() -> None:
