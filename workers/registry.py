@@ -57,6 +57,7 @@ from graphmill.stores.postgres.vectors import PostgresVectorStore
 from workers.models import open_batches, standard_options
 from workflows.ask_in_batches import AskInBatches
 from workflows.build_communities import BuildCommunities
+from workflows.cancel_batches import CancelBatches
 from workflows.index_collection import IndexCollection
 from workflows.index_document import IndexDocument
 from workflows.index_page import IndexPage
@@ -142,6 +143,7 @@ async def _workflow(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Se
             IndexDocument,
             BuildCommunities,
             AskInBatches,
+            CancelBatches,
             TunePrompts,
         ),
     )

@@ -23,6 +23,7 @@ from tests.graph_references import check_references
 from tests.support.corpus import long_documents, read_passages, write_file
 from tests.support.model_endpoint import Behaviour, ModelEndpoint, Stats, running_endpoint
 from tests.support.stack import Stack, Target
+from tests.support.waiting import until
 
 DOCUMENTS = 12
 # Calls that are at the endpoint at once.
@@ -325,6 +326,41 @@ async def test_in_batches_a_folder_gives_the_same_graph_and_only_doubtful_pairs_
     assert (code, again["state"]) == (0, "completed")
     after = await model.stats(arrivals=False)
     assert (after.begun, after.batches) == (stats.begun, stats.batches)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_run_in_batches_is_cancelled_and_its_collection_deleted_within_seconds(
+    stack: Stack, model: ModelEndpoint, folder: Path, tmp_path: Path
+) -> None:
+    """Though its endpoint does not end the batch that is cancelled for minutes."""
+    tenant = ("--tenant", "cancelled")
+    shutil.copy(folder / "00.md", tmp_path)
+    await model.reset()
+    await model.change(batch_seconds=600)
+
+    async def is_asked(batches: int) -> bool:
+        return (await model.stats(arrivals=False)).batches == batches
+
+    async def is_cancelled() -> bool:
+        _, status = await asyncio.to_thread(stack.run_json, "status", NAME, *tenant)
+        return status["state"] == RunState.CANCELLED
+
+    async def end(batches: int, *words: str) -> None:
+        folder = ("index", str(tmp_path), "--collection", NAME, "--batch", *tenant)
+        done = await asyncio.to_thread(stack.run, *folder)
+        assert done.returncode == 0, done.stderr
+        await until(lambda: is_asked(batches))
+        done = await asyncio.to_thread(stack.run, *words, *tenant, timeout=30)
+        assert done.returncode == 0, done.stderr
+
+    try:
+        await end(1, "collections", "delete", NAME, "--yes")
+        assert (await model.stats(arrivals=False)).batches_cancelled == 1
+        await end(2, "cancel", NAME)
+        await until(is_cancelled, seconds=10)
+        assert (await model.stats(arrivals=False)).batches_cancelled == 2
+    finally:
+        await model.change(batch_seconds=0.1)
 
 
 @pytest.mark.asyncio(loop_scope="module")
