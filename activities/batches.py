@@ -15,8 +15,9 @@ from graphmill.messages import BatchProgress, BatchRun, CollectBatches
 
 # Answers that are stored in one transaction.
 _STORED_TOGETHER = 200
-# A file of answers that the endpoint does not find is looked for so often: they are paid for.
-_FILE_TRIES = 5
+# A batch or a file of answers that the endpoint does not find is looked for so often: it is paid
+# for, and may be one that the endpoint does not find yet.
+_TRIES = 5
 # A batch failed because others wait at the endpoint: it goes again when those have ended.
 _TOO_MUCH_WAITS = "token_limit_exceeded"
 # What is known of a batch that is being sent.
@@ -127,13 +128,19 @@ class BatchActivities:
             return batch
 
     async def _show(self, batch: Batch) -> RemoteBatch | None:
-        """None where nobody has it any more."""
+        """None where nobody has it any more.
+
+        Raises:
+            Unavailable: the endpoint does not find it, and is to be asked again.
+        """
         endpoint = self._endpoints.get(batch.endpoint)
         if endpoint is None or not batch.remote_id:
             return None
         try:
             return await endpoint.client.show(batch.remote_id)
-        except NotFound:
+        except NotFound as error:
+            if activity.info().attempt < _TRIES:
+                raise Unavailable(f"{error}; looking again") from None
             return None
 
     async def _collect(self, batch: Batch, remote: RemoteBatch, *, others: bool) -> None:
@@ -177,7 +184,7 @@ class BatchActivities:
                         await self._store.save_answers(batch, list(answers.values()))
                         answers.clear()
         except NotFound as error:
-            if activity.info().attempt < _FILE_TRIES:
+            if activity.info().attempt < _TRIES:
                 raise Unavailable(f"{error}; looking again") from None
             activity.logger.warning("a file of answers is gone: its questions are asked again")
         await self._store.save_answers(batch, list(answers.values()))

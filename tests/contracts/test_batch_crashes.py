@@ -92,6 +92,27 @@ async def test_of_a_file_that_is_given_up_no_batch_is_made_however_late_its_requ
     assert (await model.stats()).batches == 1
 
 
+async def test_a_batch_that_the_endpoint_does_not_find_at_once_is_looked_for_again(
+    make: Make, model: ModelEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters = make()
+    await letters.wait_with(NAME, TEXTS)
+    await letters.queue()
+    await letters.submit()
+
+    async def find_none(*_: object) -> None:
+        raise NotFound("no such batch")
+
+    with monkeypatch.context() as lagging:
+        lagging.setattr(BatchClient, "show", find_none)
+        with pytest.raises(Unavailable):
+            await letters.collect()
+    await letters.collect()
+    assert (await letters.use()).calls == UNITS
+    assert await letters.rounds() == 1  # the gleanings alone
+    assert (await model.stats()).repeats == 0
+
+
 async def test_what_a_run_that_died_had_sent_answers_the_next_run(
     make: Make, model: ModelEndpoint
 ) -> None:
