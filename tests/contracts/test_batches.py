@@ -1,6 +1,7 @@
 """Questions in batches: answers stored like any other, half the price; and what is left over."""
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 
@@ -150,3 +151,25 @@ async def test_a_cancelled_batch_gives_what_it_has_answered_and_the_rest_is_not_
     stats = await model.stats()
     assert 0 < stats.batch_answered < 10 * UNITS
     assert (await letters.use()).calls == stats.batch_answered
+
+
+async def test_what_is_left_of_a_cancelled_run_cancels_no_batch_of_a_later_one(
+    make: Make, model: ModelEndpoint
+) -> None:
+    await model.change(batch_seconds=60)
+    letters = make()
+    cancelled = letters.run_id
+    for name, texts in (("old.txt", TEXTS[:3]), ("new.txt", TEXTS[3:])):
+        letters.run_id = cancelled if name == "old.txt" else uuid4()
+        await letters.wait_with(name, texts)
+        await letters.open_run(100)
+        await letters.queue()
+        await letters.submit()
+    stats = await model.stats()
+    assert (stats.batches, stats.batches_cancelled) == (2, 0)
+    later, letters.run_id = letters.run_id, cancelled
+    await letters.cancel()
+    assert (await model.stats()).batches_cancelled == 1
+    letters.run_id = later
+    await letters.cancel()
+    assert (await model.stats()).batches_cancelled == 2

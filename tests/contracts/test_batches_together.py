@@ -45,9 +45,7 @@ async def test_the_second_waits_for_the_batch_of_the_first_and_pays_nothing(
     assert (await first.use()).calls == (await second.use()).calls == UNITS
 
 
-async def test_what_is_asked_by_nobody_else_does_not_wait(
-    make: Make, model: ModelEndpoint, both: Both
-) -> None:
+async def test_what_is_asked_by_nobody_else_does_not_wait(both: Both, model: ModelEndpoint) -> None:
     first, second = both
     await second.wait_with("more.txt", ["Grace Hopper wrote to Ada Lovelace."])
     assert await second.queue() == UNITS + 1
