@@ -333,7 +333,7 @@ async def test_a_run_in_batches_is_cancelled_and_its_collection_deleted_within_s
     stack: Stack, model: ModelEndpoint, folder: Path, tmp_path: Path
 ) -> None:
     """Though its endpoint does not end the batch that is cancelled for minutes."""
-    tenant = ("--tenant", "cancelled")
+    key = CollectionKey("cancelled", NAME)
     shutil.copy(folder / "00.md", tmp_path)
     await model.reset()
     await model.change(batch_seconds=600)
@@ -341,24 +341,25 @@ async def test_a_run_in_batches_is_cancelled_and_its_collection_deleted_within_s
     async def is_asked(batches: int) -> bool:
         return (await model.stats(arrivals=False)).batches == batches
 
-    async def is_cancelled() -> bool:
-        _, status = await asyncio.to_thread(stack.run_json, "status", NAME, *tenant)
-        return status["state"] == RunState.CANCELLED
-
-    async def end(batches: int, *words: str) -> None:
-        folder = ("index", str(tmp_path), "--collection", NAME, "--batch", *tenant)
-        done = await asyncio.to_thread(stack.run, *folder)
+    async def ask(batches: int) -> None:
+        words = ("--collection", NAME, "--tenant", key.tenant, "--batch")
+        done = await asyncio.to_thread(stack.run, "index", str(tmp_path), *words)
         assert done.returncode == 0, done.stderr
         await until(lambda: is_asked(batches))
-        done = await asyncio.to_thread(stack.run, *words, *tenant, timeout=30)
-        assert done.returncode == 0, done.stderr
 
     try:
-        await end(1, "collections", "delete", NAME, "--yes")
-        assert (await model.stats(arrivals=False)).batches_cancelled == 1
-        await end(2, "cancel", NAME)
-        await until(is_cancelled, seconds=10)
-        assert (await model.stats(arrivals=False)).batches_cancelled == 2
+        async with stack.application() as app:
+            await ask(1)
+            async with asyncio.timeout(20):
+                await app.delete_collection(key)
+            assert (await model.stats(arrivals=False)).batches_cancelled == 1
+            await ask(2)
+            run = await app.runs.find(key.tenant, NAME)
+            await app.runs.cancel(run)
+            async with asyncio.timeout(20):
+                *_, ended = [status async for status in app.runs.wait(run)]
+            assert ended.state is RunState.CANCELLED
+            assert (await model.stats(arrivals=False)).batches_cancelled == 2
     finally:
         await model.change(batch_seconds=0.1)
 
