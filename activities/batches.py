@@ -1,33 +1,27 @@
 """Activities on batches: sent once, looked after, collected; what is paid for is kept."""
 
-from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import replace
 
 from temporalio import activity
 
 from activities.heartbeats import heartbeating
 from graphmill.errors import NotFound, Unavailable
 from graphmill.llm.batch_endpoints import BatchEndpoint, BatchEndpoints
-from graphmill.llm.batches import (
-    Batch,
-    BatchedAnswer,
-    BatchStore,
-    LineAnswer,
-    RemoteBatch,
-    WaitingQuestion,
-)
-from graphmill.llm.budgets import ASSUMED_ANSWER_TOKENS, MoneyStore, RunMoney, over_budget
+from graphmill.llm.batch_sending import BatchSender
+from graphmill.llm.batches import Batch, BatchedAnswer, BatchStore, LineAnswer, RemoteBatch
 from graphmill.llm.faults import CallRefused
 from graphmill.llm.manners import Manners, MannersMemory
 from graphmill.messages import BatchProgress, BatchRun, CollectBatches
 
 # Answers that are stored in one transaction.
 _STORED_TOGETHER = 200
-# A file of answers that the endpoint does not find is looked for so often: they are paid for.
-_FILE_TRIES = 5
+# A batch or a file of answers that the endpoint does not find is looked for so often: it is paid
+# for, and may be one that the endpoint does not find yet.
+_TRIES = 5
 # A batch failed because others wait at the endpoint: it goes again when those have ended.
 _TOO_MUCH_WAITS = "token_limit_exceeded"
+# What is known of a batch that is being sent.
+_TO_BE_SENT = RemoteBatch("", "validating")
 
 
 class BatchActivities:
@@ -38,59 +32,65 @@ class BatchActivities:
         store: BatchStore,
         endpoints: BatchEndpoints,
         memory: MannersMemory,
-        money: MoneyStore,
-        most_lines: int,
-        most_bytes: int,
+        sender: BatchSender,
     ) -> None:
-        """`most_...`: of one batch's file."""
         self._store = store
         self._endpoints = endpoints
         self._memory = memory
-        self._money = money
-        self._most_lines = most_lines
-        self._most_bytes = most_bytes
+        self._sender = sender
 
     @activity.defn
     async def recover_batches(self, run: BatchRun) -> int:
         """What earlier runs of the collection left: batches that are at an endpoint are taken over,
         all else is forgotten. Returns how many are open."""
         async with heartbeating(), self._store.alone(run.key):
-            for batch in await self._store.open_batches(run.key):
+            for batch in await self._store.open_batches(run):
                 if batch.run_id != run.run_id and not batch.remote_id:
-                    await self._find(batch)
-            await self._store.forget_others(run.key, run.run_id)
-            return len(await self._store.open_batches(run.key))
+                    await self._sender.find(batch)
+            await self._store.forget_others(run)
+            return len(await self._store.open_batches(run))
 
     @activity.defn
     async def submit_batches(self, run: BatchRun) -> int:
-        """Send what waits, as far as the run's budget goes; returns how many batches are open.
+        """Send what waits, as far as the run's budget goes, and what no batch of another collection
+        asks already; returns how many batches there are to wait for.
 
-        Each is sent once, whatever dies: it is remembered before its file is uploaded, and looked
-        for at the endpoint, by its digest, before it is made there.
+        At least 1 where answers have come since questions were put down: the next round finds them.
         """
         async with heartbeating(), self._store.alone(run.key):
-            for batch in await self._store.open_batches(run.key):
+            for batch in await self._store.open_batches(run):
                 if not batch.remote_id:
-                    await self._submit(batch)
-            while (batch := await self._form(run)) is not None:
-                await self._submit(batch)
-            return len(await self._store.open_batches(run.key))
+                    await self._sender.send(batch)
+            answered = await self._store.follow(run)
+            while (batch := await self._sender.form(run)) is not None:
+                await self._sender.send(batch)
+            own, others = await self._store.open_batches(run), await self._store.followed(run)
+            return len(own) + len(others) or min(answered, 1)
 
     @activity.defn
     async def collect_batches(self, asked: CollectBatches) -> BatchProgress:
-        """Store the answers of batches that have ended. Done again after a crash, what is stored
-        already is passed over."""
+        """Store the answers of batches that have ended: the collection's, and those of others that
+        hold questions of this run. Done again after a crash, or by both collections at once, what
+        is stored already is passed over."""
         progress = BatchProgress()
         async with heartbeating():
-            batches = await self._store.open_batches(asked.run.key)
+            if asked.give_up:
+                await self._store.unfollow(asked.run)
+            batches = [
+                *await self._store.open_batches(asked.run),
+                *await self._store.followed(asked.run),
+            ]
             for place, batch in enumerate(batches):
-                known = batch if batch.remote_id else await self._find(batch)
+                known = await self._known(batch)
                 if known is None:
                     continue
-                remote = await self._show(known)
+                remote = await self._show(known) if known.remote_id else _TO_BE_SENT
                 if remote is None:
                     await self._store.close(batch, counted=True)
-                elif remote.has_ended or asked.give_up:
+                # Why another's failed is told to whoever sent it.
+                elif (asked.give_up and remote.id) or (
+                    remote.has_ended and (batch.key == asked.run.key or remote.status != "failed")
+                ):
                     others = progress.open > 0 or place + 1 < len(batches)
                     await self._collect(batch, remote, others=others)
                 else:
@@ -103,95 +103,44 @@ class BatchActivities:
 
     @activity.defn
     async def cancel_batches(self, run: BatchRun) -> None:
-        """Cancel what is open; lines that are answered by then are still to be collected."""
+        """Cancel what is open of this run and those before it; lines that are answered by then are
+        still to be collected. Batches of other collections go on."""
         async with heartbeating(), self._store.alone(run.key):
-            for batch in await self._store.open_batches(run.key):
-                known = batch if batch.remote_id else await self._find(batch)
+            await self._store.unfollow(run)
+            batches = await self._store.open_batches(run)
+            # Those last that may have to be looked for: that takes a while.
+            for batch in sorted(batches, key=lambda batch: not batch.remote_id):
+                known = batch if batch.remote_id else await self._sender.find(batch)
                 if known is None:
                     continue
                 remote, endpoint = await self._show(known), self._endpoints.get(batch.endpoint)
                 if remote is not None and endpoint is not None and not remote.has_ended:
                     await endpoint.client.cancel(remote.id)
 
-    # ---- sending
-
-    async def _form(self, run: BatchRun) -> Batch | None:
-        """The next batch; None where no question waits, or none fits into the budget now.
-
-        Raises:
-            OverBudget: none fits, and no batch is open that may cost less than it is taken for.
-        """
-        model = await self._store.next_model(run.run_id)
-        if model is None:
-            return None
-        endpoint = self._endpoints.serving(model)
-        money = await self._money.run_money(run.run_id)
-        reserved = await self._store.reserved(run.run_id)
-        next_cost = 0
-
-        def choose(waiting: Sequence[WaitingQuestion]) -> tuple[int, int]:
-            nonlocal next_cost
-            count = size = cost = 0
-            for one in waiting:
-                next_cost = _cost(endpoint, model, one, money)
-                size += one.size
-                spent = money.spent + reserved + cost
-                if not _has_left(money, spent, next_cost) or (count and size > self._most_bytes):
-                    break
-                count, cost = count + 1, cost + next_cost
-            return count, cost
-
-        batch = await self._store.form(
-            run.key, run.run_id, model, endpoint.name, choose, self._most_lines
-        )
-        if batch is None and money.budget is not None and not reserved:
-            raise over_budget(money.budget, money.spent, next_cost)
-        return batch
-
-    async def _submit(self, batch: Batch) -> None:
-        endpoint = self._endpoints.get(batch.endpoint)
-        if endpoint is None:
-            raise CallRefused(
-                f"a batch waits for endpoint {batch.endpoint!r}, which is not set any more; set it,"
-                " or index again"
-            )
-        remote = await endpoint.client.find(batch)
-        if remote is None:
-            file = batch.input_file or await self._upload(endpoint, batch)
-            try:
-                remote = await endpoint.client.create(replace(batch, input_file=file))
-            except NotFound:
-                await self._store.save_file(batch, "", batch.manners)
-                raise Unavailable("the file of a batch is gone; it is sent again") from None
-        await self._store.save_remote(batch, remote.id)
-
-    async def _upload(self, endpoint: BatchEndpoint, batch: Batch) -> str:
-        client = endpoint.client
-        manners = await self._memory.load(client.base_url, client.model(batch.model)) or Manners()
-        input_file = await client.upload(batch, self._store.questions(batch), manners)
-        await self._store.save_file(batch, input_file, manners)
-        return input_file
-
-    async def _find(self, batch: Batch) -> Batch | None:
-        """A batch that may have been made, though nobody noted it; forgotten where it was not."""
-        endpoint = self._endpoints.get(batch.endpoint)
-        remote = None if endpoint is None else await endpoint.client.find(batch)
-        if remote is None:
-            await self._store.close(batch, counted=False)
-            return None
-        await self._store.save_remote(batch, remote.id)
-        return replace(batch, remote_id=remote.id)
-
-    # ---- collecting
+    async def _known(self, batch: Batch) -> Batch | None:
+        """With the endpoint's id, unless somebody sends it just now; None where nobody will."""
+        if batch.remote_id:
+            return batch
+        try:
+            async with self._store.alone(batch.key):
+                return await self._sender.find(batch)
+        except Unavailable:
+            return batch
 
     async def _show(self, batch: Batch) -> RemoteBatch | None:
-        """None where nobody has it any more."""
+        """None where nobody has it any more.
+
+        Raises:
+            Unavailable: the endpoint does not find it, and is to be asked again.
+        """
         endpoint = self._endpoints.get(batch.endpoint)
         if endpoint is None or not batch.remote_id:
             return None
         try:
             return await endpoint.client.show(batch.remote_id)
-        except NotFound:
+        except NotFound as error:
+            if activity.info().attempt < _TRIES:
+                raise Unavailable(f"{error}; looking again") from None
             return None
 
     async def _collect(self, batch: Batch, remote: RemoteBatch, *, others: bool) -> None:
@@ -235,7 +184,7 @@ class BatchActivities:
                         await self._store.save_answers(batch, list(answers.values()))
                         answers.clear()
         except NotFound as error:
-            if activity.info().attempt < _FILE_TRIES:
+            if activity.info().attempt < _TRIES:
                 raise Unavailable(f"{error}; looking again") from None
             activity.logger.warning("a file of answers is gone: its questions are asked again")
         await self._store.save_answers(batch, list(answers.values()))
@@ -253,15 +202,6 @@ class BatchActivities:
 def _answer(endpoint: BatchEndpoint, model: str, read: LineAnswer, text: str) -> BatchedAnswer:
     tokens = read.prompt_tokens, read.completion_tokens
     return BatchedAnswer(read.key, text, read.complete, *tokens, endpoint.nano_usd(model, *tokens))
-
-
-def _cost(endpoint: BatchEndpoint, model: str, one: WaitingQuestion, money: RunMoney) -> int:
-    tokens = money.answer_tokens.get(one.step, ASSUMED_ANSWER_TOKENS)
-    return endpoint.nano_usd(model, one.prompt_tokens, tokens)
-
-
-def _has_left(money: RunMoney, spent: int, cost: int) -> bool:
-    return money.budget is None or (spent < money.budget and spent + cost <= money.budget)
 
 
 def _refused(batch: Batch, remote: RemoteBatch) -> CallRefused:

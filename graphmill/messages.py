@@ -21,6 +21,7 @@ INDEX_PAGE = "IndexPage"
 INDEX_DOCUMENT = "IndexDocument"
 BUILD_COMMUNITIES = "BuildCommunities"
 ASK_IN_BATCHES = "AskInBatches"
+CANCEL_BATCHES = "CancelBatches"
 TASK_QUEUE = "graphmill"
 
 PAUSE = "pause"

@@ -20,8 +20,8 @@ from graphmill.llm.limits import Limits
 from graphmill.llm.pool import Endpoint, EndpointPool, Price, Retried
 from graphmill.model_settings import EndpointSettings, key_of
 from graphmill.settings import Settings
+from graphmill.stores.postgres.batch_questions import PostgresBatchQuestions
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
-from graphmill.stores.postgres.model_batches import PostgresBatchStore
 from graphmill.stores.postgres.model_calls import PostgresCallStore
 from graphmill.stores.postgres.model_limits import PostgresLimitStore
 from graphmill.stores.postgres.model_manners import PostgresManners
@@ -65,9 +65,9 @@ async def open_later_caller(pool: asyncpg.Pool, settings: Settings) -> AsyncGene
     """A caller that asks nobody: questions without an answer wait for a batch. Its claims are of a
     session of its own, since it gives back at once what others here keep while they ask."""
     async with open_session(pool) as session:
-        calls = PostgresCallStore(pool, session, _expiry(settings))
+        calls = PostgresCallStore(pool, session, answer_expiry(settings))
         nobody = EndpointPool((), count_tokens)
-        yield ModelCaller(calls, nobody, later=PostgresBatchStore(pool))
+        yield ModelCaller(calls, nobody, later=PostgresBatchQuestions(pool))
 
 
 @asynccontextmanager
@@ -129,10 +129,11 @@ async def _open_endpoints(
             )
         asked = EndpointPool(endpoints, count_tokens, on_retry)
         budgets = Budgets(PostgresModelAccounts(pool), asked.estimate)
-        yield _Opened(session, asked, budgets, _expiry(settings))
+        yield _Opened(session, asked, budgets, answer_expiry(settings))
 
 
-def _expiry(settings: Settings) -> timedelta | None:
+def answer_expiry(settings: Settings) -> timedelta | None:
+    """How long an answer counts; None: for ever."""
     hours = settings.model_answer_hours
     return timedelta(hours=hours) if hours else None
 

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from activities.batches import BatchActivities
-from graphmill.model_endpoints import open_batch_endpoints
+from graphmill.llm.batch_sending import BatchSender
+from graphmill.model_endpoints import answer_expiry, open_batch_endpoints
 from graphmill.model_settings import ModelRole
 from graphmill.settings import Settings
 from graphmill.standard.options import StandardOptions
@@ -22,14 +23,16 @@ async def open_batches(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator
         SettingsError: a variable that is to hold a key is not set.
     """
     async with open_batch_endpoints(settings) as endpoints:
-        yield BatchActivities(
-            PostgresBatchStore(pool),
+        store, memory = PostgresBatchStore(pool, answer_expiry(settings)), PostgresManners(pool)
+        sender = BatchSender(
+            store,
             endpoints,
-            PostgresManners(pool),
+            memory,
             PostgresModelAccounts(pool),
             settings.batch_lines,
             settings.batch_bytes,
         )
+        yield BatchActivities(store, endpoints, memory, sender)
 
 
 def standard_options(settings: Settings) -> StandardOptions | None:

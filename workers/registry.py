@@ -58,6 +58,7 @@ from graphmill.stores.postgres.vectors import PostgresVectorStore
 from workers.models import open_batches, standard_options
 from workflows.ask_in_batches import AskInBatches
 from workflows.build_communities import BuildCommunities
+from workflows.cancel_batches import CancelBatches
 from workflows.index_collection import IndexCollection
 from workflows.index_document import IndexDocument
 from workflows.index_page import IndexPage
@@ -143,6 +144,7 @@ async def _workflow(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Se
             IndexDocument,
             BuildCommunities,
             AskInBatches,
+            CancelBatches,
             TunePrompts,
         ),
     )

@@ -6,9 +6,11 @@ which finds everything else stored.
 """
 
 import asyncio
+import contextlib
 
 from temporalio import workflow
-from temporalio.exceptions import is_cancelled_exception
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.batch_questions import BatchQuestionActivities
@@ -24,12 +26,13 @@ with workflow.unsafe.imports_passed_through():
         QueueExtractions,
     )
     from graphmill.search_attributes import collection_attributes
+    from workflows.cancel_batches import CancelBatches
     from workflows.children import when_free
     from workflows.policies import (
         BATCH_CANCEL_AFTER,
+        BATCH_CANCEL_WITHIN,
         BATCH_FIRST_LOOK,
         BATCH_GIVE_UP_AFTER,
-        BATCH_LAST_ANSWERS,
         BATCH_LONGEST_LOOK,
         BATCH_LOOKS_GROW,
         CANCEL_BATCHES,
@@ -82,7 +85,9 @@ class AskInBatches:
             await workflow.sleep(look, summary="until batches are looked at")
             waited = workflow.now() - began
             if waited > BATCH_CANCEL_AFTER and not cancelled:
-                await self._tell_cancel(input.run)
+                await workflow.execute_activity_method(
+                    BatchActivities.cancel_batches, input.run, **CANCEL_BATCHES
+                )
                 cancelled = True
             progress = await self._collect(input.run, give_up=waited > BATCH_GIVE_UP_AFTER)
             if not progress.open:
@@ -92,19 +97,30 @@ class AskInBatches:
                 workflow.continue_as_new(input)
 
     async def _cancel(self, run: BatchRun) -> None:
-        """What is answered by then is paid for, and kept."""
-        await self._tell_cancel(run)
-        began = workflow.now()
-        look = BATCH_FIRST_LOOK
-        while workflow.now() - began < BATCH_LAST_ANSWERS:
-            if not (await self._collect(run)).open:
+        """Within seconds, whatever the endpoint does. Where it has not ended them by then, another
+        workflow goes on: what is answered meanwhile is paid for, and kept."""
+        with contextlib.suppress(ActivityError):
+            await workflow.execute_activity_method(
+                BatchActivities.cancel_batches,
+                run,
+                schedule_to_close_timeout=BATCH_CANCEL_WITHIN,
+                **CANCEL_BATCHES,
+            )
+            progress = await workflow.execute_activity_method(
+                BatchActivities.collect_batches,
+                CollectBatches(run),
+                schedule_to_close_timeout=BATCH_CANCEL_WITHIN,
+                **COLLECT_BATCHES,
+            )
+            if not progress.open:
                 return
-            await workflow.sleep(look)
-            look = min(BATCH_LOOKS_GROW * look, BATCH_LONGEST_LOOK)
-
-    async def _tell_cancel(self, run: BatchRun) -> None:
-        await workflow.execute_activity_method(
-            BatchActivities.cancel_batches, run, **CANCEL_BATCHES
+        await workflow.start_child_workflow(
+            CancelBatches.run,
+            run,
+            id=f"cancelled-batches/{run.key.tenant}/{run.key.name}/{run.run_id}",
+            parent_close_policy=ParentClosePolicy.ABANDON,
+            static_summary=f"what the batches of a cancelled run of {run.key.name} have answered",
+            search_attributes=collection_attributes(run.key),
         )
 
     async def _collect(self, run: BatchRun, *, give_up: bool = False) -> BatchProgress:

@@ -89,14 +89,14 @@ ITEMS_PER_SHARD = 1_000
 MOST_SHARDS = 64
 
 # Batches are looked at less and less often. An endpoint ends a batch within 24 h; one that it does
-# not end is cancelled, and then given up. A cancelled run waits so long for what its batches have
-# answered, since that is paid for.
+# not end is cancelled, and then given up. A cancelled run waits BATCH_CANCEL_WITHIN at most for its
+# endpoint to take the word, and as long for answers that are there by then.
 BATCH_FIRST_LOOK = timedelta(seconds=1)
 BATCH_LOOKS_GROW = 1.5
 BATCH_LONGEST_LOOK = timedelta(minutes=5)
 BATCH_CANCEL_AFTER = timedelta(hours=25)
 BATCH_GIVE_UP_AFTER = timedelta(hours=26)
-BATCH_LAST_ANSWERS = timedelta(minutes=15)
+BATCH_CANCEL_WITHIN = timedelta(seconds=15)
 # Questions that follow from answers, and questions that are asked again, make further rounds. They
 # end by themselves; so many say that something is wrong, and what is left is asked directly.
 MOST_BATCH_ROUNDS = 100

@@ -59,7 +59,8 @@ class BatchClient:
         return self._address.models.get(model, model)
 
     async def find(self, batch: Batch) -> RemoteBatch | None:
-        """The batch at the endpoint that has this digest; None where there is none. Where there are
+        """The batch at the endpoint that has this digest, or is of this file (metadata may be lost
+        on the way); None where there is none, or the list does not show it yet. Where there are
         several (which nobody should have made), the oldest."""
         oldest = (batch.formed_at - _CLOCKS).timestamp()
         found: OpenAIBatch | None = None
@@ -70,7 +71,8 @@ class BatchClient:
                 seen += 1
                 if listed.created_at < oldest or seen > _MOST_LISTED:
                     break
-                if (listed.metadata or {}).get(_DIGEST) == batch.digest:
+                known = (listed.metadata or {}).get(_DIGEST)
+                if known == batch.digest or listed.input_file_id == batch.input_file != "":
                     found = listed
         return None if found is None else _remote(found)
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from graphmill.llm.calls import Question
 from graphmill.llm.manners import Manners
+from graphmill.messages import BatchRun
 from graphmill.models import CollectionKey
 
 PRICE_SHARE = 0.5
@@ -132,19 +133,34 @@ class BatchStore(Protocol):
 
     async def form(
         self,
-        key: CollectionKey,
-        run_id: UUID,
+        run: BatchRun,
         model: str,
         endpoint: str,
         choose: Callable[[Sequence[WaitingQuestion]], tuple[int, int]],
         most_lines: int,
     ) -> Batch | None:
-        """Make a batch of the questions to a model that wait. `choose`: of these, ascending by key,
-        the first so many, and what they are taken to cost. None where it takes none."""
+        """Make a batch of the questions to a model that wait, and that nobody else asks in one.
+        `choose`: of these, ascending by key, the first so many, and what they are taken to cost.
+        None where it takes none."""
         ...
 
-    async def open_batches(self, key: CollectionKey) -> list[Batch]:
-        """Of all runs of a collection, those whose answers are not collected; the oldest first."""
+    async def follow(self, run: BatchRun) -> int:
+        """Have questions that wait, and that an open batch of another run of the tenant asks, wait
+        for that one's answers. Forgets those that were answered since they were put down, by
+        whomever, and returns how many."""
+        ...
+
+    async def unfollow(self, run: BatchRun) -> None:
+        """Have questions that wait for batches of other collections wait for one of their own."""
+        ...
+
+    async def followed(self, run: BatchRun) -> list[Batch]:
+        """Open batches of other collections that hold questions of a run."""
+        ...
+
+    async def open_batches(self, run: BatchRun) -> list[Batch]:
+        """Of a run and those of its collection before it, batches whose answers are not collected;
+        the oldest first."""
         ...
 
     async def reserved(self, run_id: UUID) -> int:
@@ -174,6 +190,6 @@ class BatchStore(Protocol):
         """Nothing more comes: what has no answer waits again. `counted`: this was a try."""
         ...
 
-    async def forget_others(self, key: CollectionKey, run_id: UUID) -> None:
+    async def forget_others(self, run: BatchRun) -> None:
         """Of other runs of the collection: questions that are in no batch."""
         ...

@@ -23,6 +23,7 @@ from tests.support.changed_tables import Change, Exported
 from tests.support.corpus import long_documents, read_passages, write_file
 from tests.support.model_endpoint import Behaviour, ModelEndpoint, Stats, running_endpoint
 from tests.support.stack import Stack, Target
+from tests.support.waiting import until
 
 DOCUMENTS = 12
 # Calls that are at the endpoint at once.
@@ -370,6 +371,42 @@ async def test_in_batches_a_folder_gives_the_same_graph_and_only_doubtful_pairs_
     assert (code, again["state"]) == (0, "completed")
     after = await model.stats(arrivals=False)
     assert (after.begun, after.batches) == (stats.begun, stats.batches)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_run_in_batches_is_cancelled_and_its_collection_deleted_within_seconds(
+    stack: Stack, model: ModelEndpoint, folder: Path, tmp_path: Path
+) -> None:
+    """Though its endpoint does not end the batch that is cancelled for minutes."""
+    key = CollectionKey("cancelled", NAME)
+    shutil.copy(folder / "00.md", tmp_path)
+    await model.reset()
+    await model.change(batch_seconds=600)
+
+    async def is_asked(batches: int) -> bool:
+        return (await model.stats(arrivals=False)).batches == batches
+
+    async def ask(batches: int) -> None:
+        words = ("--collection", NAME, "--tenant", key.tenant, "--batch")
+        done = await asyncio.to_thread(stack.run, "index", str(tmp_path), *words)
+        assert done.returncode == 0, done.stderr
+        await until(lambda: is_asked(batches))
+
+    try:
+        async with stack.application() as app:
+            await ask(1)
+            async with asyncio.timeout(20):
+                await app.delete_collection(key)
+            assert (await model.stats(arrivals=False)).batches_cancelled == 1
+            await ask(2)
+            run = await app.runs.find(key.tenant, NAME)
+            await app.runs.cancel(run)
+            async with asyncio.timeout(20):
+                *_, ended = [status async for status in app.runs.wait(run)]
+            assert ended.state is RunState.CANCELLED
+            assert (await model.stats(arrivals=False)).batches_cancelled == 2
+    finally:
+        await model.change(batch_seconds=0.1)
 
 
 @pytest.mark.asyncio(loop_scope="module")

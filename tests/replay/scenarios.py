@@ -177,6 +177,20 @@ async def _tune(index: IndexRun) -> WorkflowHandle[Any, Any]:
     )
 
 
+async def _batches_cancelled(index: IndexRun, road: Road) -> None:
+    """The run ends before its endpoint has ended the batch."""
+    index.request = replace(index.request, method=Method.STANDARD, batch=True)
+    _add(road, 1)
+    road.looks, road.ends_cancelled = 1_000_000, False
+    run = await index.start()
+    await until(lambda: road.attempts["collect_batches"] > 0)
+    await run.cancel()
+    with contextlib.suppress(WorkflowFailureError):
+        await run.result()
+    road.end_batches()
+    await until(lambda: road.batches[-1] == "collect")
+
+
 SCENARIOS = {
     "normal": Scenario(_normal, {"PAGE_DOCUMENTS": 3}),
     "failures": Scenario(_failures, {}),
@@ -188,4 +202,5 @@ SCENARIOS = {
     "failed": Scenario(_failed, {}),
     "batches": Scenario(_batches, {}),
     "prompts_tuned": Scenario(_prompts_tuned, {}),
+    "batches_cancelled": Scenario(_batches_cancelled, {}),
 }

@@ -17,12 +17,21 @@ from tests.replay.scenarios import SCENARIOS
 from workflows import policies
 from workflows.ask_in_batches import AskInBatches
 from workflows.build_communities import BuildCommunities
+from workflows.cancel_batches import CancelBatches
 from workflows.index_collection import IndexCollection
 from workflows.index_document import IndexDocument
 from workflows.index_page import IndexPage
 from workflows.tune_prompts import TunePrompts
 
-WORKFLOWS = (IndexCollection, IndexPage, IndexDocument, BuildCommunities, AskInBatches, TunePrompts)
+WORKFLOWS = (
+    IndexCollection,
+    IndexPage,
+    IndexDocument,
+    BuildCommunities,
+    AskInBatches,
+    CancelBatches,
+    TunePrompts,
+)
 FOLDER = Path(__file__).parent / "histories"
 HISTORIES = sorted(FOLDER.glob("*/*.json"))
 

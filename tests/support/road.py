@@ -45,6 +45,7 @@ from graphmill.messages import (
 from graphmill.models import DocumentState, Method, RunState
 from workflows.ask_in_batches import AskInBatches
 from workflows.build_communities import BuildCommunities
+from workflows.cancel_batches import CancelBatches
 from workflows.index_collection import IndexCollection
 from workflows.index_document import IndexDocument
 from workflows.index_page import IndexPage
@@ -264,6 +265,10 @@ class Road:
         self.batches.append("recover")
         return 0
 
+    def end_batches(self) -> None:
+        """At the next look."""
+        self._open_looks = 1
+
     def _queue(self, step: str) -> int:
         self.batches.append(f"queue {step}")
         return int(self.batches.count(f"queue {step}") <= self.batch_rounds)
@@ -360,6 +365,7 @@ async def working(client: Client, road: Road, cached_workflows: int = 200) -> As
                 BuildCommunities,
                 AskInBatches,
                 TunePrompts,
+                CancelBatches,
             ]
         },
         STORE_QUEUE: {

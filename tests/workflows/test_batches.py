@@ -1,17 +1,19 @@
 """Runs in batches on a real Temporal server: what is read, asked and collected when."""
 
-import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
+from graphmill.errors import Unavailable
 from graphmill.llm.faults import CallRefused
 from graphmill.messages import ADD_DOCUMENTS, DocumentCounts, IndexRequest
 from graphmill.models import DocumentState, Method, RunState
 from tests.support.index_run import IndexRun
 from tests.support.road import Road
+from tests.support.waiting import until
 from workflows import policies
 
 ROUND = ["submit", "collect"]
@@ -27,6 +29,12 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def index(client: Client, collection: str) -> IndexRun:
     return IndexRun(client, IndexRequest(collection, method=Method.STANDARD, batch=True))
+
+
+def rest(index: IndexRun, run: WorkflowHandle[Any, Any]) -> WorkflowHandle[Any, Any]:
+    """What goes on with a cancelled run's batches."""
+    id = f"cancelled-batches/default/{index.request.collection}/{run.first_execution_run_id}"
+    return index.client.get_workflow_handle(id)
 
 
 async def test_all_documents_are_read_before_a_model_is_asked_and_each_step_goes_in_rounds(
@@ -87,15 +95,50 @@ async def test_a_cancelled_run_cancels_its_batches_and_keeps_what_they_answered(
     road.add("a.txt")
     road.looks = 1_000
     run = await index.start()
-    async with asyncio.timeout(20):
-        while road.attempts["collect_batches"] < 1:
-            await asyncio.sleep(0.05)
+    await until(lambda: road.attempts["collect_batches"] > 0)
     await run.cancel()
     with pytest.raises(WorkflowFailureError):
         await run.result()
     assert road.batches == ["recover", "queue extractions", "submit", "cancel", "collect"]
     assert road.last_record.state is RunState.CANCELLED
     assert set(road.waiting.values()) == {1}
+
+
+async def test_a_cancelled_run_ends_before_its_batches_and_what_they_answer_is_kept(
+    road: Road, index: IndexRun
+) -> None:
+    road.add("a.txt")
+    road.looks, road.ends_cancelled = 1_000_000, False
+    run = await index.start()
+    await until(lambda: road.attempts["collect_batches"] > 0)
+    await run.cancel()
+    with pytest.raises(WorkflowFailureError):
+        await run.result()
+    assert road.last_record.state is RunState.CANCELLED
+    assert road.batches[:4] == ["recover", "queue extractions", "submit", "cancel"]
+    assert "collect" not in road.batches
+    road.end_batches()
+    await rest(index, run).result()
+    assert road.batches[-1] == "collect"
+
+
+async def test_a_cancelled_run_ends_though_its_endpoint_cannot_be_told(
+    road: Road, index: IndexRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policies, "BATCH_CANCEL_WITHIN", timedelta(milliseconds=500))
+    road.add("a.txt")
+    road.looks = 1_000_000
+    road.fails["cancel_batches"] = Unavailable("it is down")
+    run = await index.start()
+    await until(lambda: road.attempts["collect_batches"] > 0)
+    await run.cancel()
+    with pytest.raises(WorkflowFailureError):
+        await run.result()
+    assert road.last_record.state is RunState.CANCELLED
+    assert "cancel" not in road.batches
+    del road.fails["cancel_batches"]
+    await rest(index, run).result()
+    assert road.batches[-2:] == ["cancel", "collect"]
 
 
 async def test_a_batch_that_its_endpoint_never_ends_is_cancelled_and_then_given_up(

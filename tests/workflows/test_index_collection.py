@@ -233,7 +233,7 @@ async def test_a_run_over_its_budget_ends_so_and_the_documents_go_on_waiting(
 async def test_a_run_over_its_budget_lets_the_documents_of_its_other_pages_end(
     road: Road, index: IndexRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workflows.index_collection.PAGE_DOCUMENTS", 1)
+    monkeypatch.setattr(policies, "PAGE_DOCUMENTS", 1)
     road.add("paid.txt", "a.txt")
     gate = road.hold("paid.txt")
     road.fails["a.txt"] = OverBudget("used up")

@@ -1,37 +1,35 @@
-"""Questions that wait for batches, and batches that wait for answers, in PostgreSQL."""
+"""Batches that wait for answers, and the questions in them, in PostgreSQL."""
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from graphmill.errors import Unavailable
 from graphmill.llm.batches import Batch, BatchedAnswer, BatchedQuestion, WaitingQuestion
-from graphmill.llm.calls import Message, Payer, Question, Schema
 from graphmill.llm.manners import AnswerForm, Manners
+from graphmill.messages import BatchRun
 from graphmill.models import CollectionKey
 from graphmill.run_status import ModelUse
+from graphmill.stores.postgres import followed_batches
+from graphmill.stores.postgres.batch_questions import MOST_TRIES, question_from_json
 from graphmill.stores.postgres.model_accounts import add_use
-from graphmill.tokens import count_tokens
 
-# So many batches that bring no answer, then a question is left to a direct call.
-_MOST_TRIES = 3
-# What a line of a batch's file has beside the question's JSON, generously.
-_AROUND = 1_000
 # Rows that are read at once: a question has some thousand characters.
 _READ_TOGETHER = 500
 
 
 class PostgresBatchStore:
-    """Also graphmill.llm.caller.Later."""
+    """`expiry`: how long an answer counts; None: for ever."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, expiry: timedelta | None = None) -> None:
         self._pool = pool
+        self._expiry = expiry
 
     @asynccontextmanager
     async def alone(self, key: CollectionKey) -> AsyncGenerator[None]:
@@ -57,61 +55,34 @@ class PostgresBatchStore:
                     connection.terminate()  # or it would keep the lock in the pool
                     raise
 
-    # ---- questions
-
-    async def put(self, payer: Payer, key: bytes, question: Question) -> None:
-        """One that batches have brought no answer to so often stays with direct calls."""
-        text = _question_to_json(question)
-        await self._pool.execute(
-            "INSERT INTO model_batch_questions (run_id, key, tenant, collection, document_id, step,"
-            " model, question, size, prompt_tokens)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
-            " ON CONFLICT (run_id, key) DO NOTHING",
-            payer.run_id,
-            key,
-            payer.key.tenant,
-            payer.key.name,
-            payer.document_id,
-            payer.step,
-            question.model,
-            text,
-            len(text.encode()) + _AROUND,
-            sum(count_tokens(said.content) for said in question.messages),
-        )
-
     async def next_model(self, run_id: UUID) -> str | None:
         """Of the questions that wait: a batch is of one model."""
         return await self._pool.fetchval(
             "SELECT min(model) FROM model_batch_questions"
             " WHERE run_id = $1 AND batch IS NULL AND tries < $2",
             run_id,
-            _MOST_TRIES,
+            MOST_TRIES,
         )
-
-    # ---- batches
 
     async def form(
         self,
-        key: CollectionKey,
-        run_id: UUID,
+        run: BatchRun,
         model: str,
         endpoint: str,
         choose: Callable[[Sequence[WaitingQuestion]], tuple[int, int]],
         most_lines: int,
     ) -> Batch | None:
-        """Make a batch of the questions to a model that wait; None where none is taken.
-
-        Args:
-            choose: of these, ascending by key, the first so many; and what they are taken to cost.
-        """
+        """As graphmill.llm.batches.BatchStore says."""
+        key, run_id = run.key, run.run_id
         async with self._pool.acquire() as connection, connection.transaction():
+            await followed_batches.follow(connection, run, self._expiry)
             rows = await connection.fetch(
                 "SELECT key, step, size, prompt_tokens FROM model_batch_questions"
                 " WHERE run_id = $1 AND model = $2 AND batch IS NULL AND tries < $3"
                 " ORDER BY key LIMIT $4",
                 run_id,
                 model,
-                _MOST_TRIES,
+                MOST_TRIES,
                 most_lines,
             )
             waiting = [WaitingQuestion(*row) for row in rows]
@@ -143,12 +114,33 @@ class PostgresBatchStore:
         assert row is not None
         return _batch(row)
 
-    async def open_batches(self, key: CollectionKey) -> list[Batch]:
-        """Of all runs of a collection, those whose answers are not collected; the oldest first."""
+    async def open_batches(self, run: BatchRun) -> list[Batch]:
+        """Of a run and those of its collection before it, batches whose answers are not collected;
+        the oldest first."""
         rows = await self._pool.fetch(
-            f"{_SELECT} WHERE tenant = $1 AND collection = $2 ORDER BY formed_at, digest",
-            key.tenant,
-            key.name,
+            f"{_SELECT} b WHERE tenant = $1 AND collection = $2 AND NOT EXISTS ("
+            "  SELECT FROM runs later JOIN runs this ON later.started_at > this.started_at"
+            "  WHERE later.id = b.run_id AND this.id = $3)"
+            " ORDER BY formed_at, digest",
+            run.key.tenant,
+            run.key.name,
+            run.run_id,
+        )
+        return [_batch(row) for row in rows]
+
+    async def follow(self, run: BatchRun) -> int:
+        async with self._pool.acquire() as connection, connection.transaction():
+            return await followed_batches.follow(connection, run, self._expiry)
+
+    async def unfollow(self, run: BatchRun) -> None:
+        await followed_batches.unfollow(self._pool, run)
+
+    async def followed(self, run: BatchRun) -> list[Batch]:
+        """Open batches of other collections that hold questions of a run; the oldest first."""
+        rows = await self._pool.fetch(
+            f"{_SELECT} WHERE digest IN ({followed_batches.DIGESTS}) ORDER BY formed_at, digest",
+            run.run_id,
+            run.key.name,
         )
         return [_batch(row) for row in rows]
 
@@ -164,14 +156,15 @@ class PostgresBatchStore:
         """Of a batch, ascending by key; few of them in memory."""
         after = b""
         while rows := await self._pool.fetch(
-            "SELECT key, question FROM model_batch_questions WHERE batch = $1 AND key > $2"
-            " ORDER BY key LIMIT $3",
+            "SELECT key, question FROM model_batch_questions"
+            " WHERE batch = $1 AND run_id = $2 AND key > $3 ORDER BY key LIMIT $4",
             batch.digest,
+            batch.run_id,
             after,
             _READ_TOGETHER,
         ):
             for row in rows:
-                yield BatchedQuestion(row["key"], _question_from_json(row["question"]))
+                yield BatchedQuestion(row["key"], question_from_json(row["question"]))
             after = rows[-1]["key"]
 
     async def save_file(self, batch: Batch, input_file: str, manners: Manners) -> None:
@@ -197,6 +190,7 @@ class PostgresBatchStore:
         """Keep what came, on the accounts of who asked; each once, however often it comes. Returns
         how many are new. No two of `answers` are of one question."""
         async with self._pool.acquire() as connection, connection.transaction():
+            await _hold(connection, batch)
             rows = await connection.fetch(
                 _SAVE_ANSWERS,
                 batch.digest,
@@ -208,6 +202,7 @@ class PostgresBatchStore:
                 [one.prompt_tokens for one in answers],
                 [one.completion_tokens for one in answers],
                 [one.nano_usd for one in answers],
+                batch.run_id,
             )
             used: defaultdict[str, ModelUse] = defaultdict(ModelUse)
             for step, *figures in rows:
@@ -218,16 +213,19 @@ class PostgresBatchStore:
 
     async def leave(self, batch: Batch, keys: Sequence[bytes]) -> None:
         """Leave these questions of a batch to direct calls: another batch would refuse them too."""
-        await self._pool.execute(
-            "UPDATE model_batch_questions SET tries = $3 WHERE batch = $1 AND key = ANY ($2)",
-            batch.digest,
-            keys,
-            _MOST_TRIES,
-        )
+        async with self._pool.acquire() as connection, connection.transaction():
+            await _hold(connection, batch)
+            await connection.execute(
+                "UPDATE model_batch_questions SET tries = $3 WHERE batch = $1 AND key = ANY ($2)",
+                batch.digest,
+                keys,
+                MOST_TRIES,
+            )
 
     async def close(self, batch: Batch, *, counted: bool) -> None:
         """Nothing more comes: what has no answer waits again. `counted`: this was a try."""
         async with self._pool.acquire() as connection, connection.transaction():
+            await _hold(connection, batch)
             await connection.execute(
                 "UPDATE model_batch_questions SET batch = NULL, tries = tries + $2::int"
                 " WHERE batch = $1",
@@ -236,15 +234,21 @@ class PostgresBatchStore:
             )
             await connection.execute("DELETE FROM model_batches WHERE digest = $1", batch.digest)
 
-    async def forget_others(self, key: CollectionKey, run_id: UUID) -> None:
+    async def forget_others(self, run: BatchRun) -> None:
         """Of other runs of the collection: questions that are in no batch."""
         await self._pool.execute(
             "DELETE FROM model_batch_questions WHERE tenant = $1 AND collection = $2"
             " AND run_id <> $3 AND batch IS NULL",
-            key.tenant,
-            key.name,
-            run_id,
+            run.key.tenant,
+            run.key.name,
+            run.run_id,
         )
+
+
+async def _hold(connection: PoolConnectionProxy, batch: Batch) -> None:
+    """Until the transaction ends. Two collections that wait for the same batch may collect it at
+    once; and nobody begins to wait for it in between."""
+    await connection.execute("SELECT FROM model_batches WHERE digest = $1 FOR UPDATE", batch.digest)
 
 
 def _digest(run_id: UUID, number: int, taken: Sequence[WaitingQuestion]) -> str:
@@ -253,23 +257,6 @@ def _digest(run_id: UUID, number: int, taken: Sequence[WaitingQuestion]) -> str:
     for one in taken:
         digest.update(one.key)
     return digest.hexdigest()
-
-
-def _question_to_json(question: Question) -> str:
-    return json.dumps(asdict(question), separators=(",", ":"), ensure_ascii=False)
-
-
-def _question_from_json(text: str) -> Question:
-    given = json.loads(text)
-    schema = given["schema"]
-    return Question(
-        given["prompt"],
-        given["model"],
-        tuple(Message(**message) for message in given["messages"]),
-        None if schema is None else Schema(**schema),
-        given["max_tokens"],
-        given["temperature"],
-    )
 
 
 def _batch(row: asyncpg.Record) -> Batch:
@@ -312,6 +299,6 @@ SELECT t.tenant, t.key,
      WHERE m.tenant = t.tenant AND m.key = t.key),
     false, true, c.complete, c.answer, t.collection, t.run_id, t.document_id, t.step, t.model, $2,
     c.prompt_tokens, c.completion_tokens, c.nano_usd
-FROM taken t JOIN came c USING (key)
+FROM taken t JOIN came c USING (key) WHERE t.run_id = $9
 RETURNING step, prompt_tokens, completion_tokens, nano_usd
 """

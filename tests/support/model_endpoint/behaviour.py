@@ -37,6 +37,7 @@ class Behaviour:
         dimensions: of an embedding, where the request names none.
         base64: embeddings may be asked for in it; 400 where not.
         batch_seconds: how long a batch takes.
+        batch_list_seconds: how long after its creation a batch is in the list of them.
         batch_expire_share, batch_fail_share: so much of a batch's lines expires, or ends with 500.
         seed: of all that is drawn.
     """
@@ -71,6 +72,7 @@ class Behaviour:
     dimensions: int = 256
     base64: bool = True
     batch_seconds: float = 0.5
+    batch_list_seconds: float = 0.0
     batch_expire_share: float = 0.0
     batch_fail_share: float = 0.0
     seed: int = 0

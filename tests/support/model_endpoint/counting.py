@@ -81,6 +81,7 @@ class Counts:
         self.overtime = 0.0
         self._noted: Counter[str] = Counter()
         self.batches = 0
+        self.batches_cancelled = 0
         self.batch_lines = 0
         self.batch_failed = 0
         self.batch_expired = 0
@@ -178,6 +179,7 @@ class Counts:
             replayed=self._noted["replayed"],
             replay_missed=self._noted["replay_missed"],
             batches=self.batches,
+            batches_cancelled=self.batches_cancelled,
             batch_lines=self.batch_lines,
             batch_answered=sum(step.batch_answered for step in self._steps.values()),
             batch_failed=self.batch_failed,

@@ -49,7 +49,8 @@ class Stats:
         overtime_seconds: what calls were in their places longer than asked for: where it grows,
             this process has too little of the machine.
         prompt_tokens, completion_tokens: of what was answered, whole or cut off, batches too.
-        batches, batch_lines: that were made; batch_answered, batch_failed, batch_expired: lines.
+        batches, batch_lines: that were made; batches_cancelled: by the client; batch_answered,
+            batch_failed, batch_expired: lines.
         arrivals, arrival_tokens: of the first 200,000 calls, in order; 0 tokens for a refused one.
     """
 
@@ -80,6 +81,7 @@ class Stats:
     replayed: int
     replay_missed: int
     batches: int
+    batches_cancelled: int
     batch_lines: int
     batch_answered: int
     batch_failed: int

@@ -135,6 +135,24 @@ async def test_a_batch_is_found_again_by_its_metadata(
     assert names["batch 1"] == made[1].id
 
 
+async def test_a_batch_comes_into_the_list_some_time_after_it_was_made(
+    model: ModelEndpoint, client: openai.AsyncOpenAI
+) -> None:
+    await model.change(batch_list_seconds=0.3)
+    made = await submit(client, [line(0)])
+
+    async def listed() -> list[str]:
+        return [batch.id async for batch in client.batches.list()]
+
+    assert made.id not in await listed()
+    assert (await client.batches.retrieve(made.id)).id == made.id
+
+    async def is_listed() -> bool:
+        return made.id in await listed()
+
+    await until(is_listed)
+
+
 async def test_a_cancelled_batch_keeps_what_was_answered(
     model: ModelEndpoint, client: openai.AsyncOpenAI
 ) -> None:

@@ -26,6 +26,7 @@ class Batch:
     metadata: dict[str, str] | None
     id: str = field(default_factory=lambda: f"batch_{uuid4().hex}")
     created_at: int = field(default_factory=lambda: int(time.time()))
+    made: float = field(default_factory=time.monotonic)
     status: Status = "validating"
     times: dict[str, int] = field(default_factory=dict[str, int])
     errors: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])

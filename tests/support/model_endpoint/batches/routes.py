@@ -1,6 +1,7 @@
 """Routes of files and batches."""
 
 import asyncio
+import time
 from typing import Any, cast
 
 from starlette.datastructures import UploadFile
@@ -89,13 +90,14 @@ class BatchRoutes:
         return JSONResponse(batch.to_json())
 
     async def list_batches(self, request: Request) -> Response:
-        """The newest first; `after` is the id of the last one that is known."""
+        """The newest that it shows first; `after` is the id of the last one that is known."""
         self._check_key(request)
         try:
             limit = min(_MOST_LISTED, int(request.query_params.get("limit", "20")))
         except ValueError:
             raise bad_request("Invalid value for 'limit'.", param="limit") from None
-        batches = list(reversed(self._batches.values()))
+        shown_until = time.monotonic() - self._endpoint.behaviour.batch_list_seconds
+        batches = [b for b in reversed(self._batches.values()) if b.made <= shown_until]
         if after := request.query_params.get("after"):
             batches = batches[batches.index(self._get(after)) + 1 :]
         shown = batches[:limit]
@@ -119,6 +121,7 @@ class BatchRoutes:
             raise bad_request(f"Cannot cancel a batch with status '{batch.status}'.")
         if not batch.is_cancelled:
             batch.become("cancelling")
+            self._endpoint.counts.batches_cancelled += 1
         return JSONResponse(batch.to_json())
 
     def _check_key(self, request: Request) -> None:

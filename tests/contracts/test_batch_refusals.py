@@ -1,0 +1,100 @@
+"""What an endpoint says of batches instead of answers: in plain words, or asked otherwise."""
+
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from graphmill.llm.batch_client import BatchClient
+from graphmill.llm.faults import CallRefused
+from graphmill.models import DocumentState
+from tests.contracts.batched import NAME, TEXTS, UNITS, Make, make
+from tests.support.model_endpoint import ModelEndpoint
+
+__all__ = ["make"]
+
+
+async def test_an_endpoint_without_a_batch_api_ends_the_run_in_plain_words(make: Make) -> None:
+    letters = make()
+    letters.base_url += "/elsewhere"
+    await letters.wait_with(NAME, TEXTS)
+    await letters.queue()
+    with pytest.raises(CallRefused, match=r"'simulated' has no Batch API .* without --batch"):
+        await letters.submit()
+
+
+async def test_a_refused_key_ends_the_run_in_plain_words(make: Make, model: ModelEndpoint) -> None:
+    await model.change(api_key="another")
+    letters = make()
+    await letters.wait_with(NAME, TEXTS)
+    await letters.queue()
+    with pytest.raises(CallRefused, match="refuses the key"):
+        await letters.submit()
+
+
+async def test_how_a_model_wants_to_be_asked_is_found_out_from_its_first_batch(
+    make: Make, model: ModelEndpoint
+) -> None:
+    await model.change(structured="none")
+    letters = make()
+    await letters.wait_with(NAME, TEXTS)
+    for _ in range(2):  # a schema is refused, then JSON mode
+        await letters.queue()
+        await letters.submit()
+        await letters.collect()
+    tries = "SELECT max(tries) FROM model_batch_questions WHERE run_id = $1"
+    assert await letters.pool.fetchval(tries, letters.run_id) == 0
+    assert await letters.rounds() == 2  # as ever
+    assert (await letters.extract_directly()).state is DocumentState.DONE
+    stats = await model.stats()
+    assert (stats.begun, stats.batch_answered) == (0, 2 * UNITS)
+    await letters.pool.execute("DELETE FROM model_manners")  # not for other tests
+
+
+async def test_a_question_that_is_refused_is_not_sent_again_but_asked_directly(
+    make: Make, model: ModelEndpoint
+) -> None:
+    letters = make()
+    await letters.wait_with(NAME, [*TEXTS, "Ada Lovelace met Charles Babbage. " * 500])
+    await model.change(context_tokens=2_000)
+    assert await letters.rounds() == 2
+    assert (await model.stats()).batches == 2
+    ended = await letters.extract_directly()
+    assert ended.state is DocumentState.PARTIAL
+    assert "smaller chunk size" in ended.reason
+
+
+async def test_a_file_that_breaks_every_promise_stores_nothing_wrong(
+    make: Make, model: ModelEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters = make()
+    await letters.wait_with(NAME, TEXTS)
+    await letters.queue()
+    await letters.submit()
+    key = await letters.pool.fetchval(
+        "SELECT key FROM model_batch_questions WHERE run_id = $1 ORDER BY key", letters.run_id
+    )
+    body = b'{"choices": [{"message": {"content": "{}\\u0000"}, "finish_reason": "stop"}]}'
+    line = b'{"custom_id": "%s", "response": {"status_code": 200, "body": %s}}\n'
+    hostile = [
+        b"no json\n",
+        b"[]\n",
+        b'{"custom_id": "../../etc"}\n',
+        line % (b"0" * 64, body),  # nobody asked
+        line % (key.hex().encode(), body),
+        line % (key.hex().encode(), body),  # twice
+        line % (key.hex().encode(), b'{"choices": [], "usage": {"prompt_tokens": -5}}'),
+    ]
+
+    async def lines(*_: object) -> AsyncGenerator[bytes]:
+        for one in hostile:
+            yield one
+
+    with monkeypatch.context() as changed:
+        changed.setattr(BatchClient, "lines", lines)
+        await letters.collect()
+    assert (await letters.use()).calls == 1
+    waiting = await letters.pool.fetchval(
+        "SELECT count(*) FROM model_batch_questions WHERE run_id = $1 AND batch IS NULL",
+        letters.run_id,
+    )
+    assert waiting == UNITS - 1

@@ -1,0 +1,165 @@
+"""A run's phases once its documents are read: fold, cluster, report, embed, publish."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any
+
+from temporalio import workflow
+
+from workflows.run_standing import RunStanding
+
+with workflow.unsafe.imports_passed_through():
+    from activities.embeddings import EmbeddingActivities
+    from activities.graph import GraphActivities
+    from activities.resolution import ResolutionActivities
+    from activities.summaries import SummaryActivities
+    from graphmill.messages import (
+        COMMUNITY_FULL_CONTENT,
+        ENTITY_DESCRIPTION,
+        TEXT_UNIT_TEXT,
+        VECTOR_INDEXES,
+        BatchedStep,
+        EmbedRequest,
+        GraphRef,
+        IndexRequest,
+        MergedGraph,
+        MergeGraph,
+        Recipe,
+    )
+    from graphmill.models import Method, Phase
+    from graphmill.search_attributes import collection_attributes
+    from workflows.ask_in_batches import ask_of_graph
+    from workflows.build_communities import BuildCommunities
+    from workflows.children import when_free
+    from workflows.failures import is_over_budget
+    from workflows.policies import (
+        EMBED,
+        FOLD_GRAPH,
+        MERGE_GRAPH,
+        OPEN_GRAPH,
+        PUBLISH_GRAPH,
+        RESOLVE_ENTITIES,
+        SUMMARIZE_DESCRIPTIONS,
+    )
+    from workflows.shards import in_shards
+
+
+class GraphPhases:
+    """Of one graph, by the run's recipe."""
+
+    def __init__(self, request: IndexRequest, recipe: Recipe, standing: RunStanding) -> None:
+        self._request = request
+        self._recipe = recipe
+        self._standing = standing
+
+    async def build(self, *, afresh: bool) -> Recipe:
+        """Nothing where the published graph stands. Returns the recipe as it is from here on."""
+        key = self._request.key
+        await self._standing.enter(Phase.GRAPH)
+        if self._recipe.method is Method.STANDARD:
+            merged = await self._merge_with_model(afresh=afresh)
+        else:
+            merged = await workflow.execute_activity_method(
+                GraphActivities.merge_graph, MergeGraph(key, afresh), **MERGE_GRAPH
+            )
+        if merged.graph_id is None:
+            return await self._embed_published()
+        graph = self._graph(merged.graph_id)
+        await self._standing.pausable()
+        await self._standing.enter(Phase.COMMUNITIES)
+        # What needs no reports is embedded beside them: other workers, other cores.
+        await _together(
+            when_free(
+                lambda: workflow.execute_child_workflow(
+                    BuildCommunities.run,
+                    graph,
+                    id=f"communities/{key.tenant}/{key.name}",
+                    static_summary=f"{merged.entities} entities, {merged.relationships}"
+                    " relationships",
+                    search_attributes=collection_attributes(key),
+                )
+            ),
+            self._embed(graph, TEXT_UNIT_TEXT),
+            self._embed(graph, ENTITY_DESCRIPTION),
+        )
+        await self._standing.pausable()
+        await self._standing.enter(Phase.EMBEDDINGS)
+        await self._embed(graph, COMMUNITY_FULL_CONTENT)
+        return await self._publish(graph)
+
+    async def _embed_published(self) -> Recipe:
+        """The published graph stands; its vectors too, unless another model is to embed it."""
+        if self._recipe.to_embed is None:
+            return self._recipe
+        graph = self._graph(self._recipe.to_embed)
+        await self._standing.pausable()
+        await self._standing.enter(Phase.EMBEDDINGS)
+        for vector_index in VECTOR_INDEXES:
+            await self._embed(graph, vector_index)
+        return await self._publish(graph)
+
+    async def _publish(self, graph: GraphRef) -> Recipe:
+        await self._standing.pausable()
+        await self._standing.enter(Phase.PUBLISHING)
+        await workflow.execute_activity_method(
+            GraphActivities.publish_graph, graph, **PUBLISH_GRAPH
+        )
+        # Whatever the published graph was embedded by before, it is not now.
+        return replace(self._recipe, to_embed=None)
+
+    async def _merge_with_model(self, *, afresh: bool) -> MergedGraph:
+        """Resolve entities, fold, summarise descriptions."""
+        merge = MergeGraph(self._request.key, afresh, self._recipe.options)
+        graph_id = await workflow.execute_activity_method(
+            GraphActivities.open_graph, merge, **OPEN_GRAPH
+        )
+        if graph_id is None:
+            return MergedGraph(None)
+        graph = self._graph(graph_id)
+        await workflow.execute_activity_method(
+            ResolutionActivities.resolve_entities, graph, **RESOLVE_ENTITIES
+        )
+        merged = await workflow.execute_activity_method(
+            GraphActivities.fold_graph, graph, **FOLD_GRAPH
+        )
+        if merged.to_summarize:
+            await self._standing.pausable()
+            await self._standing.enter(Phase.DESCRIPTIONS)
+            await ask_of_graph(BatchedStep.DESCRIPTIONS, graph, merged.to_summarize)
+            await in_shards(
+                SummaryActivities.summarize_descriptions,
+                graph,
+                merged.to_summarize,
+                "descriptions",
+                SUMMARIZE_DESCRIPTIONS,
+            )
+        return merged
+
+    def _graph(self, graph_id: int) -> GraphRef:
+        key, embeddings = self._request.key, self._recipe.embeddings
+        if self._recipe.method is Method.STANDARD:
+            run = self._standing.run_id, self._recipe.options
+            return GraphRef(key, graph_id, *run, embeddings, self._request.batch)
+        return GraphRef(key, graph_id, embeddings=embeddings)
+
+    async def _embed(self, graph: GraphRef, vector_index: str) -> None:
+        run_id = self._standing.run_id
+        await workflow.execute_activity_method(
+            EmbeddingActivities.embed,
+            EmbedRequest(graph.key, graph.graph_id, vector_index, graph.embeddings, run_id),
+            summary=vector_index,
+            **EMBED,
+        )
+
+
+async def _together(*steps: Coroutine[Any, Any, object]) -> None:
+    """All of them, at once. Where the money ends in one, the others end by themselves: calls that
+    are in the air for them are paid for."""
+    tasks = [asyncio.create_task(step) for step in steps]
+    try:
+        await asyncio.gather(*tasks)
+    except Exception as error:
+        if is_over_budget(error):
+            await asyncio.gather(*tasks, return_exceptions=True)
+        raise

@@ -1,0 +1,53 @@
+"""What IndexCollection is given: by people, and by itself where it goes on as new."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from graphmill.errors import InvalidRequest
+    from graphmill.messages import DocumentCounts, IndexRequest, Recipe, index_workflow_id
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What goes on as new: IndexCollection's second input, never written by people."""
+
+    recipe: Recipe
+    cursor: int
+    pages: int
+    counts: DocumentCounts
+    paused: bool
+    afresh: bool
+    read_only: bool = False
+
+
+def read_input(inputs: Sequence[Any]) -> tuple[IndexRequest, Carried | None]:
+    """Refuse bad input at once, in plain words.
+
+    Raises:
+        ApplicationError: not retryable.
+    """
+    carried = None
+    if workflow.info().continued_run_id:
+        *inputs, carried = inputs
+        converter = workflow.payload_converter()
+        carried = converter.from_payload(converter.to_payload(carried), Carried)
+    try:
+        if len(inputs) > 1:
+            raise InvalidRequest(f"there are {len(inputs)} inputs; expected is one JSON object")
+        request = IndexRequest.from_json(inputs[0] if inputs else None)
+    except InvalidRequest as error:
+        raise ApplicationError(str(error), type="InvalidRequest", non_retryable=True) from None
+    expected, actual = index_workflow_id(request.key), workflow.info().workflow_id
+    if actual != expected:
+        raise ApplicationError(
+            f"the workflow id is {actual!r}; for this input it must be {expected!r}, so that a"
+            " collection is indexed by one workflow at a time",
+            type="InvalidRequest",
+            non_retryable=True,
+        )
+    return request, carried
