@@ -89,7 +89,8 @@ class GraphPhases:
         return await self._publish(graph)
 
     async def _embed_published(self) -> Recipe:
-        """The published graph stands; its vectors too, unless another model is to embed it."""
+        """The published graph stands; its vectors too, unless another model is to embed
+        it, or texts of it were refused."""
         if self._recipe.to_embed is None:
             return self._recipe
         graph = self._graph(self._recipe.to_embed)
