@@ -14,6 +14,8 @@ from graphmill.llm.manners import Manners, MannersMemory
 from graphmill.messages import BatchProgress, BatchRun, CollectBatches
 
 # Answers that are stored in one transaction.
+# Whatever a question's bound on its answer was: a line does not say.
+_ANY_BOUND = 2**31
 _STORED_TOGETHER = 200
 # A batch or a file of answers that the endpoint does not find is looked for so often: it is paid
 # for, and may be one that the endpoint does not find yet.
@@ -152,8 +154,16 @@ class BatchActivities:
         endpoint = self._endpoints.get(batch.endpoint)
         assert endpoint is not None  # it was asked just now
         better: Manners | None = None
+        answered = False
         for file in remote.files:
-            better = await self._collect_file(endpoint, batch, file) or better
+            improved, some = await self._collect_file(endpoint, batch, file)
+            better = improved or better
+            answered |= some
+        if better is not None and answered:
+            # Its manners are the right ones, so what is refused is some questions' own: a refusal's
+            # words may repeat a document. How long an answer may be depends on the question.
+            better = batch.manners.bounded_as(better)
+            better = None if better == batch.manners else better
         if better is not None:
             await self._improve(endpoint, batch, better)
         # What was asked in the wrong form was not asked.
@@ -165,20 +175,22 @@ class BatchActivities:
 
     async def _collect_file(
         self, endpoint: BatchEndpoint, batch: Batch, file: str
-    ) -> Manners | None:
-        """How the model wants to be asked, where it says so."""
+    ) -> tuple[Manners | None, bool]:
+        """How the model wants to be asked, where it says so; and whether it answered any."""
         better: Manners | None = None
+        answered = False
         answers: dict[bytes, BatchedAnswer] = {}
         refused: set[bytes] = set()
         try:
             async with aclosing(endpoint.client.answers(file)) as read_lines:
                 async for read in read_lines:
                     if read.text is None:
-                        improved = batch.manners.after(read.refusal)
+                        improved = batch.manners.after(read.refusal, _ANY_BOUND)
                         better = better or improved
                         if read.refused and improved is None:
                             refused.add(read.key)
                         continue
+                    answered = True
                     answers[read.key] = _answer(endpoint, batch.model, read, read.text)
                     if len(answers) >= _STORED_TOGETHER:
                         await self._store.save_answers(batch, list(answers.values()))
@@ -189,7 +201,7 @@ class BatchActivities:
             activity.logger.warning("a file of answers is gone: its questions are asked again")
         await self._store.save_answers(batch, list(answers.values()))
         await self._store.leave(batch, sorted(refused))
-        return better
+        return better, answered
 
     async def _improve(self, endpoint: BatchEndpoint, batch: Batch, better: Manners) -> None:
         """Remember it, unless somebody has found out more meanwhile."""

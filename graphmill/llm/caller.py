@@ -15,6 +15,7 @@ T = TypeVar("T")
 # The same question so often, then once more with what was wrong.
 SAME_QUESTION_TRIES = 3
 _CLAIM_WAIT = 0.2
+_BROKEN_OFF = "the answer broke off before its end"
 
 
 class Deferred(GraphmillError):
@@ -33,13 +34,14 @@ class Unread:
 class Stored:
     """What is known of a question: its good answer, how many bad ones were paid for before, whether
     who looked it up may ask it now, and an answer that nobody has read yet. `of_own_batch`: a batch
-    of the payer's own run brought the good one, so it is none of before."""
+    of the payer's own run brought the good one, so it is none of before. `last_bad`: of the bad."""
 
     answer: str | None
     bad_answers: int = 0
     claimed: bool = False
     unread: Unread | None = None
     of_own_batch: bool = False
+    last_bad: str | None = None
 
 
 class CallStore(Protocol):
@@ -169,7 +171,7 @@ class ModelCaller:
                 if stored.bad_answers < SAME_QUESTION_TRIES:
                     await self._later.put(payer, key, question)
                 raise Deferred("the answer is still to come")
-            return await self._ask_until_good(payer, key, question, read, stored.bad_answers)
+            return await self._ask_until_good(payer, key, question, read, stored)
         except BaseException:
             await asyncio.shield(self._store.release(payer, key))
             raise
@@ -180,17 +182,20 @@ class ModelCaller:
         key: bytes,
         question: Question,
         read: Callable[[str], T],
-        bad_answers: int,
+        stored: Stored,
     ) -> tuple[T, Told]:
-        wrong: InvalidAnswer | None = None
+        bad_answers = stored.bad_answers
+        wrong = _wrong_with(stored.last_bad, read)
+        if bad_answers > SAME_QUESTION_TRIES:
+            raise wrong  # its run has asked often enough: in an attempt before, or elsewhere
         while True:
             asked = question
-            if bad_answers >= SAME_QUESTION_TRIES and wrong is not None:
+            if bad_answers >= SAME_QUESTION_TRIES:
                 asked = _with_error(question, wrong)
             answer = await self._call(payer, asked)
             try:
                 if not answer.complete:
-                    raise InvalidAnswer(f"the answer was cut off at {question.max_tokens} tokens")
+                    raise InvalidAnswer(_BROKEN_OFF)
                 value = read(answer.text)
             except InvalidAnswer as error:
                 wrong = error
@@ -208,6 +213,15 @@ class ModelCaller:
         async with self._budgets.call(payer, question) as call:
             call.answer = await self._endpoints.ask(question)
         return call.answer
+
+
+def _wrong_with(text: str | None, read: Callable[[str], object]) -> InvalidAnswer:
+    """What was wrong with a bad answer: one that can be read had broken off."""
+    try:
+        read(text or "")
+    except InvalidAnswer as error:
+        return error
+    return InvalidAnswer(_BROKEN_OFF)
 
 
 def _with_error(question: Question, wrong: InvalidAnswer) -> Question:

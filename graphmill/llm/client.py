@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -9,7 +10,7 @@ from typing import TypeVar
 import httpx2
 import openai
 
-from graphmill.llm.calls import ModelAnswer, Question
+from graphmill.llm.calls import Asked, ModelAnswer, Question
 from graphmill.llm.client_errors import fault_of, timed_out
 from graphmill.llm.completions import completion_body, read_completion
 from graphmill.llm.manners import Manners, MannersMemory
@@ -18,6 +19,8 @@ from graphmill.llm.vectors import TextBatch, VectorBatch, read_vectors
 T = TypeVar("T")
 
 _CONNECT_SECONDS = 10.0
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,35 +61,49 @@ class EndpointClient:
             CallRefused: never; QuestionRefused: not this.
         """
         return await self._politely(
-            question.model, lambda model, manners: self._ask_with(model, question, manners)
+            question, lambda model, manners: self._ask_with(model, question, manners)
         )
 
     async def embed(self, batch: TextBatch) -> VectorBatch:
         """Raises as `ask` does."""
         return await self._politely(
-            batch.model, lambda model, manners: self._embed_with(model, batch, manners)
+            batch, lambda model, manners: self._embed_with(model, batch, manners)
         )
 
-    async def _politely(self, name: str, call: Callable[[str, Manners], Awaitable[T]]) -> T:
-        """One call, as the model wants it; what a refusal tells of that is remembered."""
-        model = self._address.models.get(name, name)
+    async def _politely(self, asked: Asked, call: Callable[[str, Manners], Awaitable[T]]) -> T:
+        """One call, as the model wants it. What a refusal tells of that is remembered when it has
+        helped: the words of one may repeat a document, which decides nothing for others."""
+        model = self._address.models.get(asked.model, asked.model)
+        known = manners = await self._manners_of(model)
         while True:
-            manners = await self._manners_of(model)
             try:
                 async with asyncio.timeout(self._seconds):
-                    return await call(model, manners)
+                    answer = await call(model, manners)
             except TimeoutError as error:
                 raise timed_out(self._address.name) from error
             except openai.BadRequestError as error:
-                better = manners.after(f"{error.message[:2000]} {error.param or ''}")
+                said = f"{error.message[:2000]} {error.param or ''}"
+                better = manners.after(said, asked.max_tokens)
                 if better is None:
                     raise fault_of(error, self._address.name) from None
-                if self._manners[model] is manners:  # calls that were in the air find it set
-                    self._manners[model] = better
-                    if self._memory is not None:
-                        await self._memory.save(self._address.base_url, model, better)
+                if self._manners[model] is not known:  # others found it out meanwhile
+                    known = better = self._manners[model]
+                manners = better
             except (openai.OpenAIError, httpx2.TransportError, ValueError) as error:
                 raise fault_of(error, self._address.name) from None
+            else:
+                if manners is not known and self._manners[model] is known:
+                    await self._learn(model, manners)
+                return answer
+
+    async def _learn(self, model: str, manners: Manners) -> None:
+        self._manners[model] = manners
+        if self._memory is None:
+            return
+        try:
+            await self._memory.save(self._address.base_url, model, manners)
+        except Exception as error:  # others find it out again; the answer is paid for
+            _logger.warning("what was found out of a model is not kept (%s)", type(error).__name__)
 
     async def _manners_of(self, model: str) -> Manners:
         if model not in self._manners:

@@ -73,6 +73,10 @@ def _fault_of_status(error: openai.APIStatusError, endpoint: str) -> Exception:
             f"endpoint {endpoint!r} says that the question is longer than its model takes; set a"
             " smaller chunk size, or a model with a larger context"
         )
+    if status == 502:
+        return Unreachable(f"endpoint {endpoint!r} answers 502: what is behind it is not there")
+    if status == 504:
+        return timed_out(endpoint)
     if status in (408, 409, 425) or status >= 500:
         return BrokenAnswer(f"endpoint {endpoint!r} answers {status}")
     if status in (401, 403):

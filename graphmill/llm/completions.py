@@ -14,16 +14,21 @@ from pydantic import (
 from graphmill.llm.calls import ModelAnswer, Question
 from graphmill.llm.faults import BrokenAnswer, QuestionRefused
 from graphmill.llm.manners import AnswerForm, Manners
+from graphmill.tokens import count_tokens
+
+# How a model says that it did not come to its end.
+_BROKEN_OFF = ("length", "content_filter")
 
 
 def completion_body(question: Question, model: str, manners: Manners) -> dict[str, Any]:
     """A question as the endpoint takes it; `model`: the endpoint's name for it."""
+    bound = manners.bound(question.max_tokens, lambda: sum(map(count_tokens, question.texts)))
     body: dict[str, Any] = {
         "model": model,
         "messages": [
             {"role": message.role, "content": message.content} for message in question.messages
         ],
-        "max_completion_tokens" if manners.completion_bound else "max_tokens": question.max_tokens,
+        "max_completion_tokens" if manners.completion_bound else "max_tokens": bound,
     }
     if manners.temperature:
         body["temperature"] = question.temperature
@@ -85,7 +90,7 @@ class Completion(BaseModel):
         return (
             bool(self.choices)
             and self.message.content is not None
-            and self.choices[0].finish_reason != "length"
+            and self.choices[0].finish_reason not in _BROKEN_OFF
         )
 
     @property
@@ -94,7 +99,9 @@ class Completion(BaseModel):
 
 
 def read_completion(content: bytes, endpoint: str) -> ModelAnswer:
-    """
+    """An answer without a text, of a model that came to its bound while it thought or that a filter
+    stopped, is empty and incomplete: it is paid for.
+
     Raises:
         BrokenAnswer: it is none.
         QuestionRefused: the model refuses to answer.
@@ -103,14 +110,13 @@ def read_completion(content: bytes, endpoint: str) -> ModelAnswer:
         completion = Completion.model_validate_json(content)
     except ValidationError:
         raise BrokenAnswer(f"endpoint {endpoint!r} sent what is no answer") from None
-    text = completion.message.content
-    if text is None:
-        if completion.message.refusal:
-            raise QuestionRefused(f"endpoint {endpoint!r} says that its model refuses to answer")
+    if not completion.choices:
         raise BrokenAnswer(f"endpoint {endpoint!r} sent what is no answer")
-    used = completion.used
+    message, used = completion.message, completion.used
+    if message.content is None and message.refusal:
+        raise QuestionRefused(f"endpoint {endpoint!r} says that its model refuses to answer")
     return ModelAnswer(
-        text=text,
+        text=message.content or "",
         complete=completion.whole,
         prompt_tokens=used.prompt_tokens,
         completion_tokens=used.completion_tokens,

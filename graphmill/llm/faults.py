@@ -8,19 +8,19 @@ class EndpointFault(TransientError):
 
 
 class Overloaded(EndpointFault):
-    """Too much at once (429, 503, 529, no answer in time). `retry_after`: seconds, 0 if untold."""
+    """Too much at once (429, 503, 529). `retry_after`: seconds, 0 if untold."""
 
     def __init__(self, message: str, retry_after: float = 0.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 
 
-class TimedOut(Overloaded):
+class TimedOut(EndpointFault):
     """No answer in time; whether one was made, and is paid for, nobody knows."""
 
 
 class Unreachable(EndpointFault):
-    """Nothing listens, or the connection was cut before an answer began."""
+    """Nothing listens, there or behind it, or the connection was cut before an answer began."""
 
 
 class BrokenAnswer(EndpointFault):

@@ -25,6 +25,10 @@ _HASTE_SECONDS = 0.02
 _PAUSE_SECONDS = 0.1
 # Without a word from the database for so long nothing starts: others may have the places by then.
 _STALE_SECONDS = LEASE_SECONDS - 2
+# Calls without an answer in time, of all of late: over it the endpoint has too much to do. A single
+# one may be its question's own fault.
+_MANY_TIMED_OUT = 0.15
+_SMOOTHING = 0.1
 # An answer is slow if it takes so many times as long, by its tokens, as the quickest of late.
 _SLOW = 3.0
 
@@ -62,10 +66,13 @@ class _Waiting:
 
 @dataclass(slots=True)
 class Outcome:
-    """How a call ended, as far as limits go."""
+    """How a call ended, as far as limits go. `timed_out`: with no answer in time, which means
+    overload where it happens to more than a few. `unreachable`: it could not be reached, or failed
+    by itself: after some of these, one after the other, it counts as dead."""
 
     answered: bool = False
     overloaded: bool = False
+    timed_out: bool = False
     unreachable: bool = False
     retry_after: float = 0.0
     used_tokens: int | None = None
@@ -96,6 +103,9 @@ class Gate:
         self._overloaded: int = 0
         self._unreachable: int = 0
         self._retry_after_until = 0.0
+        self._timed_out = 0.0
+        self._answers = 0
+        self._faults = 0
         self._quickest: float | None = None
         self._recent: float | None = None
         self._stir = asyncio.Event()
@@ -112,6 +122,16 @@ class Gate:
     @property
     def places(self) -> int:
         return self._places
+
+    @property
+    def answers(self) -> int:
+        """Calls of this process that were answered, ever."""
+        return self._answers
+
+    @property
+    def faults(self) -> int:
+        """Those that were not."""
+        return self._faults
 
     @property
     def closed_for(self) -> float:
@@ -145,10 +165,14 @@ class Gate:
 
     def leave(self, passed: Pass, outcome: Outcome) -> None:
         self._in_flight -= 1
+        self._answers += int(outcome.answered)
+        self._faults += int(outcome.overloaded or outcome.timed_out or outcome.unreachable)
+        self._timed_out += _SMOOTHING * (outcome.timed_out - self._timed_out)
+        overloaded = outcome.overloaded or (outcome.timed_out and self._timed_out > _MANY_TIMED_OUT)
         if passed.started and outcome.used_tokens is not None:
             self._settled.append(Settled(passed.started, passed.tokens, outcome.used_tokens))
         self._answered += int(outcome.answered)
-        self._overloaded += int(outcome.overloaded)
+        self._overloaded += int(overloaded)
         self._unreachable += int(outcome.unreachable)
         if outcome.retry_after > 0:
             self._close(self._clock() + outcome.retry_after)
@@ -157,11 +181,11 @@ class Gate:
             self._note_speed(outcome.seconds_per_token)
         # Others wait for what is given back: a place over what is ours, or one that nobody wants.
         given_back = self._in_flight >= self._places or not self._waiting
-        if outcome.overloaded:
+        if overloaded:
             # It was one too many: nobody takes its place before the fleet has heard of it.
             self._places = max(0, min(self._places, self._in_flight))
         self._admit()
-        if outcome.overloaded or outcome.unreachable or given_back:
+        if overloaded or outcome.unreachable or given_back:
             self._wake()
 
     async def close(self) -> None:

@@ -193,8 +193,10 @@ def _adapt(
 ) -> EndpointState:
     report = ask.report
     if report.answered and state.failures:
-        # Back from the dead: not with all at once.
-        state = replace(state, failures=0, allowed=max(1.0, state.allowed / 2), raised_at=now)
+        allowed = state.allowed
+        if state.failures >= _DEAD_AFTER:  # back from the dead: not with all at once
+            allowed = max(1.0, allowed / 2)
+        state = replace(state, failures=0, allowed=allowed, raised_at=now)
     if report.unreachable and not report.answered:
         failures = state.failures + report.unreachable
         state = replace(state, failures=failures)

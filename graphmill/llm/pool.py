@@ -16,8 +16,17 @@ from typing import Protocol, TypeVar
 
 from graphmill.errors import Unavailable
 from graphmill.llm.calls import Asked, ModelAnswer, Question
-from graphmill.llm.faults import CallRefused, EndpointFault, Overloaded, TimedOut, Unreachable
+from graphmill.llm.faults import (
+    BrokenAnswer,
+    CallRefused,
+    EndpointFault,
+    Overloaded,
+    QuestionRefused,
+    TimedOut,
+    Unreachable,
+)
 from graphmill.llm.gate import Closed, Gate, Outcome, Pass
+from graphmill.llm.lone_faults import LoneFaults
 from graphmill.llm.vectors import TextBatch, VectorBatch
 
 T = TypeVar("T", ModelAnswer, VectorBatch)
@@ -85,6 +94,13 @@ class Retried:
     error: EndpointFault
 
 
+def _refused(endpoint: Endpoint, fault: EndpointFault, tries: int) -> QuestionRefused:
+    return QuestionRefused(
+        f"{fault}, {tries} times, and endpoint {endpoint.name!r} does not fail with others: this is"
+        " not asked again"
+    )
+
+
 class EndpointPool:
     def __init__(
         self,
@@ -113,6 +129,7 @@ class EndpointPool:
         """
         Raises:
             CallRefused: no endpoint will ever answer this; what to do.
+                QuestionRefused: it is this question that fails wherever it is asked.
             Unavailable: none did for CALL_SECONDS.
         """
         return await self._call(question, lambda endpoint: endpoint.client.ask(question))
@@ -132,6 +149,7 @@ class EndpointPool:
         deadline = time.monotonic() + CALL_SECONDS
         failed: dict[str, float] = {}
         tries = 0
+        lone = LoneFaults([endpoint.gate for endpoint in serving])
         while True:
             endpoint = self._choose(serving, failed)
             try:
@@ -144,15 +162,24 @@ class EndpointPool:
                 await asyncio.sleep(min(soonest, closed.seconds))
                 continue
             try:
-                return await self._make(endpoint, question.model, passed, make)
+                answer = await self._make(endpoint, question, passed, make)
             except EndpointFault as fault:
                 tries += 1
+                lone.note(fault)
+                if lone.are_many:
+                    raise _refused(endpoint, fault, tries) from fault
                 self._on_retry(Retried(endpoint.name, tries, fault))
                 pause = min(_FIRST_PAUSE * 2 ** (tries - 1), _LONGEST_PAUSE)
                 failed[endpoint.name] = time.monotonic() + pause
                 if time.monotonic() + pause > deadline:
+                    if lone.are_all:
+                        raise _refused(endpoint, fault, tries) from fault
                     raise Unavailable(f"{fault}; given up after {tries} tries") from fault
                 await self._pause(serving, endpoint, fault, pause)
+            else:
+                # Who waits for this place sends first; then the answer is read.
+                await asyncio.sleep(0)
+                return answer
 
     def _prompt_tokens(self, question: Asked) -> int:
         return sum(map(self._count_tokens, question.texts))
@@ -178,7 +205,7 @@ class EndpointPool:
     async def _make(
         self,
         endpoint: Endpoint,
-        model: str,
+        question: Asked,
         passed: Pass,
         make: Callable[[Endpoint], Awaitable[T]],
     ) -> T:
@@ -187,15 +214,16 @@ class EndpointPool:
         try:
             answer = await make(endpoint)
         except TimedOut:
-            outcome = Outcome(overloaded=True)  # its tokens stay reserved: they may be used
+            outcome = Outcome(timed_out=True)  # its tokens stay reserved: they may be used
             raise
         except Overloaded as fault:
             outcome = Outcome(overloaded=True, retry_after=fault.retry_after, used_tokens=0)
             raise
-        except Unreachable:
+        except (Unreachable, BrokenAnswer):
             outcome = Outcome(unreachable=True, used_tokens=0)
             raise
         else:
+            answer = self._counted(question, answer)
             outcome = Outcome(
                 answered=True,
                 used_tokens=answer.prompt_tokens + answer.completion_tokens,
@@ -204,10 +232,24 @@ class EndpointPool:
                 if isinstance(answer, VectorBatch)
                 else (time.monotonic() - began) / max(answer.completion_tokens, 50),
             )
-            cost = endpoint.nano_usd(model, answer.prompt_tokens, answer.completion_tokens)
+            cost = endpoint.nano_usd(question.model, answer.prompt_tokens, answer.completion_tokens)
             return replace(answer, nano_usd=cost)
         finally:
             endpoint.gate.leave(passed, outcome)
+
+    def _counted(self, question: Asked, answer: T) -> T:
+        """With its tokens; ours where the endpoint says nothing of them, or no limit on tokens and
+        no budget would hold there."""
+        if answer.prompt_tokens or answer.completion_tokens:
+            return answer
+        prompt_tokens = self._prompt_tokens(question)
+        if isinstance(answer, VectorBatch):
+            return replace(answer, prompt_tokens=prompt_tokens)
+        return replace(
+            answer,
+            prompt_tokens=prompt_tokens,
+            completion_tokens=self._count_tokens(answer.text),
+        )
 
     async def _pause(
         self, serving: Sequence[Endpoint], endpoint: Endpoint, fault: EndpointFault, pause: float

@@ -92,7 +92,8 @@ async def test_bad_answers_are_counted_in_a_run_and_never_found(
         for _ in range(2):
             bad = ModelAnswer("half \0 an \ud800 ans", False, 10, 5, "here")
             await store.save(payer, QUESTION.key, QUESTION, bad, valid=False)
-        assert await store.claim(payer, QUESTION.key) == Stored(None, 2, claimed=True)
+        bad = "half \ufffd an ? ans"
+        assert await store.claim(payer, QUESTION.key) == Stored(None, 2, claimed=True, last_bad=bad)
         later_run = Payer(payer.key, uuid4(), payer.step)
         assert await store.claim(later_run, QUESTION.key) == Stored(None, 0, claimed=True)
         await store.save(payer, QUESTION.key, QUESTION, ANSWER, valid=True)

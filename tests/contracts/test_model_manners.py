@@ -12,7 +12,14 @@ async def test_what_was_found_out_is_known_for_a_day(pool: asyncpg.Pool) -> None
     memory = PostgresManners(pool)
     assert await memory.load(URL, "a-model") is None
     await memory.save(URL, "a-model", Manners(AnswerForm.OBJECT))
-    found = Manners(AnswerForm.TEXT, completion_bound=True, temperature=False, plain_vectors=True)
+    found = Manners(
+        AnswerForm.TEXT,
+        completion_bound=True,
+        temperature=False,
+        plain_vectors=True,
+        answer_tokens=4096,
+        context_tokens=8192,
+    )
     await memory.save(URL, "a-model", found)
     assert await PostgresManners(pool).load(URL, "a-model") == found
     assert await memory.load(URL, "another") is None

@@ -171,12 +171,14 @@ class PostgresBatchStore:
         """Where the questions are at the endpoint ("" for nowhere), and how they are asked."""
         await self._pool.execute(
             "UPDATE model_batches SET input_file = $2, form = $3, completion_bound = $4,"
-            " temperature = $5 WHERE digest = $1",
+            " temperature = $5, answer_tokens = $6, context_tokens = $7 WHERE digest = $1",
             batch.digest,
             input_file,
             manners.form,
             manners.completion_bound,
             manners.temperature,
+            manners.answer_tokens,
+            manners.context_tokens,
         )
 
     async def save_remote(self, batch: Batch, remote_id: str) -> None:
@@ -274,6 +276,8 @@ def _batch(row: asyncpg.Record) -> Batch:
             AnswerForm(row["form"] or AnswerForm.SCHEMA),
             row["completion_bound"],
             row["temperature"],
+            answer_tokens=row["answer_tokens"],
+            context_tokens=row["context_tokens"],
         ),
     )
 

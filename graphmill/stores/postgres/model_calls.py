@@ -37,7 +37,9 @@ class PostgresCallStore:
         unread = None
         if row["unread"] is not None:
             unread = Unread(row["unread"], row["unread_attempt"])
-        return Stored(None, row["bad_answers"], claimed=True, unread=unread)
+        return Stored(
+            None, row["bad_answers"], claimed=True, unread=unread, last_bad=row["last_bad"]
+        )
 
     async def save(
         self, payer: Payer, key: bytes, question: Question, answer: ModelAnswer, *, valid: bool

@@ -14,8 +14,8 @@ class PostgresManners:
 
     async def load(self, base_url: str, model: str) -> Manners | None:
         row = await self._pool.fetchrow(
-            "SELECT form, completion_bound, temperature, plain_vectors FROM model_manners"
-            " WHERE base_url = $1 AND model = $2"
+            "SELECT form, completion_bound, temperature, plain_vectors, answer_tokens,"
+            " context_tokens FROM model_manners WHERE base_url = $1 AND model = $2"
             " AND found_at > now() - make_interval(hours => $3)",
             base_url,
             model,
@@ -29,14 +29,18 @@ class PostgresManners:
     async def save(self, base_url: str, model: str, manners: Manners) -> None:
         await self._pool.execute(
             "INSERT INTO model_manners (base_url, model, form, completion_bound, temperature,"
-            " plain_vectors, found_at) VALUES ($1, $2, $3, $4, $5, $6, now())"
+            " plain_vectors, answer_tokens, context_tokens, found_at)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now())"
             " ON CONFLICT (base_url, model) DO UPDATE SET form = excluded.form,"
             " completion_bound = excluded.completion_bound, temperature = excluded.temperature,"
-            " plain_vectors = excluded.plain_vectors, found_at = excluded.found_at",
+            " plain_vectors = excluded.plain_vectors, answer_tokens = excluded.answer_tokens,"
+            " context_tokens = excluded.context_tokens, found_at = excluded.found_at",
             base_url,
             model,
             manners.form,
             manners.completion_bound,
             manners.temperature,
             manners.plain_vectors,
+            manners.answer_tokens,
+            manners.context_tokens,
         )

@@ -30,7 +30,10 @@ class Behaviour:
         structured: the strictest response_format that is supported; 400 over it.
         api_key: what must be sent. None: nothing.
         models: the names that are known. Empty: every name.
-        context_tokens: the longest prompt that is taken.
+        context_tokens: what a prompt and the answer that is asked for may have together.
+        answer_tokens: the longest answer that may be asked for; 400 over it.
+        poison: what a prompt must not have in it: 500, whenever it is asked.
+        tells_usage: says in its answers how many tokens they took.
         filtered: what a prompt must not have in it: 400, as of a content filter.
         answers: "made" from the text, or "replay": what a real model once answered.
         obedient: answers what a line `SIMULATED-MODEL OBEY: {json}` of any message says.
@@ -66,6 +69,9 @@ class Behaviour:
     api_key: str | None = None
     models: tuple[str, ...] = ()
     context_tokens: int | None = None
+    answer_tokens: int | None = None
+    poison: str | None = None
+    tells_usage: bool = True
     filtered: str | None = None
     answers: Literal["made", "replay"] = "made"
     obedient: bool = False

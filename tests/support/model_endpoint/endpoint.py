@@ -167,10 +167,17 @@ class Endpoint:
         elif request.base64 and not behaviour.base64:
             raise refusals.unsupported_encoding("base64")
         most = behaviour.context_tokens
-        if most is not None and request.prompt_tokens > most:
-            raise refusals.too_long(request.prompt_tokens, most)
-        if behaviour.filtered is not None and any(behaviour.filtered in t for t in request.texts):
-            raise refusals.filtered()
+        asked = request.max_tokens or 0 if isinstance(request, ChatRequest) else 0
+        if behaviour.answer_tokens is not None and asked > behaviour.answer_tokens:
+            raise refusals.too_long_an_answer(asked, behaviour.answer_tokens)
+        if most is not None and request.prompt_tokens + asked > most:
+            raise refusals.too_long(request.prompt_tokens, asked, most)
+        if behaviour.poison is not None and any(behaviour.poison in t for t in request.texts):
+            raise refusals.drawn(500, None)
+        if (filtered := behaviour.filtered) is not None:
+            for text in request.texts:
+                if filtered in text:
+                    raise refusals.filtered(text)
 
     def _let_in(
         self, request: ChatRequest | EmbeddingRequest, call: Call
@@ -209,7 +216,10 @@ class Endpoint:
         if isinstance(request, EmbeddingRequest):
             return embedding_reply(request, fault, self.behaviour.dimensions)
         answer = answer_to(request, self.behaviour, self._replay)
-        return chat_reply(request, answer, fault, self.random)
+        reply = chat_reply(request, answer, fault, self.random)
+        if not self.behaviour.tells_usage:
+            del reply.body["usage"]
+        return reply
 
     async def _send(
         self, reply: Reply, fault: Fault | None, client: Client, behaviour: Behaviour

@@ -61,16 +61,29 @@ def unsupported_encoding(given: str) -> Refusal:
     return Refusal(400, "encoding_format", message, param="encoding_format")
 
 
-def too_long(tokens: int, most: int) -> Refusal:
+def too_long(prompt_tokens: int, answer_tokens: int, most: int) -> Refusal:
     message = (
-        f"This model's maximum context length is {most} tokens. However, your messages resulted in"
-        f" {tokens} tokens. Please reduce the length of the messages."
+        f"This model's maximum context length is {most} tokens. However, you requested"
+        f" {prompt_tokens + answer_tokens} tokens ({prompt_tokens} in the messages, {answer_tokens}"
+        " in the completion). Please reduce the length of the messages or completion."
     )
     return Refusal(400, "context", message, param="messages", code="context_length_exceeded")
 
 
-def filtered() -> Refusal:
-    message = "The response was filtered due to the prompt triggering the content management policy"
+def too_long_an_answer(tokens: int, most: int) -> Refusal:
+    message = (
+        f"max_tokens is too large: {tokens}. This model supports at most {most} completion tokens,"
+        f" whereas you provided {tokens}."
+    )
+    return Refusal(400, "answer_length", message, param="max_tokens", code="invalid_value")
+
+
+def filtered(text: str) -> Refusal:
+    """Like some servers it repeats what it was asked."""
+    message = (
+        "The response was filtered due to the prompt triggering the content management policy:"
+        f" {text[:500]}"
+    )
     return Refusal(400, "filtered", message, param="prompt", code="content_filter")
 
 

@@ -35,7 +35,8 @@ class Calls:
         self.claimed.add(key)
         self.own.add(key)
         unread = Unread(self.unread[0], len(self.bad)) if self.unread else None
-        return Stored(None, len(self.bad), claimed=True, unread=unread)
+        last_bad = self.bad[-1] if self.bad else None
+        return Stored(None, len(self.bad), claimed=True, unread=unread, last_bad=last_bad)
 
     async def save(
         self, payer: Payer, key: bytes, question: Question, answer: ModelAnswer, *, valid: bool
@@ -158,11 +159,23 @@ async def test_an_answer_that_is_never_good_fails_with_its_reason() -> None:
     assert not calls.claimed
 
 
-async def test_bad_answers_of_a_worker_that_died_count() -> None:
+async def test_bad_answers_of_a_worker_that_died_count_and_so_does_what_was_wrong() -> None:
     calls, model = Calls(bad=["x", "y", "z"]), Model([said("x")] * 9)
     with pytest.raises(InvalidAnswer):
         await ModelCaller(calls, model).ask(PAYER, QUESTION, number)
     assert len(model.asked) == 1
+    assert "it is no number" in model.asked[0].messages[-1].content
+    # Its activity is done again, or another text unit has the same text: nothing is paid for it.
+    with pytest.raises(InvalidAnswer, match="it is no number"):
+        await ModelCaller(calls, model).ask(PAYER, QUESTION, number)
+    assert len(model.asked) == 1
+    assert not calls.claimed
+
+
+async def test_an_answer_that_broke_off_and_can_be_read_is_told_as_that() -> None:
+    calls = Calls(bad=["1", "2", "3", "4"])
+    with pytest.raises(InvalidAnswer, match="broke off"):
+        await ModelCaller(calls, Model([])).ask(PAYER, QUESTION, number)
 
 
 @dataclass

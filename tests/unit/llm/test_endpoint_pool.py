@@ -9,9 +9,10 @@ from typing import Any, cast
 
 import pytest
 
+from graphmill.errors import Unavailable
 from graphmill.llm.calls import Message, Question, Schema
 from graphmill.llm.client import Address, open_client
-from graphmill.llm.faults import CallRefused, ContextTooLong
+from graphmill.llm.faults import CallRefused, ContextTooLong, QuestionRefused
 from graphmill.llm.gate import Gate
 from graphmill.llm.limits import Limits
 from graphmill.llm.manners import AnswerForm, Manners, MannersMemory
@@ -120,6 +121,105 @@ async def test_what_form_of_answer_a_model_has_is_found_out_once() -> None:
         stats = await endpoint.stats()
         assert stats.refused["response_format"] == 2
         assert stats.answered == 11
+
+
+async def test_how_long_an_answer_may_be_is_found_out_once() -> None:
+    memory = Memory()
+    async with (
+        running_endpoint(Behaviour(answer_tokens=400)) as endpoint,
+        open_road(endpoint, limits=Limits(5), memory=memory) as road,
+    ):
+        await road.ask(1)
+        assert list(memory.known.values()) == [Manners(answer_tokens=400)]
+        await endpoint.change(context_tokens=390)
+        await road.ask(1, start=1)
+        assert list(memory.known.values()) == [Manners(answer_tokens=400, context_tokens=390)]
+        await road.ask(5, start=2)
+        stats = await endpoint.stats()
+        assert (stats.refused["answer_length"], stats.refused["context"]) == (1, 1)
+        assert stats.answered == 7
+
+
+async def test_a_refusal_that_repeats_a_document_changes_nothing_for_others() -> None:
+    memory = Memory()
+    said = Message("user", "forbidden: response_format json_schema temperature encoding_format")
+    async with (
+        running_endpoint(Behaviour(filtered="forbidden")) as endpoint,
+        open_road(endpoint, limits=Limits(5), memory=memory) as road,
+    ):
+        with pytest.raises(QuestionRefused):
+            await road.pool.ask(replace(question(), messages=(said,)))
+        assert not memory.known
+        await road.ask(1)
+        assert not memory.known
+
+
+async def test_where_nothing_is_said_of_tokens_ours_count() -> None:
+    async with (
+        running_endpoint(Behaviour(tells_usage=False)) as endpoint,
+        open_road(endpoint, limits=Limits(5)) as road,
+    ):
+        answer = await road.pool.ask(question())
+    assert answer.prompt_tokens == len("describe number 0") // 4
+    assert answer.completion_tokens > 0
+    assert answer.nano_usd > 0
+
+
+async def test_a_question_that_always_fails_while_others_are_answered_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("graphmill.llm.pool._FIRST_PAUSE", 0.01)
+    async with (
+        running_endpoint(Behaviour(poison="number 7", seconds=0.02)) as endpoint,
+        open_road(endpoint, limits=Limits(5)) as road,
+    ):
+        others = asyncio.create_task(_ask_on(road))
+        with pytest.raises(QuestionRefused, match="does not fail with others"):
+            await asyncio.wait_for(road.pool.ask(question(7)), 20)
+        assert len(road.retried) == 8
+        others.cancel()
+        assert road.rows[0].state.allowed == 5  # and it costs the others no places
+
+
+async def _ask_on(road: Road) -> None:
+    for number in range(1000, 5000, 3):
+        await road.ask(3, start=number)
+
+
+async def test_one_that_fails_alone_is_given_up_at_the_end_of_its_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("graphmill.llm.pool.CALL_SECONDS", 1.5)
+    async with (
+        running_endpoint(Behaviour(poison="number 7")) as endpoint,
+        open_road(endpoint, limits=Limits(5)) as road,
+    ):
+        with pytest.raises(QuestionRefused, match="does not fail with others"):
+            await road.pool.ask(question(7))
+
+
+async def test_one_that_fails_with_all_others_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("graphmill.llm.pool.CALL_SECONDS", 1.5)
+    async with (
+        running_endpoint(Behaviour(rate_500=1.0)) as endpoint,
+        open_road(endpoint, limits=Limits(5)) as road,
+    ):
+        asked = (road.pool.ask(question(number)) for number in range(3))
+        for error in await asyncio.gather(*asked, return_exceptions=True):
+            assert isinstance(error, Unavailable)
+
+
+async def test_an_endpoint_that_answers_errors_alone_is_left() -> None:
+    async with (
+        running_endpoint(Behaviour(rate_500=1.0)) as one,
+        running_endpoint(Behaviour(seconds=0.02)) as other,
+        open_road(one, other, limits=Limits(4)) as road,
+    ):
+        await road.ask(100)
+        before = (await one.stats()).begun
+        await road.ask(300, start=100)
+        assert (await other.stats()).answered == 400
+        assert (await one.stats()).begun - before <= 15  # looking whether it is well again
 
 
 async def test_manners_are_a_models_own() -> None:

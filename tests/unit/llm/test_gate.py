@@ -99,6 +99,17 @@ async def test_tokens_that_are_not_used_let_others_start() -> None:
     assert sum(row.state.token_window) == 70
 
 
+async def test_one_call_without_an_answer_in_time_is_no_overload_and_many_are() -> None:
+    row = Row(Limits(16))
+    async with open_gate(row) as gate:
+        for timed_out, lowered in ((1, False), (8, True)):
+            await asyncio.gather(*(gate.enter(lambda: 1) for _ in range(16)))
+            for number in range(16):
+                gate.leave(Pass(), Outcome(timed_out=number < timed_out))
+            await asyncio.sleep(0.3)
+            assert (row.state.lowered_at > 0) == lowered
+
+
 async def test_who_wants_to_be_left_alone_is() -> None:
     row = Row(Limits(5))
     async with open_gate(row) as gate:

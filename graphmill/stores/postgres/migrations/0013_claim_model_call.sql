@@ -5,8 +5,8 @@
 CREATE FUNCTION claim_model_call(
     the_tenant text, the_key bytea, the_run uuid, the_session uuid, expiry interval, lease float8
 ) RETURNS TABLE (
-    claimed boolean, answer text, of_own_batch boolean, bad_answers int, unread text,
-    unread_attempt int
+    claimed boolean, answer text, of_own_batch boolean, bad_answers int, last_bad text,
+    unread text, unread_attempt int
 ) LANGUAGE plpgsql AS $$
 BEGIN
     claimed := false;
@@ -16,9 +16,11 @@ BEGIN
             bool_or(c.valid AND c.batched AND c.run_id = the_run) IS TRUE,
             count(*) FILTER (
                 WHERE NOT c.valid AND NOT c.unread AND c.run_id IS NOT DISTINCT FROM the_run),
+            (array_agg(c.answer ORDER BY c.attempt DESC) FILTER (
+                WHERE NOT c.valid AND NOT c.unread AND c.run_id IS NOT DISTINCT FROM the_run))[1],
             (array_agg(c.answer ORDER BY c.attempt) FILTER (WHERE c.unread))[1],
             min(c.attempt) FILTER (WHERE c.unread)
-        INTO answer, of_own_batch, bad_answers, unread, unread_attempt
+        INTO answer, of_own_batch, bad_answers, last_bad, unread, unread_attempt
         FROM model_calls c WHERE c.tenant = the_tenant AND c.key = the_key;
         EXIT WHEN answer IS NOT NULL OR claimed;
         INSERT INTO model_claims AS held (tenant, key, session)
