@@ -1,6 +1,7 @@
 """Activities on batches: sent once, looked after, collected; what is paid for is kept."""
 
 from contextlib import aclosing
+from dataclasses import dataclass, field
 
 from temporalio import activity
 
@@ -153,15 +154,15 @@ class BatchActivities:
         """
         endpoint = self._endpoints.get(batch.endpoint)
         assert endpoint is not None  # it was asked just now
-        better: Manners | None = None
-        answered = False
+        came = _Came()
         for file in remote.files:
-            improved, some = await self._collect_file(endpoint, batch, file)
-            better = improved or better
-            answered |= some
-        if better is not None and answered:
-            # Its manners are the right ones, so what is refused is some questions' own: a refusal's
-            # words may repeat a document. How long an answer may be depends on the question.
+            await self._collect_file(endpoint, batch, file, came)
+        better = came.better
+        if better is not None and came.answered:
+            # Its manners are the right ones, so what is refused is those questions' own: a
+            # refusal's words may repeat a document. How long an answer may be depends on the
+            # question.
+            await self._store.leave(batch, sorted(came.ill_mannered))
             better = batch.manners.bounded_as(better)
             better = None if better == batch.manners else better
         if better is not None:
@@ -174,11 +175,8 @@ class BatchActivities:
             await endpoint.client.delete_file(file)
 
     async def _collect_file(
-        self, endpoint: BatchEndpoint, batch: Batch, file: str
-    ) -> tuple[Manners | None, bool]:
-        """How the model wants to be asked, where it says so; and whether it answered any."""
-        better: Manners | None = None
-        answered = False
+        self, endpoint: BatchEndpoint, batch: Batch, file: str, came: "_Came"
+    ) -> None:
         answers: dict[bytes, BatchedAnswer] = {}
         refused: set[bytes] = set()
         try:
@@ -186,11 +184,14 @@ class BatchActivities:
                 async for read in read_lines:
                     if read.text is None:
                         improved = batch.manners.after(read.refusal, _ANY_BOUND)
-                        better = better or improved
-                        if read.refused and improved is None:
+                        if improved is not None:
+                            came.better = came.better or improved
+                            if improved.bounded_as(batch.manners) != batch.manners:
+                                came.ill_mannered.add(read.key)
+                        elif read.refused:
                             refused.add(read.key)
                         continue
-                    answered = True
+                    came.answered = True
                     answers[read.key] = _answer(endpoint, batch.model, read, read.text)
                     if len(answers) >= _STORED_TOGETHER:
                         await self._store.save_answers(batch, list(answers.values()))
@@ -201,7 +202,6 @@ class BatchActivities:
             activity.logger.warning("a file of answers is gone: its questions are asked again")
         await self._store.save_answers(batch, list(answers.values()))
         await self._store.leave(batch, sorted(refused))
-        return better, answered
 
     async def _improve(self, endpoint: BatchEndpoint, batch: Batch, better: Manners) -> None:
         """Remember it, unless somebody has found out more meanwhile."""
@@ -209,6 +209,16 @@ class BatchActivities:
         model = client.model(batch.model)
         if (await self._memory.load(client.base_url, model) or Manners()) == batch.manners:
             await self._memory.save(client.base_url, model, better)
+
+
+@dataclass(slots=True)
+class _Came:
+    """With the files of a batch. `better`: how the model wants to be asked, where it says so;
+    `ill_mannered`: questions it says that of, but for the bounds on their answers."""
+
+    better: Manners | None = None
+    answered: bool = False
+    ill_mannered: set[bytes] = field(default_factory=set[bytes])
 
 
 def _answer(endpoint: BatchEndpoint, model: str, read: LineAnswer, text: str) -> BatchedAnswer:

@@ -56,11 +56,23 @@ async def test_a_question_that_is_refused_is_not_sent_again_but_asked_directly(
     letters = make()
     await letters.wait_with(NAME, [*TEXTS, "Ada Lovelace met Charles Babbage. " * 500])
     await model.change(context_tokens=2_000)
-    assert await letters.rounds() == 2
-    assert (await model.stats()).batches == 2
+    assert await letters.rounds() == 3  # the first finds out how long answers may be
+    assert (await model.stats()).batches == 3
     ended = await letters.extract_directly()
     assert ended.state is DocumentState.PARTIAL
     assert "smaller chunk size" in ended.reason
+    await letters.pool.execute("DELETE FROM model_manners")  # not for other tests
+
+
+async def test_a_refusal_that_repeats_a_document_changes_nothing_for_others(
+    make: Make, model: ModelEndpoint
+) -> None:
+    letters = make()
+    await letters.wait_with(NAME, [*TEXTS, "Forbidden: response_format json_schema temperature."])
+    await model.change(filtered="Forbidden")
+    await letters.rounds()
+    assert not await letters.pool.fetchval("SELECT count(*) FROM model_manners")
+    assert (await letters.extract_directly()).state is DocumentState.PARTIAL
 
 
 async def test_a_file_that_breaks_every_promise_stores_nothing_wrong(

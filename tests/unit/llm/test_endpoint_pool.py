@@ -176,7 +176,7 @@ async def test_a_question_that_always_fails_while_others_are_answered_is_given_u
         others = asyncio.create_task(_ask_on(road))
         with pytest.raises(QuestionRefused, match="does not fail with others"):
             await asyncio.wait_for(road.pool.ask(question(7)), 20)
-        assert len(road.retried) == 8
+        assert len(road.retried) in (8, 9)  # before the first nobody may have been answered
         others.cancel()
         assert road.rows[0].state.allowed == 5  # and it costs the others no places
 
