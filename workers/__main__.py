@@ -3,17 +3,16 @@
 import argparse
 import asyncio
 import logging
-import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 import uvloop
 from temporalio.client import Client
 from temporalio.service import RPCError
 
 from graphmill.errors import GraphmillError, SettingsError, Unavailable
+from graphmill.leaving import leave
 from graphmill.settings import Settings, load_settings
 from graphmill.stores.postgres.database import close_pool, migrate, open_pool
 from workers.registry import Role, open_workers
@@ -39,15 +38,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"graphmill worker: {error}", file=sys.stderr)
         return 2 if isinstance(error, SettingsError) else 1
     return 0
-
-
-def _leave(code: int) -> NoReturn:
-    """End at once: the SDK's threads may still call into an interpreter that is being taken down,
-    which aborts ("PyGILState_Release"). All that has to be closed is closed by now."""
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 async def run_workers(settings: Settings, roles: Sequence[Role]) -> None:
@@ -97,4 +87,4 @@ async def _connect(settings: Settings, address: str) -> Client:
 
 
 if __name__ == "__main__":
-    _leave(main())
+    leave(main())
