@@ -185,12 +185,12 @@ class ModelCaller:
         stored: Stored,
     ) -> tuple[T, Told]:
         bad_answers = stored.bad_answers
-        wrong = _wrong_with(stored.last_bad, read)
-        if bad_answers > SAME_QUESTION_TRIES:
+        wrong = None if stored.last_bad is None else _wrong_with(stored.last_bad, read)
+        if wrong is not None and bad_answers > SAME_QUESTION_TRIES:
             raise wrong  # its run has asked often enough: in an attempt before, or elsewhere
         while True:
             asked = question
-            if bad_answers >= SAME_QUESTION_TRIES:
+            if wrong is not None and bad_answers >= SAME_QUESTION_TRIES:
                 asked = _with_error(question, wrong)
             answer = await self._call(payer, asked)
             try:
@@ -215,10 +215,10 @@ class ModelCaller:
         return call.answer
 
 
-def _wrong_with(text: str | None, read: Callable[[str], object]) -> InvalidAnswer:
+def _wrong_with(text: str, read: Callable[[str], object]) -> InvalidAnswer:
     """What was wrong with a bad answer: one that can be read had broken off."""
     try:
-        read(text or "")
+        read(text)
     except InvalidAnswer as error:
         return error
     return InvalidAnswer(_BROKEN_OFF)
