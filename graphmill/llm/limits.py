@@ -37,12 +37,12 @@ _DECREASE = 0.7
 # Calls that were in the air when places were taken away say nothing new.
 _SETTLE_SECONDS = 1.0
 # Near the places at which an endpoint last was overloaded, a try this often.
-_PROBE_SECONDS = 10.0
+_PROBE_SECONDS = 7.0
 _NEAR = 0.95
 _RISE_SECONDS = 0.5
 _FIRST_STEP = 1.0
 # An endpoint of which nothing is known begins with so many.
-_FIRST_PLACES = 16
+_FIRST_PLACES = 32
 # Failures to reach it, one after the other, until it counts as dead; then it is tried this often.
 _DEAD_AFTER = 5
 _DEAD_SECONDS = (1.0, 2.0, 5.0, 10.0, 15.0)
@@ -238,9 +238,14 @@ def _raise(limits: Limits, state: EndpointState, now: float) -> EndpointState:
             step = max(1.0, (near - state.allowed) / 4)
             allowed = min(near, most, state.allowed + step)
             return replace(state, allowed=allowed, raised_at=now)
-        if state.allowed <= state.ceiling and now - state.raised_at < _PROBE_SECONDS:
-            return state
-    step = state.step if state.ceiling is not None else max(state.step, state.allowed / 2)
+        step = state.step
+        if state.allowed <= state.ceiling:
+            if now - state.raised_at < _PROBE_SECONDS:
+                return state
+            step += state.ceiling - state.allowed  # past it, or nothing would be learned
+    else:
+        # As TCP begins (slow start, RFC 5681): twice as many each time, until some are refused.
+        step = max(state.step, state.allowed)
     return replace(
         state, allowed=min(most, state.allowed + step), step=2 * state.step, raised_at=now
     )
