@@ -113,7 +113,7 @@ async def _open_endpoints(
             allowed = _limits(given, settings)
             await limits.declare(given.name, allowed)
             client = await stack.enter_async_context(
-                open_client(_address(given), allowed.places, given.timeout_seconds, manners)
+                open_client(_address(given), given.timeout_seconds, manners)
             )
             gate = Gate(given.name, limits)
             stack.push_async_callback(gate.close)

@@ -13,12 +13,11 @@ import openai
 from graphmill.llm.calls import Asked, ModelAnswer, Question
 from graphmill.llm.client_errors import fault_of, timed_out
 from graphmill.llm.completions import completion_body, read_completion
+from graphmill.llm.connections import Connections
 from graphmill.llm.manners import Manners, MannersMemory
 from graphmill.llm.vectors import TextBatch, VectorBatch, read_vectors
 
 T = TypeVar("T")
-
-_CONNECT_SECONDS = 10.0
 
 _logger = logging.getLogger(__name__)
 
@@ -36,23 +35,12 @@ class Address:
 class EndpointClient:
     """`seconds` bounds a whole call, however slowly its answer trickles."""
 
-    def __init__(
-        self, address: Address, most_calls: int, seconds: float, memory: MannersMemory | None
-    ) -> None:
+    def __init__(self, address: Address, seconds: float, memory: MannersMemory | None) -> None:
         self._address = address
         self._seconds = seconds
         self._memory = memory
         self._manners: dict[str, Manners] = {}
-        self._http = httpx2.AsyncClient(
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=most_calls),
-            timeout=httpx2.Timeout(seconds, connect=_CONNECT_SECONDS),
-        )
-        self._openai = openai.AsyncOpenAI(
-            base_url=address.base_url,
-            api_key=address.api_key or "none",
-            max_retries=0,
-            http_client=self._http,
-        )
+        self._connections = Connections(address.base_url, address.api_key or "none", seconds)
 
     async def ask(self, question: Question) -> ModelAnswer:
         """
@@ -114,34 +102,32 @@ class EndpointClient:
         return self._manners[model]
 
     async def _ask_with(self, model: str, question: Question, manners: Manners) -> ModelAnswer:
-        # Not chat.completions.create, whose types cost as much CPU as all the rest of a call.
-        response = await self._openai.post(
-            "/chat/completions",
-            body=completion_body(question, model, manners),
-            cast_to=httpx2.Response,
-        )
+        body = completion_body(question, model, manners)
+        with self._connections.take() as client:
+            # Not chat.completions.create, whose types cost as much CPU as all the rest of a call.
+            response = await client.post("/chat/completions", body=body, cast_to=httpx2.Response)
         return read_completion(response.content, self._address.name)
 
     async def _embed_with(self, model: str, batch: TextBatch, manners: Manners) -> VectorBatch:
-        # Raw: the library would look at each of some ten thousand numbers.
-        response = await self._openai.embeddings.with_raw_response.create(
-            model=model,
-            input=list(batch.texts),
-            encoding_format="float" if manners.plain_vectors else "base64",
-        )
+        with self._connections.take() as client:
+            # Raw: the library would look at each of some ten thousand numbers.
+            response = await client.embeddings.with_raw_response.create(
+                model=model,
+                input=list(batch.texts),
+                encoding_format="float" if manners.plain_vectors else "base64",
+            )
         return read_vectors(response.content, len(batch.texts), self._address.name)
 
     async def close(self) -> None:
-        with contextlib.suppress(httpx2.TransportError):
-            await self._http.aclose()
+        await self._connections.close()
 
 
 @contextlib.asynccontextmanager
 async def open_client(
-    address: Address, most_calls: int, seconds: float, memory: MannersMemory | None = None
+    address: Address, seconds: float, memory: MannersMemory | None = None
 ) -> AsyncGenerator[EndpointClient]:
     """`memory`: None where what is found out is for this process alone."""
-    client = EndpointClient(address, most_calls, seconds, memory)
+    client = EndpointClient(address, seconds, memory)
     try:
         yield client
     finally:

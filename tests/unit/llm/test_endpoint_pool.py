@@ -62,7 +62,7 @@ async def open_road(
         for number, endpoint in enumerate(endpoints):
             name = f"endpoint-{number}"
             address = Address(name, endpoint.base_url, key)
-            client = await stack.enter_async_context(open_client(address, 50, seconds, memory))
+            client = await stack.enter_async_context(open_client(address, seconds, memory))
             row = Row(limits)
             gate = Gate(name, LimitsInMemory(row))
             stack.push_async_callback(gate.close)
