@@ -1,0 +1,108 @@
+"""A connection is used again by the next call, and carries one call at a time."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import httpx2
+import pytest
+
+from graphmill.llm.connections import Connections
+
+_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+
+
+class _Server:
+    """Answers each request with {} as soon as it may."""
+
+    def __init__(self) -> None:
+        self.opened = 0
+        self.closed = 0
+        self.lines: list[bytes] = []
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+        self.port = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.opened += 1
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            self.lines.append(head.partition(b"\r\n")[0])
+            await reader.readexactly(len(b"{}"))
+            await self.may_answer.wait()
+            writer.write(_ANSWER)
+            await writer.drain()
+
+
+@asynccontextmanager
+async def _server() -> AsyncGenerator[_Server]:
+    found = _Server()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await found.serve(reader, writer)
+        except asyncio.IncompleteReadError:
+            found.closed += 1
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    found.port = server.sockets[0].getsockname()[1]
+    try:
+        yield found
+    finally:
+        server.close()
+
+
+async def _call(connections: Connections) -> None:
+    with connections.take() as client:
+        await client.post("/x", body={}, cast_to=httpx2.Response)
+
+
+async def test_calls_one_after_the_other_share_a_connection() -> None:
+    async with _server() as server:
+        connections = Connections(f"http://127.0.0.1:{server.port}", "key", 5)
+        for _ in range(3):
+            await _call(connections)
+        await connections.close()
+    assert (server.opened, len(server.lines)) == (1, 3)
+
+
+async def test_calls_at_once_have_a_connection_each_and_leave_them_to_the_next() -> None:
+    async with _server() as server:
+        connections = Connections(f"http://127.0.0.1:{server.port}", "key", 5)
+        for called in (20, 40):
+            server.may_answer.clear()
+            calls = [asyncio.create_task(_call(connections)) for _ in range(20)]
+            while len(server.lines) < called:
+                await asyncio.sleep(0.01)
+            server.may_answer.set()
+            await asyncio.gather(*calls)
+        await connections.close()
+        while server.closed < server.opened:
+            await asyncio.sleep(0.01)
+    assert (server.opened, len(server.lines)) == (20, 40)
+
+
+async def test_a_call_that_is_cancelled_leaves_nothing_of_its_answer_to_the_next() -> None:
+    async with _server() as server:
+        connections = Connections(f"http://127.0.0.1:{server.port}", "key", 5)
+        server.may_answer.clear()
+        cancelled = asyncio.create_task(_call(connections))
+        while not server.lines:
+            await asyncio.sleep(0.01)
+        cancelled.cancel()
+        await asyncio.wait([cancelled])
+        server.may_answer.set()
+        await _call(connections)
+        await connections.close()
+    assert cancelled.cancelled()
+    assert (server.opened, len(server.lines)) == (2, 2)
+
+
+async def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with _server() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        connections = Connections("http://endpoint.invalid/v1", "key", 5)
+        await _call(connections)
+        await connections.close()
+    assert proxy.lines == [b"POST http://endpoint.invalid/v1/x HTTP/1.1"]
