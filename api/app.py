@@ -6,7 +6,7 @@ from importlib import metadata
 
 from fastapi import FastAPI
 
-from api import collections, documents, health, problems, runs, search
+from api import collections, documents, health, metrics, problems, runs, search
 from api.body_limit import BodyLimit
 from api.guard import LoopbackGuard
 from graphmill.bootstrap import open_application
@@ -34,8 +34,8 @@ def create_app(settings: Settings, addresses: Addresses) -> FastAPI:
     problems.install(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(LoopbackGuard)
-    for router in (health.router, collections.router, documents.router, runs.router, search.router):
-        app.include_router(router)
+    for part in (health, metrics, collections, documents, runs, search):
+        app.include_router(part.router)
     return app
 
 

@@ -4,6 +4,7 @@ A simulated endpoint over HTTP, 3.5 s a call; 168 communities, of ten entities o
 those. The worker has asked before, as it has in a run: its connections are open.
 """
 
+import asyncio
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,8 @@ from pathlib import Path
 from uuid import UUID
 
 import asyncpg
+import httpx2
+import openai
 from temporalio.testing import ActivityEnvironment
 
 from activities.model_reports import ModelReportActivities
@@ -35,6 +38,10 @@ PLACES = (50, 100, 150, 200)
 COMMUNITIES = 168
 # With descriptions of so many words ten entities fit into a question, and a hundred do not.
 _WORDS = 60
+# Long enough that all calls before are in the air at once.
+_WARM_SECONDS = 1.0
+# About as long as the questions of reports.
+_BARE_WORDS = 1500
 _OPTIONS = StandardOptions("a-model", "a-model", "a-model")
 
 
@@ -78,7 +85,7 @@ async def measure_reports(places: int, shape: Shape = SHAPES[1]) -> Measured:
     with tempfile.TemporaryDirectory(prefix="graphmill-bench-") as folder:
         async with (
             running_stack(_settings(folder), Parts.SERVERS) as addresses,
-            running_endpoint(Behaviour(places=places)) as endpoint,
+            running_endpoint(Behaviour(places=places, seconds=_WARM_SECONDS)) as endpoint,
         ):
             given = {"name": "simulated", "base_url": endpoint.base_url, "places": places}
             settings = _settings(folder, [given])
@@ -98,7 +105,37 @@ async def measure_reports(places: int, shape: Shape = SHAPES[1]) -> Measured:
     assert stats.answered == written == COMMUNITIES
     assert stats.first_start is not None
     assert stats.last_end is not None
-    return Measured(seconds, cpu_seconds, stats.last_end - stats.first_start, stats.busy_share)
+    at_endpoint = stats.last_end - stats.first_start
+    return Measured(seconds, cpu_seconds, at_endpoint, stats.busy_share)
+
+
+async def measure_bare_calls(places: int) -> float:
+    """Seconds of COMMUNITIES calls of the openai library and nothing else, so many at once as
+    there are places; the connections are open here too."""
+    limits = httpx2.Limits(max_connections=places, max_keepalive_connections=places)
+    async with (
+        running_endpoint(Behaviour(places=places, seconds=_WARM_SECONDS)) as endpoint,
+        openai.AsyncOpenAI(
+            base_url=endpoint.base_url,
+            api_key="none",
+            max_retries=0,
+            http_client=httpx2.AsyncClient(limits=limits, timeout=60),
+        ) as client,
+    ):
+        free = asyncio.Semaphore(places)
+
+        async def ask(number: int) -> None:
+            async with free:
+                await client.chat.completions.create(
+                    model="a-model",
+                    messages=[{"role": "user", "content": f"{number} {'word ' * _BARE_WORDS}"}],
+                )
+
+        await asyncio.gather(*(ask(-1 - number) for number in range(places)))
+        await endpoint.change(seconds=SECONDS)
+        began = time.monotonic()
+        await asyncio.gather(*(ask(number) for number in range(COMMUNITIES)))
+        return time.monotonic() - began
 
 
 async def _make_graph(pool: asyncpg.Pool, roots: Sequence[Tree]) -> GraphShard:

@@ -24,6 +24,7 @@ from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.collection_prompts import PostgresPromptStore
 from graphmill.stores.postgres.database import close_pool, open_pool
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
+from graphmill.stores.postgres.model_figures import PostgresModelFigures
 from graphmill.stores.postgres.status import PostgresRunStatus
 from graphmill.stores.postgres.verdicts import PostgresVerdicts
 
@@ -58,6 +59,7 @@ async def open_application(settings: Settings, addresses: Addresses) -> AsyncGen
             search=Search(partial(_load_search, pool, settings, opened)),
             exports=Exports(partial(_export, pool)),
             health=Health(client, pool),
+            model_figures=PostgresModelFigures(pool).load,
         )
     finally:
         try:

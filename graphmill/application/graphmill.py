@@ -1,6 +1,6 @@
 """Everything that can be asked, in one place."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from graphmill.application.prompts import Prompts
 from graphmill.application.runs import RunHandle, Runs
 from graphmill.application.search import Search
 from graphmill.errors import Unavailable
+from graphmill.model_figures import ModelFigures
 from graphmill.models import CollectionKey
 from graphmill.standard.decisions import Decision
 
@@ -28,6 +29,7 @@ class Graphmill:
     search: Search
     exports: Exports
     health: Health
+    model_figures: Callable[[], Awaitable[ModelFigures]]
 
     async def delete_documents(self, key: CollectionKey, ids: Sequence[UUID]) -> RunHandle:
         """Forget documents, and start or join the run that takes them out of the graph.

@@ -96,12 +96,14 @@ class Gate:
         self._waiting: deque[_Waiting] = deque()
         self._in_flight = 0
         self._places = 0
+        self._roomy = False  # the last grant was all that we asked for
         self._closed_until = 0.0
         self._known_at = -_STALE_SECONDS
         self._settled: list[Settled] = []
         self._answered: int = 0
         self._overloaded: int = 0
         self._unreachable: int = 0
+        self._timed_out_alone: int = 0
         self._retry_after_until = 0.0
         self._timed_out = 0.0
         self._answers = 0
@@ -174,6 +176,7 @@ class Gate:
         self._answered += int(outcome.answered)
         self._overloaded += int(overloaded)
         self._unreachable += int(outcome.unreachable)
+        self._timed_out_alone += int(outcome.timed_out and not overloaded)
         if outcome.retry_after > 0:
             self._close(self._clock() + outcome.retry_after)
             self._retry_after_until = max(self._retry_after_until, self._closed_until)
@@ -196,7 +199,7 @@ class Gate:
         for waiting in self._waiting:
             waiting.entered.cancel()
         self._waiting.clear()
-        last = Ask(in_flight=0, waiting=0, settled=tuple(self._settled))
+        last = Ask(in_flight=0, waiting=0, settled=tuple(self._settled), report=self._report())
         with contextlib.suppress(TransientError):  # then the lease ends it
             await self._store.exchange(self.endpoint, last)
 
@@ -264,19 +267,30 @@ class Gate:
                 haste = min(2 * haste, _STARVED_SECONDS)
                 continue
             haste = _HASTE_SECONDS
-            await asyncio.sleep(_PAUSE_SECONDS)
+            # Where the endpoint had a place for all who waited, who came since will have one too.
+            await asyncio.sleep(_HASTE_SECONDS)
+            if self._waiting and self._roomy:
+                continue
+            await asyncio.sleep(_PAUSE_SECONDS - _HASTE_SECONDS)
             starved = self._waiting and (self._paced or self._in_flight >= self._places)
             longest = _STARVED_SECONDS if starved else _BEAT_SECONDS
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(longest - _PAUSE_SECONDS):
                     await self._stir.wait()
 
+    def _report(self) -> Report:
+        return Report(
+            self._answered,
+            self._overloaded,
+            self._unreachable,
+            self._timed_out_alone,
+            retry_after=max(0.0, self._retry_after_until - self._clock()),
+            slow=self._slow,
+        )
+
     async def _exchange(self) -> bool:
         """Whether the database answered."""
-        retry_after = max(0.0, self._retry_after_until - self._clock())
-        report = Report(
-            self._answered, self._overloaded, self._unreachable, retry_after, self._slow
-        )
+        report = self._report()
         room = max(0, self._places - self._in_flight) if self._paced else 0
         # Before the first grant a caller or two show what is wanted.
         next_up = [waiting for waiting in self._waiting if not waiting.entered.done()]
@@ -285,6 +299,7 @@ class Gate:
         self._answered = 0
         self._overloaded = 0
         self._unreachable = 0
+        self._timed_out_alone = 0
         self._settled.clear()
         asked_at = self._clock()
         try:
@@ -294,6 +309,7 @@ class Gate:
             self._answered += report.answered
             self._overloaded += report.overloaded
             self._unreachable += report.unreachable
+            self._timed_out_alone += report.timed_out
             self._settled[:0] = ask.settled
             if not isinstance(error, TransientError):
                 raise
@@ -302,6 +318,7 @@ class Gate:
         self._known_at = asked_at
         self._places = grant.places
         self._paced = grant.paced
+        self._roomy = grant.places >= ask.wanted and not grant.paced
         if grant.closed:
             self._close(asked_at + grant.closed)
         for waiting, start, tokens in zip(next_up, grant.starts, starts, strict=False):

@@ -84,11 +84,13 @@ class Report:
     """What a worker saw since its last word: calls that were answered, refused because there were
     too many (429, 503, 529, a timeout), or did not reach anything. `retry_after`: seconds from now
     for which the endpoint wants to be left alone. `slow`: its answers take far longer than they
-    did at its best."""
+    did at its best. `timed_out`: calls without an answer in time that are no overload, which are
+    counted and decide nothing."""
 
     answered: int = 0
     overloaded: int = 0
     unreachable: int = 0
+    timed_out: int = 0
     retry_after: float = 0.0
     slow: bool = False
 

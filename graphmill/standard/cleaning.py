@@ -27,7 +27,9 @@ def storable(text: str) -> str:
 
 def one_line(text: str, most: int) -> str:
     """Single spaces, no control characters, nothing invisible, at most so many characters."""
-    if text.isprintable():  # nothing that would go is: most texts are done with here
+    if text.isprintable():  # of all that would go it has spaces at most
+        if len(text) <= most and "  " not in text and text == text.strip():
+            return text  # as most texts are, and those that come here again
         return " ".join(text.split())[:most].rstrip()
     text = _INVISIBLE.sub("", storable(text))
     return " ".join(_CONTROLS.sub(" ", text).split())[:most].rstrip()

@@ -21,6 +21,12 @@ from graphmill.stores.postgres.database import is_transient
 
 _LIMITS = tuple(field.name for field in dataclasses.fields(Limits))
 _STATE = tuple(field.name for field in dataclasses.fields(EndpointState))
+_UPDATE = (
+    "UPDATE model_endpoints SET answered = answered + $2, overloaded = overloaded + $3,"
+    " timed_out = timed_out + $4, failed = failed + $5, "
+    + ", ".join(f"{name} = ${number}" for number, name in enumerate(_STATE, start=6))
+    + " WHERE name = $1"
+)
 
 
 class PostgresLimitStore:
@@ -92,14 +98,14 @@ class PostgresLimitStore:
             [Share(other["held"], other["wanted"]) for other in others],
             row["now"],
         )
-        if state != before:
-            await connection.execute(
-                "UPDATE model_endpoints SET "
-                + ", ".join(f"{name} = ${number}" for number, name in enumerate(_STATE, start=2))
-                + " WHERE name = $1",
-                endpoint,
-                *dataclasses.astuple(state),
-            )
+        ended = (
+            ask.report.answered,
+            ask.report.overloaded,
+            ask.report.timed_out,
+            ask.report.unreachable,
+        )
+        if state != before or any(ended):
+            await connection.execute(_UPDATE, endpoint, *ended, *dataclasses.astuple(state))
         await connection.execute(
             "INSERT INTO endpoint_shares (endpoint, session, held, wanted) VALUES ($1, $2, $3, $4)"
             " ON CONFLICT (endpoint, session) DO UPDATE SET held = excluded.held,"

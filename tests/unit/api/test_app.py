@@ -196,6 +196,7 @@ async def test_the_document_of_the_api_lists_its_routes(http: httpx.AsyncClient)
     paths = (await http.get("/openapi.json")).json()["paths"]
     assert {
         "/health",
+        "/metrics",
         "/v1/collections",
         "/v1/collections/{name}",
         "/v1/collections/{name}/documents",
