@@ -1,6 +1,7 @@
 """GET /metrics: what Prometheus reads."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 
 from fastapi import APIRouter, Response
 from prometheus_client import CollectorRegistry, generate_latest
@@ -18,7 +19,8 @@ router = APIRouter(tags=["health"])
 async def metrics(app: Application) -> Response:
     """Calls, tokens and money by step and model; tries by endpoint and outcome; places.
 
-    They are the deployment's, read from PostgreSQL: any of several APIs tells the same.
+    They are of all runs of the deployment, read from PostgreSQL: any of several APIs tells the
+    same, a few seconds old at most.
     """
     registry = CollectorRegistry()
     registry.register(_Collected(await app.model_figures()))
@@ -61,7 +63,7 @@ def _spent(steps: Iterable[StepUse]) -> Iterable[Metric]:
 def _endpoints(endpoints: Iterable[EndpointFigures]) -> Iterable[Metric]:
     tries = CounterMetricFamily(
         "graphmill_endpoint_tries",
-        "Calls that were made; those not answered are made again.",
+        "Calls that were made; those overloaded, timed_out or failed are made again.",
         labels=("endpoint", "outcome"),
     )
     places = GaugeMetricFamily(
@@ -70,12 +72,7 @@ def _endpoints(endpoints: Iterable[EndpointFigures]) -> Iterable[Metric]:
         labels=("endpoint", "kind"),
     )
     for one in endpoints:
-        for outcome, count in (
-            ("answered", one.answered),
-            ("overloaded", one.overloaded),
-            ("timed_out", one.timed_out),
-            ("failed", one.failed),
-        ):
+        for outcome, count in asdict(one.tries).items():
             tries.add_metric((one.endpoint, outcome), count)
         for kind, number in (
             ("configured", one.places),

@@ -14,6 +14,7 @@ from graphmill.application.entities import Entities
 from graphmill.application.exports import Exports
 from graphmill.application.graphmill import Graphmill
 from graphmill.application.health import Health
+from graphmill.application.outages import tells_outages
 from graphmill.application.prompts import Prompts
 from graphmill.application.runs import Runs
 from graphmill.application.search import Search, SearchMode
@@ -59,7 +60,7 @@ async def open_application(settings: Settings, addresses: Addresses) -> AsyncGen
             search=Search(partial(_load_search, pool, settings, opened)),
             exports=Exports(partial(_export, pool)),
             health=Health(client, pool),
-            model_figures=PostgresModelFigures(pool).load,
+            model_figures=tells_outages(PostgresModelFigures(pool).load),
         )
     finally:
         try:

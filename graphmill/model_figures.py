@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+from graphmill.llm.limits import Tries
 from graphmill.run_status import ModelUse
 
 
 @dataclass(frozen=True, slots=True)
 class StepUse:
-    """Of one step by one model, over all runs of all collections, deleted ones too."""
+    """Of one step by one model, over all runs and prompt tunings of all collections, deleted ones
+    too. What questions to graphs cost is no run's."""
 
     step: str
     model: str
@@ -18,18 +20,14 @@ class StepUse:
 class EndpointFigures:
     """`allowed`: places that the fleet may have in use now; `held`: that living workers have.
 
-    The others count tries, ever: `overloaded` ones were refused because there were too many, or
-    had no answer in time as many others; `timed_out`: single ones; `failed`: nothing usable came.
+    `tries` are those of ever.
     """
 
     endpoint: str
     places: int
-    allowed: float
+    allowed: int
     held: int
-    answered: int
-    overloaded: int
-    timed_out: int
-    failed: int
+    tries: Tries
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,21 +8,25 @@ where callers wait and there is nothing to give them, and for every start where 
 import asyncio
 import contextlib
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from graphmill.errors import TransientError
-from graphmill.llm.limits import LEASE_SECONDS, Ask, Grant, Report, Settled
+from graphmill.llm.limits import LEASE_SECONDS, Ask, Grant, Report, Settled, Tries
 
 _BEAT_SECONDS = 0.5
 # With callers waiting, so often, for what others have given back meanwhile.
 _STARVED_SECONDS = 0.25
 # With none of the places, soon, and less and less soon.
 _HASTE_SECONDS = 0.02
-# However much happens here, the database hears of it so often at most.
+# Where there is room, as soon; less soon the longer callers keep coming.
+_HURRY_GROWS = 1.2
+# However much happens here otherwise, the database hears of it so often at most.
 _PAUSE_SECONDS = 0.1
+# A word that is being said at the end may take so long.
+_CLOSE_SECONDS = 2.0
 # Without a word from the database for so long nothing starts: others may have the places by then.
 _STALE_SECONDS = LEASE_SECONDS - 2
 # Calls without an answer in time, of all of late: over it the endpoint has too much to do. A single
@@ -68,15 +72,28 @@ class _Waiting:
 class Outcome:
     """How a call ended, as far as limits go. `timed_out`: with no answer in time, which means
     overload where it happens to more than a few. `unreachable`: it could not be reached, or failed
-    by itself: after some of these, one after the other, it counts as dead."""
+    by itself: after some of these, one after the other, it counts as dead. `refused`: it will never
+    be answered. None of these: it was given up here."""
 
     answered: bool = False
     overloaded: bool = False
     timed_out: bool = False
     unreachable: bool = False
+    refused: bool = False
     retry_after: float = 0.0
     used_tokens: int | None = None
     seconds_per_token: float = 0.0
+
+    @property
+    def tries(self) -> Counter[str]:
+        """By field of Tries."""
+        return Counter(
+            answered=self.answered,
+            overloaded=self.overloaded,
+            timed_out=self.timed_out,
+            failed=self.unreachable,
+            refused=self.refused,
+        )
 
 
 class Gate:
@@ -103,7 +120,7 @@ class Gate:
         self._answered: int = 0
         self._overloaded: int = 0
         self._unreachable: int = 0
-        self._timed_out_alone: int = 0
+        self._tries: Counter[str] = Counter()
         self._retry_after_until = 0.0
         self._timed_out = 0.0
         self._answers = 0
@@ -111,6 +128,7 @@ class Gate:
         self._quickest: float | None = None
         self._recent: float | None = None
         self._stir = asyncio.Event()
+        self._speaking = asyncio.Lock()
         self._asking: asyncio.Task[None] | None = None
 
     @property
@@ -176,7 +194,7 @@ class Gate:
         self._answered += int(outcome.answered)
         self._overloaded += int(overloaded)
         self._unreachable += int(outcome.unreachable)
-        self._timed_out_alone += int(outcome.timed_out and not overloaded)
+        self._tries += outcome.tries
         if outcome.retry_after > 0:
             self._close(self._clock() + outcome.retry_after)
             self._retry_after_until = max(self._retry_after_until, self._closed_until)
@@ -194,12 +212,17 @@ class Gate:
     async def close(self) -> None:
         """Give back all places; nobody may wait any more."""
         if self._asking is not None:
+            # Not in the middle of a word: it may have been heard, and would be said again.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_SECONDS), self._speaking:
+                    self._asking.cancel()
             self._asking.cancel()
             await asyncio.gather(self._asking, return_exceptions=True)
         for waiting in self._waiting:
             waiting.entered.cancel()
         self._waiting.clear()
-        last = Ask(in_flight=0, waiting=0, settled=tuple(self._settled), report=self._report())
+        # No report: who leaves says nothing of what others may have.
+        last = Ask(0, 0, settled=tuple(self._settled), tries=Tries(**self._tries))
         with contextlib.suppress(TransientError):  # then the lease ends it
             await self._store.exchange(self.endpoint, last)
 
@@ -256,6 +279,7 @@ class Gate:
 
     async def _ask_until_idle(self) -> None:
         haste = _HASTE_SECONDS
+        hurry = _HASTE_SECONDS
         while True:
             self._stir.clear()
             idle = not (self._waiting or self._in_flight)
@@ -267,39 +291,50 @@ class Gate:
                 haste = min(2 * haste, _STARVED_SECONDS)
                 continue
             haste = _HASTE_SECONDS
-            # Where the endpoint had a place for all who waited, who came since will have one too.
-            await asyncio.sleep(_HASTE_SECONDS)
-            if self._waiting and self._roomy:
+            # Where the endpoint had a place for all who waited, who came since will have one too:
+            # a burst is let in soon, and a steady stream is no reason to ask all the time.
+            await asyncio.sleep(hurry)
+            if self._waiting and self._roomy and hurry < _PAUSE_SECONDS:
+                hurry *= _HURRY_GROWS
                 continue
-            await asyncio.sleep(_PAUSE_SECONDS - _HASTE_SECONDS)
+            await asyncio.sleep(max(0.0, _PAUSE_SECONDS - hurry))
+            if not self._waiting:
+                hurry = _HASTE_SECONDS
             starved = self._waiting and (self._paced or self._in_flight >= self._places)
             longest = _STARVED_SECONDS if starved else _BEAT_SECONDS
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(longest - _PAUSE_SECONDS):
                     await self._stir.wait()
 
-    def _report(self) -> Report:
-        return Report(
-            self._answered,
-            self._overloaded,
-            self._unreachable,
-            self._timed_out_alone,
-            retry_after=max(0.0, self._retry_after_until - self._clock()),
-            slow=self._slow,
-        )
-
     async def _exchange(self) -> bool:
         """Whether the database answered."""
-        report = self._report()
+        async with self._speaking:
+            told = await self._tell()
+        if not told:
+            await asyncio.sleep(_BEAT_SECONDS)
+        return told
+
+    async def _tell(self) -> bool:
+        retry_after = max(0.0, self._retry_after_until - self._clock())
+        report = Report(
+            self._answered, self._overloaded, self._unreachable, retry_after, self._slow
+        )
         room = max(0, self._places - self._in_flight) if self._paced else 0
         # Before the first grant a caller or two show what is wanted.
         next_up = [waiting for waiting in self._waiting if not waiting.entered.done()]
         starts = tuple(waiting.tokens() for waiting in next_up[: max(room, 1)] if self._paced)
-        ask = Ask(self._in_flight, len(next_up), starts, tuple(self._settled), report)
+        tries, self._tries = self._tries, Counter()
+        ask = Ask(
+            self._in_flight,
+            len(next_up),
+            starts,
+            tuple(self._settled),
+            report,
+            Tries(**tries),
+        )
         self._answered = 0
         self._overloaded = 0
         self._unreachable = 0
-        self._timed_out_alone = 0
         self._settled.clear()
         asked_at = self._clock()
         try:
@@ -309,11 +344,10 @@ class Gate:
             self._answered += report.answered
             self._overloaded += report.overloaded
             self._unreachable += report.unreachable
-            self._timed_out_alone += report.timed_out
+            self._tries += tries
             self._settled[:0] = ask.settled
             if not isinstance(error, TransientError):
                 raise
-            await asyncio.sleep(_BEAT_SECONDS)
             return False
         self._known_at = asked_at
         self._places = grant.places

@@ -44,7 +44,7 @@ _FIRST_STEP = 1.0
 # An endpoint of which nothing is known begins with so many.
 _FIRST_PLACES = 32
 # Failures to reach it, one after the other, until it counts as dead; then it is tried this often.
-_DEAD_AFTER = 5
+DEAD_AFTER = 5
 _DEAD_SECONDS = (1.0, 2.0, 5.0, 10.0, 15.0)
 
 
@@ -84,15 +84,25 @@ class Report:
     """What a worker saw since its last word: calls that were answered, refused because there were
     too many (429, 503, 529, a timeout), or did not reach anything. `retry_after`: seconds from now
     for which the endpoint wants to be left alone. `slow`: its answers take far longer than they
-    did at its best. `timed_out`: calls without an answer in time that are no overload, which are
-    counted and decide nothing."""
+    did at its best."""
 
     answered: int = 0
     overloaded: int = 0
     unreachable: int = 0
-    timed_out: int = 0
     retry_after: float = 0.0
     slow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """How calls ended since a worker's last word, for people who watch: nothing is decided by it.
+    `refused`: the endpoint will never answer them. `failed`: unreachable, or half an answer."""
+
+    answered: int = 0
+    overloaded: int = 0
+    timed_out: int = 0
+    failed: int = 0
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +132,7 @@ class Ask:
     starts: tuple[int, ...] = ()
     settled: tuple[Settled, ...] = ()
     report: Report = Report()
+    tries: Tries = Tries()
 
     @property
     def wanted(self) -> int:
@@ -167,7 +178,7 @@ def decide(
     if state.closed_until > now:
         closed = state.closed_until - now
         return state, Grant(0, now, closed=closed, paced=paced(limits))
-    if state.failures >= _DEAD_AFTER:  # one call goes ahead and looks
+    if state.failures >= DEAD_AFTER:  # one call goes ahead and looks
         allowed = 1
     free = allowed - sum(share.held for share in others)
     fair = fair_share(allowed, ask.wanted, [share.wanted for share in others])
@@ -196,14 +207,14 @@ def _adapt(
     report = ask.report
     if report.answered and state.failures:
         allowed = state.allowed
-        if state.failures >= _DEAD_AFTER:  # back from the dead: not with all at once
+        if state.failures >= DEAD_AFTER:  # back from the dead: not with all at once
             allowed = max(1.0, allowed / 2)
         state = replace(state, failures=0, allowed=allowed, raised_at=now)
     if report.unreachable and not report.answered:
         failures = state.failures + report.unreachable
         state = replace(state, failures=failures)
-        if failures >= _DEAD_AFTER and state.closed_until <= now:
-            tries = min((failures - _DEAD_AFTER) // 2, len(_DEAD_SECONDS) - 1)
+        if failures >= DEAD_AFTER and state.closed_until <= now:
+            tries = min((failures - DEAD_AFTER) // 2, len(_DEAD_SECONDS) - 1)
             state = replace(state, closed_until=now + _DEAD_SECONDS[tries])
     if report.retry_after > 0:
         until = max(state.closed_until, now + report.retry_after)

@@ -222,6 +222,9 @@ class EndpointPool:
         except (Unreachable, BrokenAnswer):
             outcome = Outcome(unreachable=True, used_tokens=0)
             raise
+        except CallRefused:
+            outcome = Outcome(refused=True)
+            raise
         else:
             answer = self._counted(question, answer)
             outcome = Outcome(

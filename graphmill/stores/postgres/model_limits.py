@@ -14,6 +14,7 @@ from graphmill.llm.limits import (
     Grant,
     Limits,
     Share,
+    Tries,
     decide,
     first_state,
 )
@@ -21,10 +22,17 @@ from graphmill.stores.postgres.database import is_transient
 
 _LIMITS = tuple(field.name for field in dataclasses.fields(Limits))
 _STATE = tuple(field.name for field in dataclasses.fields(EndpointState))
+_TRIES = tuple(field.name for field in dataclasses.fields(Tries))
+# By name: a migration that adds a column must not fail workers that run.
+_SELECT = (
+    f"SELECT {', '.join((*_LIMITS, *_STATE))},"
+    " extract(epoch FROM clock_timestamp())::float8 AS now"
+    " FROM model_endpoints WHERE name = $1 FOR UPDATE"
+)
 _UPDATE = (
-    "UPDATE model_endpoints SET answered = answered + $2, overloaded = overloaded + $3,"
-    " timed_out = timed_out + $4, failed = failed + $5, "
-    + ", ".join(f"{name} = ${number}" for number, name in enumerate(_STATE, start=6))
+    "UPDATE model_endpoints SET "
+    + ", ".join(f"{name} = ${number}" for number, name in enumerate(_STATE, start=2))
+    + "".join(f", {name} = {name} + ${n}" for n, name in enumerate(_TRIES, start=2 + len(_STATE)))
     + " WHERE name = $1"
 )
 
@@ -71,11 +79,7 @@ class PostgresLimitStore:
     async def _exchange(
         self, connection: asyncpg.pool.PoolConnectionProxy, endpoint: str, ask: Ask
     ) -> Grant:
-        row = await connection.fetchrow(
-            "SELECT *, extract(epoch FROM clock_timestamp())::float8 AS now"
-            " FROM model_endpoints WHERE name = $1 FOR UPDATE",
-            endpoint,
-        )
+        row = await connection.fetchrow(_SELECT, endpoint)
         if row is None:
             raise Unavailable(f"endpoint {endpoint!r} is not declared")
         others = await connection.fetch(
@@ -98,14 +102,9 @@ class PostgresLimitStore:
             [Share(other["held"], other["wanted"]) for other in others],
             row["now"],
         )
-        ended = (
-            ask.report.answered,
-            ask.report.overloaded,
-            ask.report.timed_out,
-            ask.report.unreachable,
-        )
-        if state != before or any(ended):
-            await connection.execute(_UPDATE, endpoint, *ended, *dataclasses.astuple(state))
+        tries = dataclasses.astuple(ask.tries)
+        if state != before or any(tries):
+            await connection.execute(_UPDATE, endpoint, *dataclasses.astuple(state), *tries)
         await connection.execute(
             "INSERT INTO endpoint_shares (endpoint, session, held, wanted) VALUES ($1, $2, $3, $4)"
             " ON CONFLICT (endpoint, session) DO UPDATE SET held = excluded.held,"

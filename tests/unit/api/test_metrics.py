@@ -5,14 +5,19 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from api.app import create_app
+from graphmill.embedded.home import Addresses
 from graphmill.llm.calls import Message, Payer, Question
+from graphmill.llm.faults import CallRefused
 from graphmill.model_endpoints import open_model_caller
 from graphmill.models import CollectionKey
 from graphmill.settings import Settings, load_settings
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.model_accounts import counting_known
+from graphmill.stores.postgres.model_figures import PostgresModelFigures
 from tests.support.model_endpoint import Behaviour, running_endpoint
 
 _CALLS = 40
@@ -77,7 +82,7 @@ async def test_calls_tokens_money_and_tries_are_counted(
         outcome: await _read(
             http, "graphmill_endpoint_tries_total", endpoint=endpoint, outcome=outcome
         )
-        for outcome in ("answered", "overloaded", "timed_out", "failed")
+        for outcome in ("answered", "overloaded", "timed_out", "failed", "refused")
     }
     assert tries["answered"] == stats.answered == _CALLS
     assert min(tries["overloaded"], tries["failed"]) > 0
@@ -90,6 +95,42 @@ async def test_calls_tokens_money_and_tries_are_counted(
     assert 1 <= places["allowed"] <= 7
     assert places["held"] == 0
 
+
+async def test_what_was_spent_for_a_collection_is_counted_when_it_is_gone(
+    pool: asyncpg.Pool,
+) -> None:
+    key = CollectionKey("default", f"metrics-{uuid4()}")
+    await PostgresCatalog(pool).create_collection(key)
+    figures = PostgresModelFigures(pool, kept_seconds=0)
+    async with running_endpoint(Behaviour(places=7)) as simulated:
+        settings = _settings(f"endpoint-{uuid4()}", simulated.base_url)
+        await _ask(pool, settings, Payer(key, uuid4(), "gone"), 3)
+    spent = (await figures.load()).steps
+    assert [one.use.calls for one in spent if one.step == "gone"] == [3]
     await PostgresCatalog(pool).delete_collection(key)
-    assert await _read(http, "graphmill_model_calls_total", **_SPENT) == _CALLS
-    assert await _read(http, "graphmill_model_usd_total", **_SPENT) == usd
+    assert (await figures.load()).steps == spent
+
+
+async def test_calls_that_are_refused_are_tries_too(
+    http: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    key, endpoint = CollectionKey("default", f"metrics-{uuid4()}"), f"endpoint-{uuid4()}"
+    await PostgresCatalog(pool).create_collection(key)
+    async with running_endpoint(Behaviour(api_key="another")) as simulated:
+        settings = _settings(endpoint, simulated.base_url)
+        with pytest.raises(CallRefused, match="key"):
+            await _ask(pool, settings, Payer(key, uuid4(), "refused"), 1)
+    tries = {"endpoint": endpoint, "outcome": "refused"}
+    assert await _read(http, "graphmill_endpoint_tries_total", **tries) == 1
+
+
+async def test_a_database_that_is_away_is_told(settings: Settings) -> None:
+    app = create_app(settings, Addresses("postgresql://127.0.0.1:1/none", "127.0.0.1:1"))
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client,
+    ):
+        answer = await client.get("/metrics")
+    assert answer.status_code == 503
+    assert "DATABASE_URL" in answer.json()["detail"]

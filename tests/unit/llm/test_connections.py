@@ -83,6 +83,19 @@ async def test_calls_at_once_have_a_connection_each_and_leave_them_to_the_next()
     assert (server.opened, len(server.lines)) == (20, 40)
 
 
+async def test_what_nobody_needs_any_more_is_closed() -> None:
+    async with _server() as server:
+        connections = Connections(f"http://127.0.0.1:{server.port}", "key", 5, idle_seconds=0.2)
+        await asyncio.gather(*(_call(connections) for _ in range(20)))
+        opened = server.opened
+        assert opened > 1
+        while server.closed < opened - 1:
+            await asyncio.sleep(0.05)
+            await _call(connections)
+        assert server.opened == opened  # the one in use is kept
+        await connections.close()
+
+
 async def test_a_call_that_is_cancelled_leaves_nothing_of_its_answer_to_the_next() -> None:
     async with _server() as server:
         connections = Connections(f"http://127.0.0.1:{server.port}", "key", 5)

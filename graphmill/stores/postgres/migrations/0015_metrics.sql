@@ -1,11 +1,12 @@
--- How calls of an endpoint ended, ever, for GET /metrics: those that were not answered were made
--- again, here or elsewhere.
+-- How calls of an endpoint ended, ever, for GET /metrics (graphmill.llm.limits.Tries).
 ALTER TABLE model_endpoints ADD COLUMN answered bigint NOT NULL DEFAULT 0;
 ALTER TABLE model_endpoints ADD COLUMN overloaded bigint NOT NULL DEFAULT 0;
 ALTER TABLE model_endpoints ADD COLUMN timed_out bigint NOT NULL DEFAULT 0;
 ALTER TABLE model_endpoints ADD COLUMN failed bigint NOT NULL DEFAULT 0;
+ALTER TABLE model_endpoints ADD COLUMN refused bigint NOT NULL DEFAULT 0;
 
 -- What collections that are deleted had spent on models: sums over all that was spent never fall.
+-- Some ten rows a collection, none of which another deletion has to wait for.
 CREATE TABLE model_accounts_gone (
     step                text NOT NULL,
     model               text NOT NULL,
@@ -13,21 +14,15 @@ CREATE TABLE model_accounts_gone (
     cached              bigint NOT NULL,
     prompt_tokens       bigint NOT NULL,
     completion_tokens   bigint NOT NULL,
-    nano_usd            bigint NOT NULL,
-    PRIMARY KEY (step, model)
+    nano_usd            bigint NOT NULL
 );
 
 CREATE FUNCTION keep_gone_accounts() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO model_accounts_gone AS g
+    INSERT INTO model_accounts_gone
     SELECT step, model, sum(calls), sum(cached), sum(prompt_tokens), sum(completion_tokens),
         sum(nano_usd)
-    FROM gone GROUP BY step, model ORDER BY step, model
-    ON CONFLICT (step, model) DO UPDATE SET
-        calls = g.calls + excluded.calls, cached = g.cached + excluded.cached,
-        prompt_tokens = g.prompt_tokens + excluded.prompt_tokens,
-        completion_tokens = g.completion_tokens + excluded.completion_tokens,
-        nano_usd = g.nano_usd + excluded.nano_usd;
+    FROM gone GROUP BY step, model;
     RETURN NULL;
 END
 $$;
