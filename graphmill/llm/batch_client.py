@@ -1,6 +1,7 @@
 """The Batch API of one endpoint, through the openai library, which never retries here."""
 
 import contextlib
+import json
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import aclosing, asynccontextmanager, contextmanager
@@ -15,9 +16,9 @@ from graphmill.errors import NotFound
 from graphmill.llm.batch_lines import URL, read_line, write_line
 from graphmill.llm.batches import Batch, BatchedQuestion, LineAnswer, RemoteBatch
 from graphmill.llm.client import Address
-from graphmill.llm.client_errors import fault_of, plain_code
-from graphmill.llm.faults import CallRefused, QuestionRefused
+from graphmill.llm.faults import BrokenAnswer, CallRefused, QuestionRefused, Unreachable
 from graphmill.llm.manners import Manners
+from graphmill.llm.refusals import fault_of, plain_code, read_refusal, timed_out
 
 # Under this name the digest stands in a batch's metadata.
 _DIGEST = "graphmill_batch"
@@ -162,14 +163,24 @@ class BatchClient:
     @contextmanager
     def _telling(self, absent: Exception) -> Generator[None]:
         """Errors of the client library in our words; `absent` where there is no such thing."""
+        name = self._address.name
         try:
             yield
         except openai.APIStatusError as error:
             if error.status_code in _NO_BATCHES:
                 raise absent from None
-            raise fault_of(error, self._address.name) from None
-        except (openai.OpenAIError, httpx2.TransportError, ValueError) as error:
-            raise fault_of(error, self._address.name) from None
+            said = error.body if isinstance(error.body, str) else json.dumps(error.body)
+            refusal = read_refusal(error.status_code, error.response.headers, said.encode())
+            raise fault_of(refusal, name) from None
+        except openai.APITimeoutError:
+            raise timed_out(name) from None
+        except (openai.APIConnectionError, httpx2.TransportError) as error:
+            raise Unreachable(
+                f"endpoint {name!r} cannot be reached, or cut the connection"
+                f" ({type(error.__cause__ or error).__name__})"
+            ) from None
+        except (openai.OpenAIError, ValueError):
+            raise BrokenAnswer(f"endpoint {name!r} sent what is no answer") from None
 
     @property
     def _gone(self) -> NotFound:

@@ -1,4 +1,4 @@
-"""One call to one endpoint, through the openai library, which never retries here."""
+"""One call to one endpoint: as its model wants to be asked, and never tried again here."""
 
 import asyncio
 import contextlib
@@ -7,14 +7,14 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import httpx2
-import openai
+import aiohttp
 
 from graphmill.llm.calls import Asked, ModelAnswer, Question
-from graphmill.llm.client_errors import fault_of, timed_out
 from graphmill.llm.completions import completion_body, read_completion
-from graphmill.llm.connections import Connections
+from graphmill.llm.connections import MOST_BYTES, Connections, TooLarge
+from graphmill.llm.faults import BrokenAnswer, Unreachable
 from graphmill.llm.manners import Manners, MannersMemory
+from graphmill.llm.refusals import Refused, fault_of, timed_out
 from graphmill.llm.vectors import TextBatch, VectorBatch, read_vectors
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class EndpointClient:
         self._seconds = seconds
         self._memory = memory
         self._manners: dict[str, Manners] = {}
-        self._connections = Connections(address.base_url, address.api_key or "none", seconds)
+        self._connections = Connections(address.base_url, address.api_key or "none")
 
     async def ask(self, question: Question) -> ModelAnswer:
         """
@@ -65,24 +65,44 @@ class EndpointClient:
         known = manners = await self._manners_of(model)
         while True:
             try:
-                async with asyncio.timeout(self._seconds):
-                    answer = await call(model, manners)
-            except TimeoutError as error:
-                raise timed_out(self._address.name) from error
-            except openai.BadRequestError as error:
-                said = f"{error.message[:2000]} {error.param or ''}"
-                better = manners.after(said, asked.max_tokens)
+                answer = await self._call(lambda asked_as=manners: call(model, asked_as))
+            except Refused as refused:
+                refusal = refused.refusal
+                better = None
+                if refusal.status == 400:
+                    better = manners.after(refusal.said, asked.max_tokens)
                 if better is None:
-                    raise fault_of(error, self._address.name) from None
+                    raise fault_of(refusal, self._address.name) from None
                 if self._manners[model] is not known:  # others found it out meanwhile
                     known = better = self._manners[model]
                 manners = better
-            except (openai.OpenAIError, httpx2.TransportError, ValueError) as error:
-                raise fault_of(error, self._address.name) from None
             else:
                 if manners is not known and self._manners[model] is known:
                     await self._learn(model, manners)
                 return answer
+
+    async def _call(self, call: Callable[[], Awaitable[T]]) -> T:
+        """What breaks, in our words; refusals are left to who knows what was asked."""
+        name = self._address.name
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await call()
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise Unreachable(f"endpoint {name!r} cannot be reached") from error
+        except aiohttp.ClientResponseError as error:
+            raise BrokenAnswer(f"endpoint {name!r} sent what is no answer") from error
+        except aiohttp.ClientError as error:
+            raise Unreachable(
+                f"endpoint {name!r} cut the connection ({type(error).__name__})"
+            ) from error
+        except TimeoutError as error:
+            raise timed_out(name) from error
+        except TooLarge as error:
+            raise BrokenAnswer(
+                f"endpoint {name!r} sent an answer of over {MOST_BYTES:,} bytes"
+            ) from error
+        except ValueError as error:
+            raise BrokenAnswer(f"endpoint {name!r} sent what is no answer") from error
 
     async def _learn(self, model: str, manners: Manners) -> None:
         self._manners[model] = manners
@@ -103,20 +123,17 @@ class EndpointClient:
 
     async def _ask_with(self, model: str, question: Question, manners: Manners) -> ModelAnswer:
         body = completion_body(question, model, manners)
-        with self._connections.take() as client:
-            # Not chat.completions.create, whose types cost as much CPU as all the rest of a call.
-            response = await client.post("/chat/completions", body=body, cast_to=httpx2.Response)
-        return read_completion(response.content, self._address.name)
+        content = await self._connections.post("chat/completions", body)
+        return read_completion(content, self._address.name)
 
     async def _embed_with(self, model: str, batch: TextBatch, manners: Manners) -> VectorBatch:
-        with self._connections.take() as client:
-            # Raw: the library would look at each of some ten thousand numbers.
-            response = await client.embeddings.with_raw_response.create(
-                model=model,
-                input=list(batch.texts),
-                encoding_format="float" if manners.plain_vectors else "base64",
-            )
-        return read_vectors(response.content, len(batch.texts), self._address.name)
+        body = {
+            "model": model,
+            "input": batch.texts,
+            "encoding_format": "float" if manners.plain_vectors else "base64",
+        }
+        content = await self._connections.post("embeddings", body)
+        return read_vectors(content, len(batch.texts), self._address.name)
 
     async def close(self) -> None:
         await self._connections.close()

@@ -1,72 +1,91 @@
-"""Connections to one endpoint, each with a client of its own.
+"""HTTP to one endpoint: bodies out, bodies in, over connections that are kept.
 
-A pool of httpx looks at each of its connections when a request begins and when it ends: with 200
-of them that was a third of what a call costs this process. Here who asks takes the connection that
-was given back last, which is one step however many there are; those that nobody has needed for a
-while are closed.
+Through aiohttp, since a call by the openai library costs this process seven times the CPU
+(docs/decisions/model-calls.md). It repeats nothing, keeps no cookies, and reads no answer beyond a
+bound.
 """
 
-import asyncio
-import contextlib
-import time
-from collections import deque
-from collections.abc import Generator
+from urllib.request import getproxies, proxy_bypass
 
+import aiohttp
 import httpx2
-import openai
+from pydantic_core import to_json
+from yarl import URL
+
+from graphmill.llm.refusals import Refused, read_refusal
 
 _CONNECT_SECONDS = 10.0
 # Endpoints close what is idle for longer, and a socket that they closed is still one of ours.
 _IDLE_SECONDS = 15.0
+# The longest answer that is asked for has some 200 kB, and a batch of vectors under 6 MB.
+MOST_BYTES = 16_000_000
+# Of what an endpoint says when it refuses.
+_MOST_REFUSAL = 64_000
+
+
+class TooLarge(Exception):
+    """An answer that is longer than any that was asked for."""
 
 
 class Connections:
-    """`seconds` bounds the silence of an endpoint; whoever asks bounds the whole call."""
+    """Who asks bounds how long, and how many at once: each call has a connection of its own while
+    it lasts. Made in an event loop."""
 
-    def __init__(
-        self, base_url: str, api_key: str, seconds: float, idle_seconds: float = _IDLE_SECONDS
-    ) -> None:
-        self._base_url = base_url
-        self._api_key = api_key
-        self._timeout = httpx2.Timeout(seconds, connect=_CONNECT_SECONDS)
-        self._idle_seconds = idle_seconds
-        self._certificates = httpx2.create_ssl_context()  # read once: it takes as long as 50 calls
-        # With the time since when; the one that was given back first is the first.
-        self._idle: deque[tuple[float, openai.AsyncOpenAI]] = deque()
-        self._closing: set[asyncio.Task[None]] = set()
-
-    @contextlib.contextmanager
-    def take(self) -> Generator[openai.AsyncOpenAI]:
-        """One for one call at a time; it never retries by itself."""
-        client = self._idle.pop()[1] if self._idle else self._open()
-        try:
-            yield client
-        finally:
-            now = time.monotonic()
-            self._idle.append((now, client))
-            while now - self._idle[0][0] > self._idle_seconds:
-                self._close(self._idle.popleft()[1])
-
-    def _open(self) -> openai.AsyncOpenAI:
-        return openai.AsyncOpenAI(
-            base_url=self._base_url,
-            api_key=self._api_key,
-            max_retries=0,
-            http_client=httpx2.AsyncClient(verify=self._certificates, timeout=self._timeout),
+    def __init__(self, base_url: str, api_key: str, idle_seconds: float = _IDLE_SECONDS) -> None:
+        self._base_url = URL(base_url)
+        # The certificates that the openai library trusts, wherever Python looks for its own.
+        trusted = httpx2.create_ssl_context() if self._base_url.scheme == "https" else True
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=idle_seconds, ssl=trusted),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={
+                "Authorization": f"Bearer {api_key}",
+                "Content-Type": "application/json",
+                "User-Agent": "graphmill",
+            },
+            # Not trust_env, which would look into .netrc for each call.
+            proxy=_proxy_for(self._base_url),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
         )
 
-    def _close(self, client: openai.AsyncOpenAI) -> None:
-        closing = asyncio.create_task(client.close(), name="idle connection")
-        self._closing.add(closing)
-        closing.add_done_callback(self._closed)
+    async def post(self, path: str, body: object) -> bytes:
+        """The body of the answer.
 
-    def _closed(self, closing: asyncio.Task[None]) -> None:
-        self._closing.discard(closing)
-        if not closing.cancelled():
-            closing.exception()  # what was broken is gone as well
+        Raises:
+            Refused: its status says that it is none.
+            TooLarge: it has more than MOST_BYTES.
+            aiohttp.ClientError: the endpoint cannot be reached, or the connection broke.
+        """
+        url = self._base_url.joinpath(path).with_query(self._base_url.query)
+        # No redirect is followed: nobody said that documents may go where it leads.
+        call = self._session.post(url, data=to_json(body), allow_redirects=False)
+        async with call as response:
+            if response.status >= 300:
+                said = await _read(response, _MOST_REFUSAL)
+                raise Refused(read_refusal(response.status, response.headers, said))
+            content = await _read(response, MOST_BYTES)
+            if len(content) > MOST_BYTES:
+                raise TooLarge
+            return content
 
     async def close(self) -> None:
         """When no call is in the air any more."""
-        while self._idle:
-            self._close(self._idle.popleft()[1])
-        await asyncio.gather(*self._closing, return_exceptions=True)
+        await self._session.close()
+
+
+async def _read(response: aiohttp.ClientResponse, most: int) -> bytearray:
+    """All of it, or somewhat more than `most` bytes; what is left is not waited for."""
+    content = bytearray()
+    async for part in response.content.iter_any():
+        content += part
+        if len(content) > most:
+            break
+    return content
+
+
+def _proxy_for(url: URL) -> str | None:
+    """What the environment names for it (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY)."""
+    if proxy_bypass(url.host or ""):
+        return None
+    proxies = getproxies()
+    return proxies.get(url.scheme) or proxies.get("all")

@@ -1,15 +1,15 @@
-"""What it means when the client library raises: try again later, elsewhere, or never.
+"""What it means when an endpoint refuses: try again later, elsewhere, or never.
 
 Facts about the answers of OpenAI, Azure, Anthropic and vLLM are in docs/decisions/model-calls.md.
 """
 
+import json
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-
-import httpx2
-import openai
+from typing import Any
 
 from graphmill.llm.faults import (
     BrokenAnswer,
@@ -32,43 +32,54 @@ _TOO_LONG = re.compile(
 )
 # llama.cpp answers 500: "input (992 tokens) is too large to process"
 _TOO_LARGE = re.compile(r"input.{0,40}too large to process", re.IGNORECASE)
+_MOST_SAID = 2_000
 _OVERLOADED = frozenset({429, 503, 529})
 
 
-def fault_of(error: Exception, endpoint: str) -> Exception:
-    """Which of the above an error of the client library is. Nothing of the question, the answer or
-    the key is in its words."""
-    if isinstance(error, openai.APIStatusError):
-        return _fault_of_status(error, endpoint)
-    if isinstance(error, openai.APITimeoutError):
-        return timed_out(endpoint)
-    if isinstance(error, openai.APIConnectionError | httpx2.TransportError):
-        cause = error.__cause__ or error
-        if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout):
-            return Unreachable(f"endpoint {endpoint!r} cannot be reached")
-        return Unreachable(f"endpoint {endpoint!r} cut the connection ({type(cause).__name__})")
-    if isinstance(error, openai.APIError | ValueError):
-        return BrokenAnswer(f"endpoint {endpoint!r} sent what is no answer")
-    return error
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer that is none. `said`: its first 2,000 characters of words, which may repeat the
+    question; `code`: OpenAI's, where it looks like one."""
+
+    status: int
+    headers: Mapping[str, str]
+    code: str
+    said: str
 
 
-def timed_out(endpoint: str) -> TimedOut:
-    return TimedOut(f"endpoint {endpoint!r} did not answer in time")
+class Refused(Exception):
+    """A call that got a refusal; not for people, who are told what `fault_of` makes of it."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.status)
+        self.refusal = refusal
 
 
-def _fault_of_status(error: openai.APIStatusError, endpoint: str) -> Exception:
-    status = error.status_code
-    code = plain_code(error.code)
+def read_refusal(status: int, headers: Mapping[str, str], body: bytes | bytearray) -> Refusal:
+    """From a body in one of the forms of OpenAI's error, or any other."""
+    said, code = body[: 4 * _MOST_SAID].decode("utf-8", "replace"), ""
+    try:
+        error: Any = json.loads(body)
+        error = error.get("error", error)
+        code = plain_code(error.get("code"))
+        if isinstance(error.get("message"), str):
+            said = f"{error.get('param') or ''} {error['message']}"
+    except (ValueError, AttributeError, RecursionError):
+        pass  # then its words have to do
+    return Refusal(status, headers, code, said[:_MOST_SAID])
+
+
+def fault_of(refusal: Refusal, endpoint: str) -> Exception:
+    """What it means. Nothing of the question, the answer or the key is in its words."""
+    status, code = refusal.status, refusal.code
     if code == "insufficient_quota":
         return CallRefused(
             f"endpoint {endpoint!r} says that its quota is used up; add credit to the account, or"
             " set another endpoint"
         )
     if status in _OVERLOADED:
-        return Overloaded(
-            f"endpoint {endpoint!r} answers {status}", retry_after(error.response.headers)
-        )
-    if _is_too_long(status, code, _said(error)):
+        return Overloaded(f"endpoint {endpoint!r} answers {status}", retry_after(refusal.headers))
+    if _is_too_long(status, code, refusal.said):
         return ContextTooLong(
             f"endpoint {endpoint!r} says that the question is longer than its model takes; set a"
             " smaller chunk size, or a model with a larger context"
@@ -84,7 +95,7 @@ def _fault_of_status(error: openai.APIStatusError, endpoint: str) -> Exception:
             f"endpoint {endpoint!r} refuses the key ({status}); check OPENAI_API_KEY, or the"
             " endpoint's api_key_env in graphmill.toml"
         )
-    if status == 404 or code == "model_not_found":
+    if status < 400 or status in (404, 405) or code == "model_not_found":
         return CallRefused(
             f"endpoint {endpoint!r} does not know the model, or its address is wrong ({status});"
             " check OPENAI_MODEL, OPENAI_EMBEDDING_MODEL and OPENAI_BASE_URL"
@@ -93,6 +104,10 @@ def _fault_of_status(error: openai.APIStatusError, endpoint: str) -> Exception:
     return QuestionRefused(
         f"endpoint {endpoint!r} refuses the call ({status}, {code or 'no code'})"
     )
+
+
+def timed_out(endpoint: str) -> TimedOut:
+    return TimedOut(f"endpoint {endpoint!r} did not answer in time")
 
 
 def _is_too_long(status: int, code: str, said: str) -> bool:
@@ -121,7 +136,3 @@ def retry_after(headers: Mapping[str, str]) -> float:
 def plain_code(code: object) -> str:
     """An error's code, if it looks like one: what else an endpoint says may repeat a document."""
     return code if isinstance(code, str) and re.fullmatch(r"[a-z_.0-9]{1,64}", code) else ""
-
-
-def _said(error: openai.APIStatusError) -> str:
-    return str(error.message)[:2000]
