@@ -8,13 +8,14 @@ where callers wait and there is nothing to give them, and for every start where 
 import asyncio
 import contextlib
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from graphmill.errors import TransientError
-from graphmill.llm.limits import LEASE_SECONDS, Ask, Grant, Report, Settled, Tries
+from graphmill.llm.limits import LEASE_SECONDS, Ask, Grant, Settled
+from graphmill.llm.outcomes import Outcome, Tally
 
 _BEAT_SECONDS = 0.5
 # With callers waiting, so often, for what others have given back meanwhile.
@@ -29,12 +30,6 @@ _PAUSE_SECONDS = 0.1
 _CLOSE_SECONDS = 2.0
 # Without a word from the database for so long nothing starts: others may have the places by then.
 _STALE_SECONDS = LEASE_SECONDS - 2
-# Calls without an answer in time, of all of late: over it the endpoint has too much to do. A single
-# one may be its question's own fault.
-_MANY_TIMED_OUT = 0.15
-_SMOOTHING = 0.1
-# An answer is slow if it takes so many times as long, by its tokens, as the quickest of late.
-_SLOW = 3.0
 
 
 class LimitStore(Protocol):
@@ -68,34 +63,6 @@ class _Waiting:
     entered: asyncio.Future[Pass]
 
 
-@dataclass(slots=True)
-class Outcome:
-    """How a call ended, as far as limits go. `timed_out`: with no answer in time, which means
-    overload where it happens to more than a few. `unreachable`: it could not be reached, or failed
-    by itself: after some of these, one after the other, it counts as dead. `refused`: it will never
-    be answered. None of these: it was given up here."""
-
-    answered: bool = False
-    overloaded: bool = False
-    timed_out: bool = False
-    unreachable: bool = False
-    refused: bool = False
-    retry_after: float = 0.0
-    used_tokens: int | None = None
-    seconds_per_token: float = 0.0
-
-    @property
-    def tries(self) -> Counter[str]:
-        """By field of Tries."""
-        return Counter(
-            answered=self.answered,
-            overloaded=self.overloaded,
-            timed_out=self.timed_out,
-            failed=self.unreachable,
-            refused=self.refused,
-        )
-
-
 class Gate:
     """Callers `enter`, and `leave` however their call ended."""
 
@@ -107,6 +74,7 @@ class Gate:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.endpoint = endpoint
+        self.tally = Tally()
         self._store = store
         self._paced = False  # as of the last grant: limits may be changed at any time
         self._clock = clock
@@ -116,17 +84,7 @@ class Gate:
         self._roomy = False  # the last grant was all that we asked for
         self._closed_until = 0.0
         self._known_at = -_STALE_SECONDS
-        self._settled: list[Settled] = []
-        self._answered: int = 0
-        self._overloaded: int = 0
-        self._unreachable: int = 0
-        self._tries: Counter[str] = Counter()
         self._retry_after_until = 0.0
-        self._timed_out = 0.0
-        self._answers = 0
-        self._faults = 0
-        self._quickest: float | None = None
-        self._recent: float | None = None
         self._stir = asyncio.Event()
         self._speaking = asyncio.Lock()
         self._asking: asyncio.Task[None] | None = None
@@ -142,16 +100,6 @@ class Gate:
     @property
     def places(self) -> int:
         return self._places
-
-    @property
-    def answers(self) -> int:
-        """Calls of this process that were answered, ever."""
-        return self._answers
-
-    @property
-    def faults(self) -> int:
-        """Those that were not."""
-        return self._faults
 
     @property
     def closed_for(self) -> float:
@@ -185,21 +133,12 @@ class Gate:
 
     def leave(self, passed: Pass, outcome: Outcome) -> None:
         self._in_flight -= 1
-        self._answers += int(outcome.answered)
-        self._faults += int(outcome.overloaded or outcome.timed_out or outcome.unreachable)
-        self._timed_out += _SMOOTHING * (outcome.timed_out - self._timed_out)
-        overloaded = outcome.overloaded or (outcome.timed_out and self._timed_out > _MANY_TIMED_OUT)
+        overloaded = self.tally.note(outcome)
         if passed.started and outcome.used_tokens is not None:
-            self._settled.append(Settled(passed.started, passed.tokens, outcome.used_tokens))
-        self._answered += int(outcome.answered)
-        self._overloaded += int(overloaded)
-        self._unreachable += int(outcome.unreachable)
-        self._tries += outcome.tries
+            self.tally.settle(Settled(passed.started, passed.tokens, outcome.used_tokens))
         if outcome.retry_after > 0:
             self._close(self._clock() + outcome.retry_after)
             self._retry_after_until = max(self._retry_after_until, self._closed_until)
-        if outcome.seconds_per_token > 0:
-            self._note_speed(outcome.seconds_per_token)
         # Others wait for what is given back: a place over what is ours, or one that nobody wants.
         given_back = self._in_flight >= self._places or not self._waiting
         if overloaded:
@@ -221,10 +160,12 @@ class Gate:
         for waiting in self._waiting:
             waiting.entered.cancel()
         self._waiting.clear()
-        # No report: who leaves says nothing of what others may have.
-        last = Ask(0, 0, settled=tuple(self._settled), tries=Tries(**self._tries))
         with contextlib.suppress(TransientError):  # then the lease ends it
-            await self._store.exchange(self.endpoint, last)
+            async with self._speaking:
+                with self.tally.telling() as untold:
+                    # No report: who leaves says nothing of what others may have.
+                    last = Ask(0, 0, settled=untold.settled, tries=untold.tries)
+                    await self._store.exchange(self.endpoint, last)
 
     def _admit(self) -> None:
         """Let in who may start now; where starts are paced, their times come from the database."""
@@ -248,21 +189,6 @@ class Gate:
             waiting = self._waiting.popleft()
             if not waiting.entered.done():
                 waiting.entered.set_exception(error)
-
-    def _note_speed(self, seconds: float) -> None:
-        self._recent = seconds if self._recent is None else 0.9 * self._recent + 0.1 * seconds
-        if self._quickest is None or self._recent < self._quickest:
-            self._quickest = self._recent
-        else:  # forgets slowly: another time of day, another model behind the same name
-            self._quickest *= 1.0005
-
-    @property
-    def _slow(self) -> bool:
-        return (
-            self._recent is not None
-            and self._quickest is not None
-            and self._recent > _SLOW * self._quickest
-        )
 
     def _wake(self) -> None:
         self._stir.set()
@@ -308,47 +234,31 @@ class Gate:
 
     async def _exchange(self) -> bool:
         """Whether the database answered."""
-        async with self._speaking:
-            told = await self._tell()
-        if not told:
+        try:
+            async with self._speaking:
+                await self._tell()
+        except TransientError:
             await asyncio.sleep(_BEAT_SECONDS)
-        return told
+            return False
+        return True
 
-    async def _tell(self) -> bool:
+    async def _tell(self) -> None:
         retry_after = max(0.0, self._retry_after_until - self._clock())
-        report = Report(
-            self._answered, self._overloaded, self._unreachable, retry_after, self._slow
-        )
         room = max(0, self._places - self._in_flight) if self._paced else 0
         # Before the first grant a caller or two show what is wanted.
         next_up = [waiting for waiting in self._waiting if not waiting.entered.done()]
         starts = tuple(waiting.tokens() for waiting in next_up[: max(room, 1)] if self._paced)
-        tries, self._tries = self._tries, Counter()
-        ask = Ask(
-            self._in_flight,
-            len(next_up),
-            starts,
-            tuple(self._settled),
-            report,
-            Tries(**tries),
-        )
-        self._answered = 0
-        self._overloaded = 0
-        self._unreachable = 0
-        self._settled.clear()
-        asked_at = self._clock()
-        try:
+        with self.tally.telling() as untold:
+            ask = Ask(
+                self._in_flight,
+                len(next_up),
+                starts,
+                untold.settled,
+                replace(untold.report, retry_after=retry_after),
+                untold.tries,
+            )
+            asked_at = self._clock()
             grant = await self._store.exchange(self.endpoint, ask)
-        except BaseException as error:
-            # Not told: it is said again with the next word, the last of which is close().
-            self._answered += report.answered
-            self._overloaded += report.overloaded
-            self._unreachable += report.unreachable
-            self._tries += tries
-            self._settled[:0] = ask.settled
-            if not isinstance(error, TransientError):
-                raise
-            return False
         self._known_at = asked_at
         self._places = grant.places
         self._paced = grant.paced
@@ -358,11 +268,10 @@ class Gate:
         for waiting, start, tokens in zip(next_up, grant.starts, starts, strict=False):
             self._start_at(waiting, Pass(start, tokens), start - grant.now)
         self._admit()
-        return True
 
     def _start_at(self, waiting: _Waiting, passed: Pass, delay: float) -> None:
         if waiting not in self._waiting:  # gave up while the database was asked
-            self._settled.append(Settled(passed.started, passed.tokens, 0))
+            self.tally.settle(Settled(passed.started, passed.tokens, 0))
             return
         self._waiting.remove(waiting)
         self._in_flight += 1

@@ -7,7 +7,7 @@ again and again it would hold up its document, and with that its run, as long as
 from collections.abc import Sequence
 
 from graphmill.llm.faults import BrokenAnswer, EndpointFault, TimedOut
-from graphmill.llm.gate import Gate
+from graphmill.llm.outcomes import Tally
 
 # With one call of ten failing by chance, one of a hundred million is taken for such a question.
 _MANY = 8
@@ -16,8 +16,8 @@ _MANY = 8
 class LoneFaults:
     """What became of other calls of this process while one failed again and again."""
 
-    def __init__(self, gates: Sequence[Gate]) -> None:
-        self._gates = tuple(gates)
+    def __init__(self, tallies: Sequence[Tally]) -> None:
+        self._tallies = tuple(tallies)
         self._answers = self._sum_answers()
         self._faults = self._sum_faults()
         self._tries = 0
@@ -48,7 +48,7 @@ class LoneFaults:
         return self._alone == self._tries or self._sum_faults() - self._faults == self._tries
 
     def _sum_answers(self) -> int:
-        return sum(gate.answers for gate in self._gates)
+        return sum(tally.answers for tally in self._tallies)
 
     def _sum_faults(self) -> int:
-        return sum(gate.faults for gate in self._gates)
+        return sum(tally.faults for tally in self._tallies)

@@ -25,8 +25,9 @@ from graphmill.llm.faults import (
     TimedOut,
     Unreachable,
 )
-from graphmill.llm.gate import Closed, Gate, Outcome, Pass
+from graphmill.llm.gate import Closed, Gate, Pass
 from graphmill.llm.lone_faults import LoneFaults
+from graphmill.llm.outcomes import Outcome
 from graphmill.llm.vectors import TextBatch, VectorBatch
 
 T = TypeVar("T", ModelAnswer, VectorBatch)
@@ -149,7 +150,7 @@ class EndpointPool:
         deadline = time.monotonic() + CALL_SECONDS
         failed: dict[str, float] = {}
         tries = 0
-        lone = LoneFaults([endpoint.gate for endpoint in serving])
+        lone = LoneFaults([endpoint.gate.tally for endpoint in serving])
         while True:
             endpoint = self._choose(serving, failed)
             try:

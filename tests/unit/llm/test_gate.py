@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from graphmill.errors import Unavailable
-from graphmill.llm.gate import Closed, Gate, Outcome, Pass
-from graphmill.llm.limits import Limits
+from graphmill.llm.gate import Closed, Gate, Pass
+from graphmill.llm.limits import Ask, Grant, Limits, Tries
+from graphmill.llm.outcomes import Outcome
 from tests.unit.llm.limits_in_memory import LimitsInMemory, Row
 
 
@@ -175,6 +176,58 @@ async def test_a_database_that_is_away_is_waited_for() -> None:
         row.down = None
         await asyncio.wait_for(waiting, 3)
         gate.leave(Pass(), Outcome())
+
+
+class Heard(LimitsInMemory):
+    """With what was told of how calls ended."""
+
+    def __init__(self, row: Row) -> None:
+        super().__init__(row)
+        self.tries: list[Tries] = []
+        self.last_word = asyncio.Event()
+
+    async def exchange(self, endpoint: str, ask: Ask) -> Grant:
+        if not ask.wanted:
+            self.last_word.set()
+        grant = await super().exchange(endpoint, ask)
+        self.tries.append(ask.tries)
+        return grant
+
+    def count(self, name: str) -> int:
+        return sum(getattr(tries, name) for tries in self.tries)
+
+
+async def test_what_a_database_that_was_away_did_not_hear_it_hears_once() -> None:
+    row = Row(Limits(5))
+    heard = Heard(row)
+    gate = Gate("here", heard)
+    for _ in range(5):
+        await gate.enter(lambda: 1)
+    row.down = Unavailable("away")
+    for outcome in (Outcome(answered=True), Outcome(overloaded=True), Outcome(timed_out=True)):
+        gate.leave(Pass(), outcome)
+        await asyncio.sleep(0.3)
+    assert heard.count("overloaded") == 0
+    row.down = None
+    await asyncio.sleep(0.8)
+    gate.leave(Pass(), Outcome(unreachable=True))
+    await gate.close()
+    for name in ("answered", "overloaded", "timed_out", "failed"):
+        assert heard.count(name) == 1
+
+
+async def test_a_call_that_ends_while_a_gate_closes_is_told_once() -> None:
+    heard = Heard(Row(Limits(5)))
+    gate = Gate("here", heard)
+    await gate.enter(lambda: 1)
+    await gate.enter(lambda: 1)
+    gate.leave(Pass(), Outcome(answered=True))
+    closing = asyncio.create_task(gate.close())
+    await heard.last_word.wait()
+    gate.leave(Pass(), Outcome(answered=True))
+    await closing
+    await asyncio.sleep(0.5)
+    assert heard.count("answered") == 2
 
 
 async def test_a_defect_fails_those_who_wait() -> None:
