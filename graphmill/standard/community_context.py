@@ -4,11 +4,10 @@ A community that is too large to be shown whole is rolled up: reports on its chi
 the records that lie between the children, which no child's report can know.
 """
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NewType
 
 from graphmill.errors import InvalidRequest
 from graphmill.ids import entity_id
@@ -24,6 +23,9 @@ _MIN_TOKENS = 1_000
 _CLAIMS_SHARE = 4
 _CELL_SHARE = 8
 _REPORTS_SHARE = 0.75
+
+_Cell = NewType("_Cell", str)
+"""A text as it stands in a row of CSV: it can begin neither another row nor another cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,7 @@ class _Tables:
         rows: list[tuple[str, int]] = []
         for child in order:
             mark = self._numbers.mark()
-            row = self._report_row(child.report, self._cell(child.report.summary))
+            row = self._report_row(child.report, self._shortened(_line(child.report.summary)))
             cost = self._cost(row)
             if used + cost > most:
                 self._numbers.forget_since(mark)
@@ -270,8 +272,8 @@ class _Tables:
         ends = [title for title in (one.source, one.target) if title not in self._shown]
         rows = [("Entities", self._entity_row(self._by_title[end])) for end in ends]
         number = self._numbers.number("Relationships", one.human_readable_id)
-        description = self._cell(one.description, record=True)
-        rows.append(("Relationships", _row(number, one.source, one.target, description)))
+        cells = _cell(one.source), _cell(one.target), self._description(one.description)
+        rows.append(("Relationships", _row(number, *cells)))
         if not self._add(rows, most):
             self._numbers.forget_since(mark)
             return False
@@ -288,8 +290,8 @@ class _Tables:
 
     def _add(self, rows: Sequence[tuple[str, str]], most: int) -> bool:
         """All of them or none."""
-        cost = sum(self._cost(row) for _, row in rows)
-        new_tables = {table for table, _ in rows} - self._rows.keys()
+        cost = sum([self._cost(row) for _, row in rows])
+        new_tables = {table for table, _ in rows if table not in self._rows}
         cost += sum(map(self._heading_cost, new_tables))
         if self._used + cost > most:
             self._whole = False
@@ -305,22 +307,25 @@ class _Tables:
     def _heading_cost(self, table: str) -> int:
         return self._cost("\n".join(_HEADINGS[table])) + 1
 
-    def _cell(self, text: str, *, record: bool = False) -> str:
-        """On one line, and no more than an eighth of all tokens."""
-        line = one_line(text, len(text))
-        cell = fit(line, self._max_tokens // _CELL_SHARE, self._count_tokens)
-        self._whole &= not record or cell == line
-        return cell
+    def _shortened(self, line: str) -> str:
+        """No more than an eighth of all tokens."""
+        return fit(line, self._max_tokens // _CELL_SHARE, self._count_tokens)
+
+    def _description(self, text: str) -> _Cell:
+        line = _line(text)
+        shown = self._shortened(line)
+        self._whole &= shown == line
+        return _quoted(shown)
 
     def _entity_row(self, entity: ReportEntity) -> str:
         number = self._numbers.number("Entities", entity.human_readable_id)
-        description = self._cell(entity.description, record=True)
-        return _row(number, entity.title, entity.type, description)
+        description = self._description(entity.description)
+        return _row(number, _cell(entity.title), _cell(entity.type), description)
 
     def _report_row(self, report: CommunityReport, content: str) -> str:
         number = self._numbers.number("Reports", report.community)
         content = rewrite_references(content, self._numbers.number)
-        return _row(number, report.title, f"{report.rank:g}", content)
+        return _row(number, *map(_cell, (report.title, f"{report.rank:g}", content)))
 
     def _relationship_order(self, one: ReportRelationship) -> tuple[int, str, str, str]:
         combined_degree = self._degrees[one.source] + self._degrees[one.target]
@@ -345,16 +350,25 @@ def _child_order(child: ChildReport) -> tuple[int, str, str]:
 
 
 def _claim_row(number: int, claim: ReportClaim) -> str:
-    dates = claim.start_date, claim.end_date
-    return _row(
-        number, claim.subject, claim.object, claim.type, claim.status, *dates, claim.description
-    )
+    of = claim.subject, claim.object, claim.type, claim.status
+    return _row(number, *map(_cell, (*of, claim.start_date, claim.end_date, claim.description)))
 
 
-def _row(*cells: str | int) -> str:
-    """A line of CSV: no cell can begin another row."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(
-        cell if isinstance(cell, int) else one_line(cell, len(cell)) for cell in cells
-    )
-    return line.getvalue()
+def _line(text: str) -> str:
+    return one_line(text, len(text))
+
+
+def _cell(text: str) -> _Cell:
+    return _quoted(_line(text))
+
+
+def _quoted(line: str) -> _Cell:
+    # A csv.writer would give the same, and take longer for a row than all else done to it.
+    if "," in line or '"' in line:
+        line = '"' + line.replace('"', '""') + '"'
+    return _Cell(line)
+
+
+def _row(number: int, *cells: _Cell) -> str:
+    """A line of CSV."""
+    return ",".join((str(number), *cells))

@@ -1,6 +1,8 @@
 """Community reports by a model: what it is shown fits and is numbered here; what it writes is
 bounded and refers to what it was shown."""
 
+import csv
+import io
 import json
 import random
 from collections.abc import Sequence
@@ -18,6 +20,7 @@ from graphmill.ids import community_report_id, entity_id
 from graphmill.models import Community, Finding
 from graphmill.reports import MAX_CHARACTERS, ReportContext, ReportEntity, ReportRelationship
 from graphmill.standard.answers import InvalidAnswer
+from graphmill.standard.cleaning import one_line
 from graphmill.standard.community_context import (
     ChildReport,
     CommunityContext,
@@ -105,6 +108,17 @@ def test_a_context_reads_like_this() -> None:
         entities=(100, 102, 101, 103, 104), relationships=(501, 500, 502), claims=(77,)
     )
     assert abs(shown.tokens - count(shown.text)) < 25
+
+
+@given(st.text(st.sampled_from("\",'\n\r\t\0\x85\u2028\ud800é圖 a;") | st.characters()))
+def test_whatever_is_in_a_cell_a_row_is_one_line_of_csv(text: str) -> None:
+    one = context([], ["ADA"])
+    one = replace(one, entities=(replace(one.entities[0], type=text, description=text),))
+    (_, _, row) = community_context(one, [], 8000, count).text.split("\n")
+    line = one_line(text, len(text))
+    written = io.StringIO()
+    csv.writer(written, lineterminator="").writerow([1, "ADA", line, line])
+    assert row == written.getvalue()
 
 
 TITLES = st.sampled_from(["ADA", "BO", "ÇI", "圖", "القاهرة", "F" * 150])
