@@ -52,13 +52,12 @@ class ChildReport:
 
 @dataclass(frozen=True, slots=True)
 class CommunityContext:
-    """`known`: what the numbers in the text stand for. `whole`: nothing was left out or shortened.
-    `tokens` are about as many as the text has."""
+    """`known`: what the numbers in the text stand for. `whole`: nothing was left out or
+    shortened."""
 
     text: str
     known: KnownIds
     whole: bool
-    tokens: int
 
 
 def community_context(
@@ -150,6 +149,38 @@ class _Numbers:
         return KnownIds(**{table.lower(): tuple(ids) for table, ids in self._ids.items()})
 
 
+class _Spent:
+    """The tokens of all lines so far. Most communities are so small that nothing is counted: no
+    token is shorter than a byte, and their bytes are no more than the tokens they may have."""
+
+    def __init__(self, count_tokens: CountTokens) -> None:
+        self._count_tokens = count_tokens
+        self._counted = 0
+        self._uncounted: list[str] = []
+        self._bytes = 0  # of those, with the ends of lines
+
+    def add(self, lines: Sequence[str], most: int) -> bool:
+        """All of them or, where all together would have more than `most` tokens, none."""
+        more = sum([len(line.encode()) + 1 for line in lines])
+        if self._counted + self._bytes + more <= most:
+            self._uncounted += lines
+            self._bytes += more
+            return True
+        self._counted += self.cost(self._uncounted)
+        self._uncounted, self._bytes = [], 0
+        cost = self.cost(lines)
+        if self._counted + cost > most:
+            return False
+        self._counted += cost
+        return True
+
+    def add_counted(self, tokens: int) -> None:
+        self._counted += tokens
+
+    def cost(self, lines: Iterable[str]) -> int:
+        return sum([self._count_tokens(line) + 1 for line in lines])  # 1: the end of the line
+
+
 class _Tables:
     """Rows of the tables so far, and what they cost."""
 
@@ -185,18 +216,18 @@ class _Tables:
         self._numbers = _Numbers()
         self._rows: dict[str, list[str]] = {}
         self._shown: set[str] = set()
-        self._used = 0
+        self._spent = _Spent(count_tokens)
         self._whole = True
 
     def add_reports(self, children: Sequence[ChildReport], most: int) -> None:
         """Every child by its summary, then the larger ones in full in place of it."""
         order = sorted(children, key=_child_order)
-        used = self._heading_cost("Reports")
+        used = self._spent.cost(_heading("Reports"))
         rows: list[tuple[str, int]] = []
         for child in order:
             mark = self._numbers.mark()
             row = self._report_row(child.report, self._shortened(_line(child.report.summary)))
-            cost = self._cost(row)
+            cost = self._spent.cost([row])
             if used + cost > most:
                 self._numbers.forget_since(mark)
                 break
@@ -206,7 +237,7 @@ class _Tables:
         for place, child in enumerate(order[: len(rows)]):
             mark = self._numbers.mark()
             row = self._report_row(child.report, child.report.full_content)
-            cost = self._cost(row)
+            cost = self._spent.cost([row])
             more = cost - rows[place][1]
             if used + more > most:
                 self._numbers.forget_since(mark)
@@ -217,7 +248,7 @@ class _Tables:
         self._whole &= in_full == len(children)
         if rows:
             self._rows["Reports"] = [row for row, _ in rows]
-            self._used += used
+            self._spent.add_counted(used)
 
     def add_records(
         self,
@@ -238,9 +269,9 @@ class _Tables:
     def tokens_for_claims(self) -> int:
         """What claims need, at most a quarter of all tokens."""
         most = self._max_tokens // _CLAIMS_SHARE
-        needed = self._heading_cost("Claims") if self._claims else 0
+        needed = self._spent.cost(_heading("Claims")) if self._claims else 0
         for claim in self._claims:
-            needed += self._cost(_claim_row(len(self._claims), claim))
+            needed += self._spent.cost([_claim_row(len(self._claims), claim)])
             if needed >= most:
                 return most
         return needed
@@ -265,7 +296,7 @@ class _Tables:
             for table in TABLES
             if table in self._rows
         )
-        return CommunityContext("\n\n".join(tables), self._numbers.known(), self._whole, self._used)
+        return CommunityContext("\n\n".join(tables), self._numbers.known(), self._whole)
 
     def _add_relationship(self, one: ReportRelationship, most: int) -> bool:
         mark = self._numbers.mark()
@@ -290,22 +321,15 @@ class _Tables:
 
     def _add(self, rows: Sequence[tuple[str, str]], most: int) -> bool:
         """All of them or none."""
-        cost = sum([self._cost(row) for _, row in rows])
-        new_tables = {table for table, _ in rows if table not in self._rows}
-        cost += sum(map(self._heading_cost, new_tables))
-        if self._used + cost > most:
+        lines = [row for _, row in rows]
+        for table in {table for table, _ in rows if table not in self._rows}:
+            lines += _heading(table)
+        if not self._spent.add(lines, most):
             self._whole = False
             return False
-        self._used += cost
         for table, row in rows:
             self._rows.setdefault(table, []).append(row)
         return True
-
-    def _cost(self, row: str) -> int:
-        return self._count_tokens(row) + 1  # the end of the line
-
-    def _heading_cost(self, table: str) -> int:
-        return self._cost("\n".join(_HEADINGS[table])) + 1
 
     def _shortened(self, line: str) -> str:
         """No more than an eighth of all tokens."""
@@ -343,6 +367,11 @@ _HEADINGS = {
     "Relationships": ("-----Relationships-----", "id,source,target,description"),
     "Claims": ("-----Claims-----", "id,subject,object,type,status,start,end,description"),
 }
+
+
+def _heading(table: str) -> tuple[str, str]:
+    """As its tokens are counted: with the empty line before it."""
+    return "", "\n".join(_HEADINGS[table])
 
 
 def _child_order(child: ChildReport) -> tuple[int, str, str]:
