@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
@@ -23,7 +23,7 @@ class Schema:
     """The form that an answer has to have: a name, and a JSON schema."""
 
     name: str
-    json_schema: dict[str, Any]
+    json_schema: dict[str, Any] = field(hash=False)  # the name tells most of them apart
 
 
 @dataclass(frozen=True, slots=True)

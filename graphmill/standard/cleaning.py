@@ -6,8 +6,7 @@ import unicodedata
 MAX_TITLE = 200
 MAX_TYPE = 60
 
-# PostgreSQL takes neither.
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _CONTROLS_BUT_LINES = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]+")
 # They show nothing, turn what follows them, or hide a text of their own (the tag characters), so
@@ -22,7 +21,12 @@ _QUOTES = ('""', "''", "``", "“”", "„“", "„”", "‘’", "«»", "»
 
 def storable(text: str) -> str:
     """Without NULs; half a character (a lone surrogate) becomes U+FFFD."""
-    return _UNSTORABLE.sub(lambda found: "" if found[0] == "\0" else "\ufffd", text)
+    # PostgreSQL takes neither. Encoding finds out many times faster than looking for surrogates.
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = _SURROGATES.sub("\ufffd", text)
+    return text.replace("\0", "")
 
 
 def one_line(text: str, most: int) -> str:

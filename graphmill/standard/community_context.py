@@ -4,11 +4,10 @@ A community that is too large to be shown whole is rolled up: reports on its chi
 the records that lie between the children, which no child's report can know.
 """
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NewType
 
 from graphmill.errors import InvalidRequest
 from graphmill.ids import entity_id
@@ -24,6 +23,9 @@ _MIN_TOKENS = 1_000
 _CLAIMS_SHARE = 4
 _CELL_SHARE = 8
 _REPORTS_SHARE = 0.75
+
+_Cell = NewType("_Cell", str)
+"""A text as it stands in a row of CSV: it can begin neither another row nor another cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,12 @@ class ChildReport:
 
 @dataclass(frozen=True, slots=True)
 class CommunityContext:
-    """`known`: what the numbers in the text stand for. `whole`: nothing was left out or shortened.
-    `tokens` are about as many as the text has."""
+    """`known`: what the numbers in the text stand for. `whole`: nothing was left out or
+    shortened."""
 
     text: str
     known: KnownIds
     whole: bool
-    tokens: int
 
 
 def community_context(
@@ -148,6 +149,38 @@ class _Numbers:
         return KnownIds(**{table.lower(): tuple(ids) for table, ids in self._ids.items()})
 
 
+class _Spent:
+    """The tokens of all lines so far. Most communities are so small that nothing is counted: no
+    token is shorter than a byte, and their bytes are no more than the tokens they may have."""
+
+    def __init__(self, count_tokens: CountTokens) -> None:
+        self._count_tokens = count_tokens
+        self._counted = 0
+        self._uncounted: list[str] = []
+        self._bytes = 0  # of those, with the ends of lines
+
+    def add(self, lines: Sequence[str], most: int) -> bool:
+        """All of them or, where all together would have more than `most` tokens, none."""
+        more = sum([len(line.encode()) + 1 for line in lines])
+        if self._counted + self._bytes + more <= most:
+            self._uncounted += lines
+            self._bytes += more
+            return True
+        self._counted += self.cost(self._uncounted)
+        self._uncounted, self._bytes = [], 0
+        cost = self.cost(lines)
+        if self._counted + cost > most:
+            return False
+        self._counted += cost
+        return True
+
+    def add_counted(self, tokens: int) -> None:
+        self._counted += tokens
+
+    def cost(self, lines: Iterable[str]) -> int:
+        return sum([self._count_tokens(line) + 1 for line in lines])  # 1: the end of the line
+
+
 class _Tables:
     """Rows of the tables so far, and what they cost."""
 
@@ -183,18 +216,18 @@ class _Tables:
         self._numbers = _Numbers()
         self._rows: dict[str, list[str]] = {}
         self._shown: set[str] = set()
-        self._used = 0
+        self._spent = _Spent(count_tokens)
         self._whole = True
 
     def add_reports(self, children: Sequence[ChildReport], most: int) -> None:
         """Every child by its summary, then the larger ones in full in place of it."""
         order = sorted(children, key=_child_order)
-        used = self._heading_cost("Reports")
+        used = self._spent.cost(_heading("Reports"))
         rows: list[tuple[str, int]] = []
         for child in order:
             mark = self._numbers.mark()
-            row = self._report_row(child.report, self._cell(child.report.summary))
-            cost = self._cost(row)
+            row = self._report_row(child.report, self._shortened(_line(child.report.summary)))
+            cost = self._spent.cost([row])
             if used + cost > most:
                 self._numbers.forget_since(mark)
                 break
@@ -204,7 +237,7 @@ class _Tables:
         for place, child in enumerate(order[: len(rows)]):
             mark = self._numbers.mark()
             row = self._report_row(child.report, child.report.full_content)
-            cost = self._cost(row)
+            cost = self._spent.cost([row])
             more = cost - rows[place][1]
             if used + more > most:
                 self._numbers.forget_since(mark)
@@ -215,7 +248,7 @@ class _Tables:
         self._whole &= in_full == len(children)
         if rows:
             self._rows["Reports"] = [row for row, _ in rows]
-            self._used += used
+            self._spent.add_counted(used)
 
     def add_records(
         self,
@@ -236,9 +269,9 @@ class _Tables:
     def tokens_for_claims(self) -> int:
         """What claims need, at most a quarter of all tokens."""
         most = self._max_tokens // _CLAIMS_SHARE
-        needed = self._heading_cost("Claims") if self._claims else 0
+        needed = self._spent.cost(_heading("Claims")) if self._claims else 0
         for claim in self._claims:
-            needed += self._cost(_claim_row(len(self._claims), claim))
+            needed += self._spent.cost([_claim_row(len(self._claims), claim)])
             if needed >= most:
                 return most
         return needed
@@ -263,15 +296,15 @@ class _Tables:
             for table in TABLES
             if table in self._rows
         )
-        return CommunityContext("\n\n".join(tables), self._numbers.known(), self._whole, self._used)
+        return CommunityContext("\n\n".join(tables), self._numbers.known(), self._whole)
 
     def _add_relationship(self, one: ReportRelationship, most: int) -> bool:
         mark = self._numbers.mark()
         ends = [title for title in (one.source, one.target) if title not in self._shown]
         rows = [("Entities", self._entity_row(self._by_title[end])) for end in ends]
         number = self._numbers.number("Relationships", one.human_readable_id)
-        description = self._cell(one.description, record=True)
-        rows.append(("Relationships", _row(number, one.source, one.target, description)))
+        cells = _cell(one.source), _cell(one.target), self._description(one.description)
+        rows.append(("Relationships", _row(number, *cells)))
         if not self._add(rows, most):
             self._numbers.forget_since(mark)
             return False
@@ -288,39 +321,35 @@ class _Tables:
 
     def _add(self, rows: Sequence[tuple[str, str]], most: int) -> bool:
         """All of them or none."""
-        cost = sum(self._cost(row) for _, row in rows)
-        new_tables = {table for table, _ in rows} - self._rows.keys()
-        cost += sum(map(self._heading_cost, new_tables))
-        if self._used + cost > most:
+        lines = [row for _, row in rows]
+        for table in {table for table, _ in rows if table not in self._rows}:
+            lines += _heading(table)
+        if not self._spent.add(lines, most):
             self._whole = False
             return False
-        self._used += cost
         for table, row in rows:
             self._rows.setdefault(table, []).append(row)
         return True
 
-    def _cost(self, row: str) -> int:
-        return self._count_tokens(row) + 1  # the end of the line
+    def _shortened(self, line: str) -> str:
+        """No more than an eighth of all tokens."""
+        return fit(line, self._max_tokens // _CELL_SHARE, self._count_tokens)
 
-    def _heading_cost(self, table: str) -> int:
-        return self._cost("\n".join(_HEADINGS[table])) + 1
-
-    def _cell(self, text: str, *, record: bool = False) -> str:
-        """On one line, and no more than an eighth of all tokens."""
-        line = one_line(text, len(text))
-        cell = fit(line, self._max_tokens // _CELL_SHARE, self._count_tokens)
-        self._whole &= not record or cell == line
-        return cell
+    def _description(self, text: str) -> _Cell:
+        line = _line(text)
+        shown = self._shortened(line)
+        self._whole &= shown == line
+        return _quoted(shown)
 
     def _entity_row(self, entity: ReportEntity) -> str:
         number = self._numbers.number("Entities", entity.human_readable_id)
-        description = self._cell(entity.description, record=True)
-        return _row(number, entity.title, entity.type, description)
+        description = self._description(entity.description)
+        return _row(number, _cell(entity.title), _cell(entity.type), description)
 
     def _report_row(self, report: CommunityReport, content: str) -> str:
         number = self._numbers.number("Reports", report.community)
         content = rewrite_references(content, self._numbers.number)
-        return _row(number, report.title, f"{report.rank:g}", content)
+        return _row(number, *map(_cell, (report.title, f"{report.rank:g}", content)))
 
     def _relationship_order(self, one: ReportRelationship) -> tuple[int, str, str, str]:
         combined_degree = self._degrees[one.source] + self._degrees[one.target]
@@ -340,21 +369,35 @@ _HEADINGS = {
 }
 
 
+def _heading(table: str) -> tuple[str, str]:
+    """As its tokens are counted: with the empty line before it."""
+    return "", "\n".join(_HEADINGS[table])
+
+
 def _child_order(child: ChildReport) -> tuple[int, str, str]:
     return -child.report.size, child.report.title, child.report.full_content
 
 
 def _claim_row(number: int, claim: ReportClaim) -> str:
-    dates = claim.start_date, claim.end_date
-    return _row(
-        number, claim.subject, claim.object, claim.type, claim.status, *dates, claim.description
-    )
+    of = claim.subject, claim.object, claim.type, claim.status
+    return _row(number, *map(_cell, (*of, claim.start_date, claim.end_date, claim.description)))
 
 
-def _row(*cells: str | int) -> str:
-    """A line of CSV: no cell can begin another row."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(
-        cell if isinstance(cell, int) else one_line(cell, len(cell)) for cell in cells
-    )
-    return line.getvalue()
+def _line(text: str) -> str:
+    return one_line(text, len(text))
+
+
+def _cell(text: str) -> _Cell:
+    return _quoted(_line(text))
+
+
+def _quoted(line: str) -> _Cell:
+    # A csv.writer would give the same, and take longer for a row than all else done to it.
+    if "," in line or '"' in line:
+        line = '"' + line.replace('"', '""') + '"'
+    return _Cell(line)
+
+
+def _row(number: int, *cells: _Cell) -> str:
+    """A line of CSV."""
+    return ",".join((str(number), *cells))

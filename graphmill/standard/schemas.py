@@ -6,6 +6,7 @@ every field required, no other field, no bounds (those are applied when an answe
 
 import json
 import typing
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FiniteFloat
@@ -131,6 +132,8 @@ COMMUNITY_REPORT = Schema("community_report", _json_schema(ReportAnswer))
 DRAFT_PROMPTS = Schema("draft_prompts", _json_schema(DraftAnswer))
 
 
+# Asked for with every question, of the few schemas above.
+@cache
 def show_form(schema: Schema) -> str:
     """The form in a line, for models whose endpoints know no schemas:
     {"description": string}."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphmill.standard.cleaning import MAX_TITLE, one_line, paragraphs, to_title
+from graphmill.standard.cleaning import MAX_TITLE, one_line, paragraphs, storable, to_title
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,14 @@ def test_a_line_of_characters_that_can_be_printed_is_as_it_would_be_in_the_long_
     assert len(characters) > 100_000
     # An end of line cannot be printed, and goes.
     assert one_line(characters, len(characters)) == one_line(f"{characters}\n", len(characters))
+
+
+@given(st.text(st.sampled_from("\0\ud800\udc00\udfff\U00010000é") | st.characters()))
+def test_nuls_go_and_half_characters_are_replaced(text: str) -> None:
+    kept = (
+        "\ufffd" if unicodedata.category(sign) == "Cs" else sign for sign in text if sign != "\0"
+    )
+    assert storable(text) == "".join(kept)
 
 
 @given(st.text())

@@ -44,7 +44,7 @@ def questions(text: str, language: str = "") -> list[Question]:
             ResolutionOptions(language=language),
         ),
         report_question(
-            CommunityContext(text, KnownIds(), True, 1), "m", ReportOptions(language=language)
+            CommunityContext(text, KnownIds(), True), "m", ReportOptions(language=language)
         ),
     ]
 
