@@ -1,12 +1,12 @@
 """The benchmark's command: which parts are measured."""
 
 import argparse
-import asyncio
 import logging
 import os
 from enum import StrEnum
 from pathlib import Path
 
+import uvloop
 from rich.console import Console
 
 from benchmarks.fast import FULL, QUICK, compare_fast
@@ -41,7 +41,8 @@ def main() -> None:
     parts = {given.only} if given.only else {Part.FAST, Part.STANDARD}
     if given.peers:
         parts.add(Part.PEERS)
-    asyncio.run(_compare(parts, shared, console, quick=given.quick))
+    # As workers do; bare loops too.
+    uvloop.run(_compare(parts, shared, console, quick=given.quick))
 
 
 async def _compare(parts: set[Part], shared: Path, console: Console, *, quick: bool) -> None:

@@ -1,7 +1,7 @@
 """Endpoints of models as a process asks them: the fleet's limits, answers paid for once."""
 
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -44,7 +44,8 @@ async def open_model_caller(
     """
     async with _open_endpoints(pool, settings, on_retry) as opened:
         calls = PostgresCallStore(pool, opened.session, opened.expiry)
-        yield ModelCaller(calls, opened.endpoints, opened.budgets, on_known)
+        async with aclosing(calls):
+            yield ModelCaller(calls, opened.endpoints, opened.budgets, on_known)
 
 
 @asynccontextmanager
@@ -57,7 +58,8 @@ async def open_model_embedder(
     """As open_model_caller."""
     async with _open_endpoints(pool, settings, on_retry) as opened:
         vectors = PostgresPaidVectors(pool, opened.session, opened.expiry)
-        yield ModelEmbedder(vectors, opened.endpoints, count_tokens, opened.budgets, on_known)
+        async with aclosing(vectors):
+            yield ModelEmbedder(vectors, opened.endpoints, count_tokens, opened.budgets, on_known)
 
 
 @asynccontextmanager
@@ -67,7 +69,8 @@ async def open_later_caller(pool: asyncpg.Pool, settings: Settings) -> AsyncGene
     async with open_session(pool) as session:
         calls = PostgresCallStore(pool, session, answer_expiry(settings))
         nobody = EndpointPool((), count_tokens)
-        yield ModelCaller(calls, nobody, later=PostgresBatchQuestions(pool))
+        async with aclosing(calls):
+            yield ModelCaller(calls, nobody, later=PostgresBatchQuestions(pool))
 
 
 @asynccontextmanager

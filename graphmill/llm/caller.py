@@ -48,21 +48,23 @@ class CallStore(Protocol):
     """Where answers are kept before they are used."""
 
     async def claim(self, payer: Payer, key: bytes) -> Stored:
-        """A stored answer; or the right to ask, which nobody else then has while we live."""
+        """A stored answer; or the right to ask, which nobody else then has while we live. Who is
+        cancelled meanwhile has no right."""
         ...
 
     async def save(
         self, payer: Payer, key: bytes, question: Question, answer: ModelAnswer, *, valid: bool
     ) -> None:
-        """Keep a paid answer, good or bad; a good one ends the claim."""
+        """Keep a paid answer, good or bad, whatever happens to who waits for it; a good one ends
+        the claim."""
         ...
 
     async def note_read(self, payer: Payer, key: bytes, unread: Unread, *, valid: bool) -> None:
         """Say what an unread answer is; a good one ends the claim."""
         ...
 
-    async def release(self, payer: Payer, key: bytes) -> None:
-        """Give back the right to ask."""
+    def release(self, payer: Payer, key: bytes) -> None:
+        """Give back the right to ask, as soon as that can be told."""
         ...
 
 
@@ -173,7 +175,7 @@ class ModelCaller:
                 raise Deferred("the answer is still to come")
             return await self._ask_until_good(payer, key, question, read, stored)
         except BaseException:
-            await asyncio.shield(self._store.release(payer, key))
+            self._store.release(payer, key)
             raise
 
     async def _ask_until_good(

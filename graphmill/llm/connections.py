@@ -66,7 +66,7 @@ class Connections:
             content = await _read(response, MOST_BYTES)
             if len(content) > MOST_BYTES:
                 raise TooLarge
-            return content
+            return bytes(content)
 
     async def close(self) -> None:
         """When no call is in the air any more."""

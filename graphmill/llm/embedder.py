@@ -45,8 +45,8 @@ class PaidVectors(Protocol):
         """Keep what was paid for, and end the claims; none of a bad answer, which costs too."""
         ...
 
-    async def release(self, payer: Payer, keys: Collection[bytes]) -> None:
-        """Give back the right to ask."""
+    def release(self, payer: Payer, keys: Collection[bytes]) -> None:
+        """Give back the right to ask, as soon as that can be told."""
         ...
 
 
@@ -129,14 +129,14 @@ class ModelEmbedder:
                 stored = await self._store.load(payer, left)
                 found |= self._named(payer, model, left, stored)
                 wanted = {key: left[key] for key in left if key in claimed and key not in stored}
-                await self._store.release(payer, claimed - wanted.keys())
+                self._store.release(payer, claimed - wanted.keys())
                 if wanted:
                     answered = await self._ask_split(payer, model, wanted)
                     refused = [key for key, told in answered.items() if isinstance(told, str)]
-                    await self._store.release(payer, refused)
+                    self._store.release(payer, refused)
                     found |= {wanted[key]: told for key, told in answered.items()}
             except BaseException:
-                await asyncio.shield(self._store.release(payer, claimed))
+                self._store.release(payer, claimed)
                 raise
             left = {k: t for k, t in left.items() if k not in stored and k not in wanted}
             if not left:

@@ -57,7 +57,7 @@ class Calls:
         else:
             self.bad.append(unread.text)
 
-    async def release(self, payer: Payer, key: bytes) -> None:
+    def release(self, payer: Payer, key: bytes) -> None:
         self.claimed.discard(key)
 
 
