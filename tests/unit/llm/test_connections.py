@@ -1,10 +1,14 @@
 """A connection is used again by the next call, and carries one call at a time."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+import aiohttp
 import pytest
+import trustme
 
 from graphmill.llm.connections import Connections, TooLarge
 from graphmill.llm.refusals import Refused
@@ -35,8 +39,12 @@ class _Server:
 
 
 @asynccontextmanager
-async def _server() -> AsyncGenerator[_Server]:
+async def _server(certificate: trustme.LeafCert | None = None) -> AsyncGenerator[_Server]:
     found = _Server()
+    encrypted = None
+    if certificate is not None:
+        encrypted = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        certificate.configure_cert(encrypted)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -46,7 +54,7 @@ async def _server() -> AsyncGenerator[_Server]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=encrypted)
     found.port = server.sockets[0].getsockname()[1]
     try:
         yield found
@@ -150,3 +158,20 @@ async def test_a_query_of_the_address_goes_with_each_call() -> None:
         await connections.post("chat/completions", {})
         await connections.close()
     assert server.lines == [b"POST /a/chat/completions?api-version=1 HTTP/1.1"]
+
+
+async def test_a_certificate_is_trusted_by_its_authority_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    async with _server(authority.issue_cert("127.0.0.1")) as server:
+        connections = Connections(f"https://127.0.0.1:{server.port}", "key")
+        with pytest.raises(aiohttp.ClientConnectorCertificateError):
+            await _call(connections)
+        await connections.close()
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+        connections = Connections(f"https://127.0.0.1:{server.port}", "key")
+        await _call(connections)
+        await connections.close()
+    assert len(server.lines) == 1
