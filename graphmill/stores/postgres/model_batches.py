@@ -19,6 +19,7 @@ from graphmill.run_status import ModelUse
 from graphmill.stores.postgres import followed_batches
 from graphmill.stores.postgres.batch_questions import MOST_TRIES, question_from_json
 from graphmill.stores.postgres.model_accounts import add_use
+from graphmill.stores.postgres.session_locks import SessionLocks
 
 # Rows that are read at once: a question has some thousand characters.
 _READ_TOGETHER = 500
@@ -27,8 +28,11 @@ _READ_TOGETHER = 500
 class PostgresBatchStore:
     """`expiry`: how long an answer counts; None: for ever."""
 
-    def __init__(self, pool: asyncpg.Pool, expiry: timedelta | None = None) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, locks: SessionLocks, expiry: timedelta | None = None
+    ) -> None:
         self._pool = pool
+        self._locks = locks
         self._expiry = expiry
 
     @asynccontextmanager
@@ -38,22 +42,10 @@ class PostgresBatchStore:
         Raises:
             Unavailable: somebody does: an attempt that Temporal holds for dead, and is not yet.
         """
-        async with self._pool.acquire() as connection:
-            lock = f"batches {key.tenant}/{key.name}"
-            if not await connection.fetchval(
-                "SELECT pg_try_advisory_lock(hashtextextended($1, 0))", lock
-            ):
+        async with self._locks.hold(f"batches {key.tenant}/{key.name}") as held:
+            if not held:
                 raise Unavailable("another worker still sends batches of this collection")
-            try:
-                yield
-            finally:
-                try:
-                    await connection.execute(
-                        "SELECT pg_advisory_unlock(hashtextextended($1, 0))", lock
-                    )
-                except BaseException:
-                    connection.terminate()  # or it would keep the lock in the pool
-                    raise
+            yield
 
     async def next_model(self, run_id: UUID) -> str | None:
         """Of the questions that wait: a batch is of one model."""
