@@ -83,11 +83,7 @@ class BatchSender:
         remote = await self._look_for(endpoint, batch)
         if remote is None:
             file = await self._upload(endpoint, batch)
-            try:
-                remote = await endpoint.client.create(replace(batch, input_file=file))
-            except NotFound:
-                await self._store.save_file(batch, "", batch.manners)
-                raise Unavailable("the file of a batch is gone; it is sent again") from None
+            remote = await self._create(endpoint, replace(batch, input_file=file))
         await self._store.save_remote(batch, remote.id)
 
     async def find(self, batch: Batch) -> Batch | None:
@@ -114,6 +110,22 @@ class BatchSender:
             await asyncio.sleep(_LOOK_EVERY)
         await endpoint.client.delete_file(batch.input_file)
         return None
+
+    async def _create(self, endpoint: BatchEndpoint, batch: Batch) -> RemoteBatch:
+        try:
+            try:
+                return await endpoint.client.create(batch)
+            except NotFound:
+                # Its file is gone, or no batch was ever made there: which this refuses to look for.
+                remote = await endpoint.client.find(batch)
+                if remote is not None:
+                    return remote
+                raise Unavailable("the file of a batch is gone; it is sent again") from None
+        except (CallRefused, Unavailable):
+            # It was not made. Nothing is to be made of that file, or left there try after try.
+            await endpoint.client.delete_file(batch.input_file)
+            await self._store.save_file(batch, "", batch.manners)
+            raise
 
     async def _upload(self, endpoint: BatchEndpoint, batch: Batch) -> str:
         client = endpoint.client
