@@ -74,12 +74,13 @@ class BatchSender:
         return batch
 
     async def send(self, batch: Batch) -> None:
+        """
+        Raises:
+            CallRefused: the endpoint takes no batches, or not this one, or is not set any more.
+        """
         endpoint = self._endpoints.get(batch.endpoint)
         if endpoint is None:
-            raise CallRefused(
-                f"a batch waits for endpoint {batch.endpoint!r}, which is not set any more; set it,"
-                " or index again"
-            )
+            raise not_set(batch)
         remote = await self._look_for(endpoint, batch)
         if remote is None:
             file = await self._upload(endpoint, batch)
@@ -87,8 +88,14 @@ class BatchSender:
         await self._store.save_remote(batch, remote.id)
 
     async def find(self, batch: Batch) -> Batch | None:
-        """A batch that may have been made, though nobody noted it; forgotten where it was not."""
+        """A batch that may have been made, though nobody noted it; forgotten where it was not.
+
+        Raises:
+            CallRefused: it may be at an endpoint that is not set any more.
+        """
         endpoint = self._endpoints.get(batch.endpoint)
+        if endpoint is None and batch.may_be_paid:
+            raise not_set(batch)
         remote = None if endpoint is None else await self._look_for(endpoint, batch)
         if remote is None:
             await self._store.close(batch, counted=False)
@@ -133,6 +140,14 @@ class BatchSender:
         input_file = await client.upload(batch, self._store.questions(batch), manners)
         await self._store.save_file(batch, input_file, manners)
         return input_file
+
+
+def not_set(batch: Batch) -> CallRefused:
+    """For a batch of an endpoint that is not set any more."""
+    return CallRefused(
+        f"a batch waits for endpoint {batch.endpoint!r}, which is not set any more; set it again,"
+        " or index without --batch"
+    )
 
 
 def _cost(endpoint: BatchEndpoint, model: str, one: WaitingQuestion, money: RunMoney) -> int:

@@ -11,7 +11,13 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from graphmill.errors import Unavailable
-from graphmill.llm.batches import Batch, BatchedAnswer, BatchedQuestion, WaitingQuestion
+from graphmill.llm.batches import (
+    Batch,
+    BatchedAnswer,
+    BatchedQuestion,
+    Missing,
+    WaitingQuestion,
+)
 from graphmill.llm.manners import AnswerForm, Manners
 from graphmill.messages import BatchRun
 from graphmill.models import CollectionKey
@@ -127,6 +133,19 @@ class PostgresBatchStore:
     async def unfollow(self, run: BatchRun) -> None:
         await followed_batches.unfollow(self._pool, run)
 
+    async def keep_to_its_run(self, batch: Batch) -> None:
+        """Have other runs' questions that wait for it wait for a batch of their own."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await _hold(connection, batch)
+            await connection.execute(
+                "UPDATE model_batches SET shared = false WHERE digest = $1", batch.digest
+            )
+            await connection.execute(
+                "UPDATE model_batch_questions SET batch = NULL WHERE batch = $1 AND run_id <> $2",
+                batch.digest,
+                batch.run_id,
+            )
+
     async def followed(self, run: BatchRun) -> list[Batch]:
         """Open batches of other collections that hold questions of a run; the oldest first."""
         rows = await self._pool.fetch(
@@ -176,6 +195,24 @@ class PostgresBatchStore:
     async def save_remote(self, batch: Batch, remote_id: str) -> None:
         await self._pool.execute(
             "UPDATE model_batches SET remote_id = $2 WHERE digest = $1", batch.digest, remote_id
+        )
+
+    async def save_missing(self, batch: Batch, what: Missing) -> timedelta:
+        """Its endpoint does not find it; for how long now, without having found it in between."""
+        missing = await self._pool.fetchval(
+            "UPDATE model_batches SET missing = $2,"
+            " missing_since = CASE WHEN missing = $2 THEN missing_since ELSE now() END"
+            " WHERE digest = $1 RETURNING now() - missing_since",
+            batch.digest,
+            what,
+        )
+        return missing or timedelta(0)  # somebody else has closed it meanwhile
+
+    async def save_found(self, batch: Batch) -> None:
+        """Nothing of it is missing any more."""
+        await self._pool.execute(
+            "UPDATE model_batches SET missing = '', missing_since = NULL WHERE digest = $1",
+            batch.digest,
         )
 
     # ---- answers
@@ -271,6 +308,7 @@ def _batch(row: asyncpg.Record) -> Batch:
             answer_tokens=row["answer_tokens"],
             context_tokens=row["context_tokens"],
         ),
+        Missing(row["missing"]),
     )
 
 
