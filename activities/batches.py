@@ -2,29 +2,39 @@
 
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from temporalio import activity
 
 from activities.heartbeats import heartbeating
 from graphmill.errors import NotFound, Unavailable
 from graphmill.llm.batch_endpoints import BatchEndpoint, BatchEndpoints
-from graphmill.llm.batch_sending import BatchSender
-from graphmill.llm.batches import Batch, BatchedAnswer, BatchStore, LineAnswer, RemoteBatch
+from graphmill.llm.batch_sending import BatchSender, not_set
+from graphmill.llm.batches import (
+    Batch,
+    BatchedAnswer,
+    BatchStore,
+    LineAnswer,
+    Missing,
+    RemoteBatch,
+)
 from graphmill.llm.faults import CallRefused
 from graphmill.llm.manners import Manners, MannersMemory
 from graphmill.messages import BatchProgress, BatchRun, CollectBatches
 
-# Answers that are stored in one transaction.
 # Whatever a question's bound on its answer was: a line does not say.
 _ANY_BOUND = 2**31
+# Answers that are stored in one transaction.
 _STORED_TOGETHER = 200
-# A batch or a file of answers that the endpoint does not find is looked for so often: it is paid
-# for, and may be one that the endpoint does not find yet.
-_TRIES = 5
+# A batch or a file of answers that the endpoint has not found for so long is gone. It is paid for:
+# a gateway that knows nothing for a while, or a list that lags behind, is no reason to pay again.
+_GONE_AFTER = timedelta(hours=1)
+# So long one that is to be cancelled is looked for: nobody is to wait for it.
+_CANCELLED_WITHIN = timedelta(seconds=15)
 # A batch failed because others wait at the endpoint: it goes again when those have ended.
 _TOO_MUCH_WAITS = "token_limit_exceeded"
-# What is known of a batch that is being sent.
-_TO_BE_SENT = RemoteBatch("", "validating")
+# What is known of a batch that is being sent, and of one that its endpoint does not find just now.
+_TO_BE_SENT = _NOT_FOUND = RemoteBatch("", "validating")
 
 
 class BatchActivities:
@@ -74,7 +84,12 @@ class BatchActivities:
     async def collect_batches(self, asked: CollectBatches) -> BatchProgress:
         """Store the answers of batches that have ended: the collection's, and those of others that
         hold questions of this run. Done again after a crash, or by both collections at once, what
-        is stored already is passed over."""
+        is stored already is passed over.
+
+        Raises:
+            CallRefused: an endpoint does not take a batch, and never will; or it is not set any
+                more, and its batches wait for it.
+        """
         progress = BatchProgress()
         async with heartbeating():
             if asked.give_up:
@@ -83,42 +98,72 @@ class BatchActivities:
                 *await self._store.open_batches(asked.run),
                 *await self._store.followed(asked.run),
             ]
+            lost: Batch | None = None
             for place, batch in enumerate(batches):
+                its_own = batch.key == asked.run.key
+                if batch.may_be_paid and self._endpoints.get(batch.endpoint) is None:
+                    if its_own:
+                        lost = lost or batch
+                    else:
+                        await self._store.keep_to_its_run(batch)
+                    continue
                 known = await self._known(batch)
                 if known is None:
                     continue
-                remote = await self._show(known) if known.remote_id else _TO_BE_SENT
+                remote = await self._look_at(known)
                 if remote is None:
+                    activity.logger.warning("a batch is gone: its questions are asked again")
                     await self._store.close(batch, counted=True)
+                    continue
                 # Why another's failed is told to whoever sent it.
-                elif (asked.give_up and remote.id) or (
-                    remote.has_ended and (batch.key == asked.run.key or remote.status != "failed")
-                ):
+                if remote.status == "failed" and not its_own:
+                    await self._store.keep_to_its_run(batch)
+                    continue
+                if remote.has_ended or (asked.give_up and remote.id):
                     others = progress.open > 0 or place + 1 < len(batches)
-                    await self._collect(batch, remote, others=others)
-                else:
-                    progress = BatchProgress(
-                        progress.open + 1,
-                        progress.questions + batch.lines,
-                        progress.answered + remote.answered,
-                    )
+                    if await self._collect(batch, remote, others=others):
+                        continue
+                progress = BatchProgress(
+                    progress.open + 1,
+                    progress.questions + batch.lines,
+                    progress.answered + remote.answered,
+                )
+            if lost is not None:
+                # What others have answered is stored: now somebody has to be told.
+                raise not_set(lost)
         return progress
 
     @activity.defn
     async def cancel_batches(self, run: BatchRun) -> None:
         """Cancel what is open of this run and those before it; lines that are answered by then are
-        still to be collected. Batches of other collections go on."""
+        still to be collected. Batches of other collections go on, and so do those of an endpoint
+        that is not set any more.
+
+        Raises:
+            Unavailable: an endpoint does not find one that it should have.
+        """
         async with heartbeating(), self._store.alone(run.key):
             await self._store.unfollow(run)
             batches = await self._store.open_batches(run)
+            missing: NotFound | None = None
             # Those last that may have to be looked for: that takes a while.
             for batch in sorted(batches, key=lambda batch: not batch.remote_id):
+                endpoint = self._endpoints.get(batch.endpoint)
+                if endpoint is None:
+                    continue
                 known = batch if batch.remote_id else await self._sender.find(batch)
                 if known is None:
                     continue
-                remote, endpoint = await self._show(known), self._endpoints.get(batch.endpoint)
-                if remote is not None and endpoint is not None and not remote.has_ended:
+                try:
+                    remote = await self._show(endpoint, known)
+                except NotFound as error:
+                    if await self._store.save_missing(batch, Missing.BATCH) < _CANCELLED_WITHIN:
+                        missing = error
+                    continue
+                if not remote.has_ended:
                     await endpoint.client.cancel(remote.id)
+            if missing is not None:
+                raise Unavailable(f"{missing}; looking again")
 
     async def _known(self, batch: Batch) -> Batch | None:
         """With the endpoint's id, unless somebody sends it just now; None where nobody will."""
@@ -130,24 +175,26 @@ class BatchActivities:
         except Unavailable:
             return batch
 
-    async def _show(self, batch: Batch) -> RemoteBatch | None:
-        """None where nobody has it any more.
-
-        Raises:
-            Unavailable: the endpoint does not find it, and is to be asked again.
-        """
+    async def _look_at(self, batch: Batch) -> RemoteBatch | None:
+        """None where nobody has it any more. One that is not found just now is open."""
         endpoint = self._endpoints.get(batch.endpoint)
         if endpoint is None or not batch.remote_id:
-            return None
+            return _TO_BE_SENT
         try:
-            return await endpoint.client.show(batch.remote_id)
-        except NotFound as error:
-            if activity.info().attempt < _TRIES:
-                raise Unavailable(f"{error}; looking again") from None
-            return None
+            return await self._show(endpoint, batch)
+        except NotFound:
+            gone = await self._store.save_missing(batch, Missing.BATCH) >= _GONE_AFTER
+            return None if gone else _NOT_FOUND
 
-    async def _collect(self, batch: Batch, remote: RemoteBatch, *, others: bool) -> None:
-        """`others`: batches that are open too.
+    async def _show(self, endpoint: BatchEndpoint, batch: Batch) -> RemoteBatch:
+        """Raises NotFound where the endpoint does not find it."""
+        remote = await endpoint.client.show(batch.remote_id)
+        if batch.missing is Missing.BATCH:
+            await self._store.save_found(batch)
+        return remote
+
+    async def _collect(self, batch: Batch, remote: RemoteBatch, *, others: bool) -> bool:
+        """False where a file of answers is still to be found. `others`: batches that are open too.
 
         Raises:
             CallRefused: the endpoint does not take the batch, and never will.
@@ -156,7 +203,8 @@ class BatchActivities:
         assert endpoint is not None  # it was asked just now
         came = _Came()
         for file in remote.files:
-            await self._collect_file(endpoint, batch, file, came)
+            if not await self._collect_file(endpoint, batch, file, came):
+                return False
         better = came.better
         if better is not None and came.answered:
             # Its manners are the right ones, so what is refused is those questions' own: a
@@ -173,10 +221,12 @@ class BatchActivities:
             raise _refused(batch, remote)
         for file in (batch.input_file, *remote.files):
             await endpoint.client.delete_file(file)
+        return True
 
     async def _collect_file(
         self, endpoint: BatchEndpoint, batch: Batch, file: str, came: "_Came"
-    ) -> None:
+    ) -> bool:
+        """False where it is still to be found."""
         answers: dict[bytes, BatchedAnswer] = {}
         refused: set[bytes] = set()
         try:
@@ -196,12 +246,13 @@ class BatchActivities:
                     if len(answers) >= _STORED_TOGETHER:
                         await self._store.save_answers(batch, list(answers.values()))
                         answers.clear()
-        except NotFound as error:
-            if activity.info().attempt < _TRIES:
-                raise Unavailable(f"{error}; looking again") from None
+        except NotFound:
+            if await self._store.save_missing(batch, Missing.FILES) < _GONE_AFTER:
+                return False
             activity.logger.warning("a file of answers is gone: its questions are asked again")
         await self._store.save_answers(batch, list(answers.values()))
         await self._store.leave(batch, sorted(refused))
+        return True
 
     async def _improve(self, endpoint: BatchEndpoint, batch: Batch, better: Manners) -> None:
         """Remember it, unless somebody has found out more meanwhile."""

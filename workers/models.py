@@ -14,6 +14,7 @@ from graphmill.standard.options import StandardOptions
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 from graphmill.stores.postgres.model_batches import PostgresBatchStore
 from graphmill.stores.postgres.model_manners import PostgresManners
+from graphmill.stores.postgres.session_locks import SessionLocks
 
 
 @asynccontextmanager
@@ -22,8 +23,10 @@ async def open_batches(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator
     Raises:
         SettingsError: a variable that is to hold a key is not set.
     """
+    assert settings.database_url is not None  # the pool is of that
     async with open_batch_endpoints(settings) as endpoints:
-        store, memory = PostgresBatchStore(pool, answer_expiry(settings)), PostgresManners(pool)
+        locks, memory = SessionLocks(settings.database_url), PostgresManners(pool)
+        store = PostgresBatchStore(pool, locks, answer_expiry(settings))
         sender = BatchSender(
             store,
             endpoints,

@@ -93,8 +93,9 @@ class BatchClient:
         return uploaded.id
 
     async def create(self, batch: Batch) -> RemoteBatch:
-        """Of the file that the batch names; raises NotFound where the endpoint has that no more."""
-        with self._telling(self._gone):
+        """Of the file that the batch names; raises NotFound where the endpoint has that no more, or
+        has a place for files only: `find` knows which."""
+        with self._telling(self._gone, self._no_batches("batches")):
             created = await self._openai.batches.create(
                 completion_window="24h",
                 endpoint=URL,
@@ -161,14 +162,15 @@ class BatchClient:
             await self._http.aclose()
 
     @contextmanager
-    def _telling(self, absent: Exception) -> Generator[None]:
-        """Errors of the client library in our words; `absent` where there is no such thing."""
+    def _telling(self, absent: Exception, unable: Exception | None = None) -> Generator[None]:
+        """Errors of the client library in our words; `absent` where there is no such thing, and
+        `unable`, if it is not the same, where nobody does such a thing there."""
         name = self._address.name
         try:
             yield
         except openai.APIStatusError as error:
             if error.status_code in _NO_BATCHES:
-                raise absent from None
+                raise (absent if error.status_code == 404 else unable or absent) from None
             said = error.body if isinstance(error.body, str) else json.dumps(error.body)
             refusal = read_refusal(error.status_code, error.response.headers, said.encode())
             raise fault_of(refusal, name) from None

@@ -74,25 +74,28 @@ class BatchSender:
         return batch
 
     async def send(self, batch: Batch) -> None:
+        """
+        Raises:
+            CallRefused: the endpoint takes no batches, or not this one, or is not set any more.
+        """
         endpoint = self._endpoints.get(batch.endpoint)
         if endpoint is None:
-            raise CallRefused(
-                f"a batch waits for endpoint {batch.endpoint!r}, which is not set any more; set it,"
-                " or index again"
-            )
+            raise not_set(batch)
         remote = await self._look_for(endpoint, batch)
         if remote is None:
             file = await self._upload(endpoint, batch)
-            try:
-                remote = await endpoint.client.create(replace(batch, input_file=file))
-            except NotFound:
-                await self._store.save_file(batch, "", batch.manners)
-                raise Unavailable("the file of a batch is gone; it is sent again") from None
+            remote = await self._create(endpoint, replace(batch, input_file=file))
         await self._store.save_remote(batch, remote.id)
 
     async def find(self, batch: Batch) -> Batch | None:
-        """A batch that may have been made, though nobody noted it; forgotten where it was not."""
+        """A batch that may have been made, though nobody noted it; forgotten where it was not.
+
+        Raises:
+            CallRefused: it may be at an endpoint that is not set any more.
+        """
         endpoint = self._endpoints.get(batch.endpoint)
+        if endpoint is None and batch.may_be_paid:
+            raise not_set(batch)
         remote = None if endpoint is None else await self._look_for(endpoint, batch)
         if remote is None:
             await self._store.close(batch, counted=False)
@@ -115,12 +118,36 @@ class BatchSender:
         await endpoint.client.delete_file(batch.input_file)
         return None
 
+    async def _create(self, endpoint: BatchEndpoint, batch: Batch) -> RemoteBatch:
+        try:
+            try:
+                return await endpoint.client.create(batch)
+            except NotFound:
+                # Its file is gone, or no batch was ever made there: which this refuses to look for.
+                remote = await endpoint.client.find(batch)
+                if remote is not None:
+                    return remote
+                raise Unavailable("the file of a batch is gone; it is sent again") from None
+        except (CallRefused, Unavailable):
+            # It was not made. Nothing is to be made of that file, or left there try after try.
+            await endpoint.client.delete_file(batch.input_file)
+            await self._store.save_file(batch, "", batch.manners)
+            raise
+
     async def _upload(self, endpoint: BatchEndpoint, batch: Batch) -> str:
         client = endpoint.client
         manners = await self._memory.load(client.base_url, client.model(batch.model)) or Manners()
         input_file = await client.upload(batch, self._store.questions(batch), manners)
         await self._store.save_file(batch, input_file, manners)
         return input_file
+
+
+def not_set(batch: Batch) -> CallRefused:
+    """For a batch of an endpoint that is not set any more."""
+    return CallRefused(
+        f"a batch waits for endpoint {batch.endpoint!r}, which is not set any more; set it again,"
+        " or index without --batch"
+    )
 
 
 def _cost(endpoint: BatchEndpoint, model: str, one: WaitingQuestion, money: RunMoney) -> int:

@@ -3,7 +3,8 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
@@ -16,10 +17,19 @@ PRICE_SHARE = 0.5
 """Of the price of a direct call."""
 
 
+class Missing(StrEnum):
+    """What an endpoint does not find of a batch that it has made; `FILES`: of answers."""
+
+    NOTHING = ""
+    BATCH = "batch"
+    FILES = "files"
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """A batch as it is remembered. `digest` stands in its metadata at the endpoint; `input_file`
-    and `remote_id` are the endpoint's ids, "" while it has told none."""
+    and `remote_id` are the endpoint's ids, "" while it has told none; `missing` is what it did not
+    find when it was asked last."""
 
     digest: str
     key: CollectionKey
@@ -31,6 +41,12 @@ class Batch:
     input_file: str = ""
     remote_id: str = ""
     manners: Manners = field(default_factory=Manners)
+    missing: Missing = Missing.NOTHING
+
+    @property
+    def may_be_paid(self) -> bool:
+        """The endpoint may have been asked to make it."""
+        return bool(self.input_file or self.remote_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +170,11 @@ class BatchStore(Protocol):
         """Have questions that wait for batches of other collections wait for one of their own."""
         ...
 
+    async def keep_to_its_run(self, batch: Batch) -> None:
+        """Have questions of other runs that wait for this batch wait for one of their own, and let
+        none follow it any more: no answer comes."""
+        ...
+
     async def followed(self, run: BatchRun) -> list[Batch]:
         """Open batches of other collections that hold questions of a run."""
         ...
@@ -176,6 +197,15 @@ class BatchStore(Protocol):
         ...
 
     async def save_remote(self, batch: Batch, remote_id: str) -> None: ...
+
+    async def save_missing(self, batch: Batch, what: Missing) -> timedelta:
+        """The endpoint does not find it. Returns for how long that has been so now, each time that
+        it was asked."""
+        ...
+
+    async def save_found(self, batch: Batch) -> None:
+        """The endpoint finds what was missing."""
+        ...
 
     async def save_answers(self, batch: Batch, answers: Sequence[BatchedAnswer]) -> int:
         """Keep what came, on the accounts of who asked; each once, however often it comes. Returns

@@ -6,7 +6,7 @@ A worker that dies is one whose objects are left where they stood; the next has 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,6 +23,7 @@ from activities.summaries import SummaryActivities
 from graphmill.ids import document_id
 from graphmill.llm import batch_sending
 from graphmill.messages import (
+    BatchProgress,
     BatchRun,
     CollectBatches,
     IndexDocumentInput,
@@ -39,9 +40,11 @@ from graphmill.run_status import ModelUse
 from graphmill.settings import load_settings
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts, counting_known
+from graphmill.stores.postgres.model_batches import PostgresBatchStore
 from graphmill.stores.postgres.model_extractions import PostgresModelExtractionStore
 from graphmill.stores.postgres.model_reports import PostgresModelReportStore
 from graphmill.stores.postgres.options import PostgresOptionsStore
+from graphmill.stores.postgres.session_locks import SessionLocks
 from graphmill.stores.postgres.summaries import PostgresSummaryStore
 from tests.contracts.extracting import ModelCollection
 from tests.support.model_endpoint import ModelEndpoint
@@ -77,6 +80,7 @@ class BatchedCollection(ModelCollection):
     ) -> None:
         super().__init__(pool, endpoint, database_url)
         self.base_url = endpoint.base_url
+        self.endpoint = "simulated"
         self.settings = settings
         self._kept: Worker | None = None
 
@@ -84,15 +88,22 @@ class BatchedCollection(ModelCollection):
     def run(self) -> BatchRun:
         return BatchRun(self.key, self.run_id)
 
+    @property
+    def store(self) -> PostgresBatchStore:
+        """Of another worker."""
+        return PostgresBatchStore(self.pool, SessionLocks(self._database_url))
+
     @asynccontextmanager
     async def worker(self) -> AsyncGenerator[Worker]:
         if self._kept is not None:
             yield self._kept
             return
         given = EndpointSettings(
-            name="simulated", base_url=self.base_url, prompt_price=0, completion_price=1000
+            name=self.endpoint, base_url=self.base_url, prompt_price=0, completion_price=1000
         )
-        settings = load_settings({"endpoints": (given,), **self.settings})
+        settings = load_settings(
+            {"endpoints": (given,), "database_url": self._database_url, **self.settings}
+        )
         async with AsyncExitStack() as stack:
             known = await stack.enter_async_context(counting_known(self.pool))
             caller = await stack.enter_async_context(
@@ -142,6 +153,13 @@ class BatchedCollection(ModelCollection):
             asked = CollectBatches(self.run)
             while (await ActivityEnvironment().run(worker.batches.collect_batches, asked)).open:
                 await asyncio.sleep(0.02)
+
+    async def look(self, attempt: int = 1) -> BatchProgress:
+        """Once, as in this attempt of the activity."""
+        environment = ActivityEnvironment()
+        environment.info = replace(environment.info, attempt=attempt)
+        async with self.worker() as worker:
+            return await environment.run(worker.batches.collect_batches, CollectBatches(self.run))
 
     async def rounds(self, most: int = 20) -> int:
         """As the workflow takes them: how many there were."""

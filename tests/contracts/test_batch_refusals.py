@@ -1,10 +1,14 @@
 """What an endpoint says of batches instead of answers: in plain words, or asked otherwise."""
 
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 
-from graphmill.llm.batch_client import BatchClient
+from graphmill.errors import NotFound, Unavailable
+from graphmill.llm.batch_client import BatchClient, open_batch_client
+from graphmill.llm.batches import Batch, RemoteBatch
+from graphmill.llm.client import Address
 from graphmill.llm.faults import CallRefused
 from graphmill.models import DocumentState
 from tests.contracts.batched import NAME, TEXTS, UNITS, Make, make
@@ -20,6 +24,51 @@ async def test_an_endpoint_without_a_batch_api_ends_the_run_in_plain_words(make:
     await letters.queue()
     with pytest.raises(CallRefused, match=r"'simulated' has no Batch API .* without --batch"):
         await letters.submit()
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+async def test_an_endpoint_of_files_but_no_batches_ends_the_run_and_keeps_no_file(
+    make: Make, model: ModelEndpoint, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    uploaded: list[str] = []
+    upload = BatchClient.upload
+
+    async def upload_and_tell(self: BatchClient, *given: Any) -> str:
+        uploaded.append(await upload(self, *given))
+        return uploaded[-1]
+
+    monkeypatch.setattr(BatchClient, "upload", upload_and_tell)
+    await model.change(no_batches=status)
+    letters = make()
+    await letters.wait_with(NAME, TEXTS)
+    await letters.queue()
+    with pytest.raises(CallRefused, match=r"no Batch API \(nothing at /batches\); index without"):
+        await letters.submit()
+    [file] = uploaded
+    async with open_batch_client(Address("simulated", letters.base_url, "")) as client:
+        with pytest.raises(NotFound):
+            await anext(client.lines(file))
+
+
+async def test_a_file_that_is_gone_before_its_batch_is_made_is_sent_again(
+    make: Make, model: ModelEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = BatchClient.create
+
+    async def create_too_late(self: BatchClient, batch: Batch) -> RemoteBatch:
+        await self.delete_file(batch.input_file)
+        return await create(self, batch)
+
+    letters = make()
+    await letters.wait_with(NAME, TEXTS)
+    await letters.queue()
+    with monkeypatch.context() as losing:
+        losing.setattr(BatchClient, "create", create_too_late)
+        with pytest.raises(Unavailable, match="sent again"):
+            await letters.submit()
+    assert await letters.submit() == 1
+    await letters.collect()
+    assert (await letters.use()).calls == (await model.stats()).batch_answered == UNITS
 
 
 async def test_a_refused_key_ends_the_run_in_plain_words(make: Make, model: ModelEndpoint) -> None:

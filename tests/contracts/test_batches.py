@@ -7,7 +7,6 @@ import pytest
 
 from graphmill.llm.budgets import OverBudget
 from graphmill.models import DocumentState
-from graphmill.stores.postgres.model_batches import PostgresBatchStore
 from tests.contracts.batched import NAME, TEXTS, UNITS, Make, make
 from tests.support.model_endpoint import ModelEndpoint
 
@@ -114,7 +113,7 @@ async def test_an_open_batch_keeps_its_money_and_the_budget_ends_further_ones(
     assert await letters.submit() == 1
     stats = await model.stats()
     assert stats.batches == 1
-    reserved = await PostgresBatchStore(letters.pool).reserved(letters.run_id)
+    reserved = await letters.store.reserved(letters.run_id)
     assert reserved == 3 * 300_000_000
     assert await letters.submit() == 1  # 10 cents are left, and kept
     await letters.collect()

@@ -2,7 +2,9 @@
 
 import pytest
 
+from graphmill.llm import batch_client
 from graphmill.llm.batch_client import BatchClient
+from graphmill.llm.faults import CallRefused
 from graphmill.models import CollectionKey, DocumentState
 from tests.contracts.batched import NAME, TEXTS, UNITS, BatchedCollection, Make, make
 from tests.support.model_endpoint import ModelEndpoint
@@ -19,6 +21,10 @@ async def both(make: Make) -> tuple[BatchedCollection, BatchedCollection]:
         await letters.wait_with(NAME, TEXTS)
         assert await letters.queue() == UNITS
     return first, second
+
+
+def no_line(*_: object) -> bytes:
+    return b"no line\n"
 
 
 Both = tuple[BatchedCollection, BatchedCollection]
@@ -97,6 +103,37 @@ async def test_where_the_second_is_cancelled_the_batch_of_the_first_goes_on(
     await first.collect()
     assert (await model.stats()).batches_cancelled == 0
     assert (await first.use()).calls == UNITS
+
+
+async def test_where_the_batch_of_the_first_failed_the_second_asks_itself_at_once(
+    both: Both, model: ModelEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = both
+    with monkeypatch.context() as breaking:
+        breaking.setattr(batch_client, "write_line", no_line)
+        assert await first.submit() == 1
+    assert await second.submit() == 1
+    await second.collect()
+    # It is not followed again, though nobody has told the first yet.
+    assert await second.submit() == 1
+    await second.collect()
+    assert ((await model.stats()).batches, (await second.use()).calls) == (2, UNITS)
+    with pytest.raises(CallRefused, match="refuses a batch of 6 questions"):
+        await first.collect()
+
+
+async def test_where_the_endpoint_of_the_first_is_not_set_any_more_the_second_asks_itself(
+    both: Both, model: ModelEndpoint
+) -> None:
+    first, second = both
+    await first.submit()
+    assert await second.submit() == 1
+    second.endpoint = "renamed"
+    await second.collect()
+    assert await second.submit() == 1
+    await second.collect()
+    await first.collect()
+    assert (await first.use()).calls == (await second.use()).calls == UNITS
 
 
 async def test_a_batch_that_was_never_sent_keeps_nobody_waiting(

@@ -12,6 +12,9 @@ _CLOSE_SECONDS = 2.0
 # Any number that nobody else locks: one migration at a time over all processes.
 _MIGRATION_LOCK = 0x67726D69
 
+# One time zone and one float format, whatever the server's own are.
+_SESSION = {"timezone": "UTC", "application_name": "graphmill"}
+
 _DOWN = (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, TimeoutError)
 
 # Beyond these: what a server says that goes down or has too much to do, and what asyncpg says of a
@@ -41,7 +44,6 @@ async def open_pool(url: str, max_size: int) -> asyncpg.Pool:
         Unavailable: nothing answers at that address.
     """
     try:
-        # server_settings: one time zone and one float format, whatever the server's own are.
         return await asyncpg.create_pool(
             url,
             min_size=0,
@@ -50,8 +52,20 @@ async def open_pool(url: str, max_size: int) -> asyncpg.Pool:
             command_timeout=None,
             # asyncpg would send four statements after each of ours: more work than most of those.
             reset=_leave_as_it_is,
-            server_settings={"timezone": "UTC", "application_name": "graphmill"},
+            server_settings=_SESSION,
         )
+    except _DOWN as error:
+        raise _unavailable(error) from error
+
+
+async def connect(url: str) -> asyncpg.Connection:
+    """A connection that is no pool's: whoever asked for it closes it.
+
+    Raises:
+        Unavailable: nothing answers at that address.
+    """
+    try:
+        return await asyncpg.connect(url, timeout=10, server_settings=_SESSION)
     except _DOWN as error:
         raise _unavailable(error) from error
 

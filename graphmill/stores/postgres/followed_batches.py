@@ -45,7 +45,7 @@ async def unfollow(pool: asyncpg.Pool, run: BatchRun) -> None:
 # What is older than a day was given up by who sent it, or nobody looks after it any more.
 _HOLD = """
 SELECT digest FROM model_batches
-WHERE tenant = $1 AND run_id <> $2 AND formed_at > now() - interval '24 hours'
+WHERE tenant = $1 AND run_id <> $2 AND shared AND formed_at > now() - interval '24 hours'
 ORDER BY digest FOR KEY SHARE
 """
 

@@ -11,7 +11,13 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from graphmill.errors import Unavailable
-from graphmill.llm.batches import Batch, BatchedAnswer, BatchedQuestion, WaitingQuestion
+from graphmill.llm.batches import (
+    Batch,
+    BatchedAnswer,
+    BatchedQuestion,
+    Missing,
+    WaitingQuestion,
+)
 from graphmill.llm.manners import AnswerForm, Manners
 from graphmill.messages import BatchRun
 from graphmill.models import CollectionKey
@@ -19,6 +25,7 @@ from graphmill.run_status import ModelUse
 from graphmill.stores.postgres import followed_batches
 from graphmill.stores.postgres.batch_questions import MOST_TRIES, question_from_json
 from graphmill.stores.postgres.model_accounts import add_use
+from graphmill.stores.postgres.session_locks import SessionLocks
 
 # Rows that are read at once: a question has some thousand characters.
 _READ_TOGETHER = 500
@@ -27,8 +34,11 @@ _READ_TOGETHER = 500
 class PostgresBatchStore:
     """`expiry`: how long an answer counts; None: for ever."""
 
-    def __init__(self, pool: asyncpg.Pool, expiry: timedelta | None = None) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, locks: SessionLocks, expiry: timedelta | None = None
+    ) -> None:
         self._pool = pool
+        self._locks = locks
         self._expiry = expiry
 
     @asynccontextmanager
@@ -38,22 +48,10 @@ class PostgresBatchStore:
         Raises:
             Unavailable: somebody does: an attempt that Temporal holds for dead, and is not yet.
         """
-        async with self._pool.acquire() as connection:
-            lock = f"batches {key.tenant}/{key.name}"
-            if not await connection.fetchval(
-                "SELECT pg_try_advisory_lock(hashtextextended($1, 0))", lock
-            ):
+        async with self._locks.hold(f"batches {key.tenant}/{key.name}") as held:
+            if not held:
                 raise Unavailable("another worker still sends batches of this collection")
-            try:
-                yield
-            finally:
-                try:
-                    await connection.execute(
-                        "SELECT pg_advisory_unlock(hashtextextended($1, 0))", lock
-                    )
-                except BaseException:
-                    connection.terminate()  # or it would keep the lock in the pool
-                    raise
+            yield
 
     async def next_model(self, run_id: UUID) -> str | None:
         """Of the questions that wait: a batch is of one model."""
@@ -135,6 +133,19 @@ class PostgresBatchStore:
     async def unfollow(self, run: BatchRun) -> None:
         await followed_batches.unfollow(self._pool, run)
 
+    async def keep_to_its_run(self, batch: Batch) -> None:
+        """Have other runs' questions that wait for it wait for a batch of their own."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await _hold(connection, batch)
+            await connection.execute(
+                "UPDATE model_batches SET shared = false WHERE digest = $1", batch.digest
+            )
+            await connection.execute(
+                "UPDATE model_batch_questions SET batch = NULL WHERE batch = $1 AND run_id <> $2",
+                batch.digest,
+                batch.run_id,
+            )
+
     async def followed(self, run: BatchRun) -> list[Batch]:
         """Open batches of other collections that hold questions of a run; the oldest first."""
         rows = await self._pool.fetch(
@@ -184,6 +195,24 @@ class PostgresBatchStore:
     async def save_remote(self, batch: Batch, remote_id: str) -> None:
         await self._pool.execute(
             "UPDATE model_batches SET remote_id = $2 WHERE digest = $1", batch.digest, remote_id
+        )
+
+    async def save_missing(self, batch: Batch, what: Missing) -> timedelta:
+        """Its endpoint does not find it; for how long now, without having found it in between."""
+        missing = await self._pool.fetchval(
+            "UPDATE model_batches SET missing = $2,"
+            " missing_since = CASE WHEN missing = $2 THEN missing_since ELSE now() END"
+            " WHERE digest = $1 RETURNING now() - missing_since",
+            batch.digest,
+            what,
+        )
+        return missing or timedelta(0)  # somebody else has closed it meanwhile
+
+    async def save_found(self, batch: Batch) -> None:
+        """Nothing of it is missing any more."""
+        await self._pool.execute(
+            "UPDATE model_batches SET missing = '', missing_since = NULL WHERE digest = $1",
+            batch.digest,
         )
 
     # ---- answers
@@ -279,6 +308,7 @@ def _batch(row: asyncpg.Record) -> Batch:
             answer_tokens=row["answer_tokens"],
             context_tokens=row["context_tokens"],
         ),
+        Missing(row["missing"]),
     )
 
 

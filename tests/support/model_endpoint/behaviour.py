@@ -41,6 +41,7 @@ class Behaviour:
         base64: embeddings may be asked for in it; 400 where not.
         batch_seconds: how long a batch takes.
         batch_list_seconds: how long after its creation a batch is in the list of them.
+        no_batches: the status that all of /v1/batches is refused with, though there are files.
         batch_expire_share, batch_fail_share: so much of a batch's lines expires, or ends with 500.
         seed: of all that is drawn.
     """
@@ -79,6 +80,7 @@ class Behaviour:
     base64: bool = True
     batch_seconds: float = 0.5
     batch_list_seconds: float = 0.0
+    no_batches: int | None = None
     batch_expire_share: float = 0.0
     batch_fail_share: float = 0.0
     seed: int = 0

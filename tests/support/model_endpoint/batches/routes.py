@@ -13,7 +13,7 @@ from tests.support.model_endpoint.batches.batch import Batch
 from tests.support.model_endpoint.batches.files import FileStore
 from tests.support.model_endpoint.batches.runner import BatchRunner
 from tests.support.model_endpoint.endpoint import CHAT, EMBEDDINGS, Endpoint
-from tests.support.model_endpoint.refusals import bad_request, not_found
+from tests.support.model_endpoint.refusals import Refusal, bad_request, not_found
 from tests.support.model_endpoint.requests import read_object
 
 _MOST_LISTED = 100
@@ -73,7 +73,7 @@ class BatchRoutes:
         return JSONResponse({"id": _id(request), "object": "file", "deleted": True})
 
     async def create(self, request: Request) -> Response:
-        self._check_key(request)
+        self._check_batches(request)
         given = read_object(await request.body())
         if given.get("endpoint") not in (CHAT, EMBEDDINGS):
             raise bad_request("Invalid value for 'endpoint'.", param="endpoint")
@@ -91,7 +91,7 @@ class BatchRoutes:
 
     async def list_batches(self, request: Request) -> Response:
         """The newest that it shows first; `after` is the id of the last one that is known."""
-        self._check_key(request)
+        self._check_batches(request)
         try:
             limit = min(_MOST_LISTED, int(request.query_params.get("limit", "20")))
         except ValueError:
@@ -111,11 +111,11 @@ class BatchRoutes:
         return JSONResponse(content)
 
     async def show(self, request: Request) -> Response:
-        self._check_key(request)
+        self._check_batches(request)
         return JSONResponse(self._get(_id(request)).to_json())
 
     async def cancel(self, request: Request) -> Response:
-        self._check_key(request)
+        self._check_batches(request)
         batch = self._get(_id(request))
         if batch.has_ended:
             raise bad_request(f"Cannot cancel a batch with status '{batch.status}'.")
@@ -126,6 +126,12 @@ class BatchRoutes:
 
     def _check_key(self, request: Request) -> None:
         self._endpoint.check_key(request.headers.get("authorization"))
+
+    def _check_batches(self, request: Request) -> None:
+        self._check_key(request)
+        status = self._endpoint.behaviour.no_batches
+        if status is not None:
+            raise Refusal(status, "no_batches", "Invalid URL.")
 
     def _get(self, id: str) -> Batch:
         batch = self._batches.get(id)
