@@ -158,8 +158,12 @@ class EndpointPool:
             except Closed as closed:
                 # Another may be open; if none is, the soonest decides when to look again.
                 soonest = min(other.gate.closed_for for other in serving)
-                if time.monotonic() + closed.seconds > deadline and soonest > 0:
-                    raise Unavailable(f"{closed}; no other serves {question.model!r}") from None
+                if time.monotonic() + soonest > deadline and soonest > 0:
+                    away = Unavailable(f"{closed}; no other serves {question.model!r}")
+                    # Whoever asks again before would only be told the same. Now and then it may:
+                    # another endpoint may have been set meanwhile.
+                    away.retry_in = min(soonest, CALL_SECONDS)
+                    raise away from None
                 await asyncio.sleep(min(soonest, closed.seconds))
                 continue
             try:

@@ -263,6 +263,32 @@ async def test_retry_after_is_obeyed_to_the_second() -> None:
         assert (await endpoint.stats()).begun == 2
 
 
+async def test_an_endpoint_that_is_closed_for_hours_is_not_asked_again_every_few_seconds() -> None:
+    async with (
+        running_endpoint(Behaviour(rate_429=1.0, retry_after=7200)) as endpoint,
+        open_road(endpoint, limits=Limits(5)) as road,
+    ):
+        with pytest.raises(Unavailable, match="takes no calls") as away:
+            await road.pool.ask(question())
+        assert away.value.retry_in == 600
+        await asyncio.sleep(0.3)  # until the fleet has heard of it
+        assert road.rows[0].state.closed_until - asyncio.get_running_loop().time() > 7100
+        assert (await endpoint.stats()).begun == 1
+
+
+async def test_who_waits_for_one_of_two_closed_endpoints_waits_for_the_first_that_opens() -> None:
+    async with (
+        running_endpoint(Behaviour(rate_429=1.0, retry_after=7200)) as one,
+        running_endpoint(Behaviour(rate_429=1.0, retry_after=2)) as other,
+        open_road(one, other, limits=Limits(5)) as road,
+    ):
+        asking = asyncio.create_task(road.ask(4))
+        await asyncio.sleep(1)
+        await other.change(rate_429=0.0)
+        await asyncio.wait_for(asking, 5)
+        assert (await one.stats()).begun <= 4
+
+
 async def test_what_is_over_an_endpoints_places_goes_elsewhere() -> None:
     async with (
         running_endpoint(Behaviour(places=2, seconds=0.1)) as one,
