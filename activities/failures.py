@@ -2,11 +2,12 @@
 
 - PermanentError: never.
 - TransientError, and what `is_transient` knows of the clients in use: always (the server that is
-  down comes back, or somebody cancels the run).
+  down comes back, or somebody cancels the run); as soon as the policy says, or as the error does.
 - Anything else is a bug or a surprise: a few times, so that it ends instead of going on for ever.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
@@ -47,7 +48,11 @@ class _Inbound(ActivityInboundInterceptor):
                 str(error), type=type(error).__name__, non_retryable=True
             ) from None
         except TransientError as error:
-            raise ApplicationError(str(error), type=type(error).__name__) from None
+            raise ApplicationError(
+                str(error),
+                type=type(error).__name__,
+                next_retry_delay=timedelta(seconds=error.retry_in) if error.retry_in else None,
+            ) from None
         except ApplicationError:
             raise
         except Exception as error:

@@ -15,7 +15,10 @@ class PermanentError(GraphmillError):
 
 
 class TransientError(GraphmillError):
-    """Something outside is down or slow: retried."""
+    """Something outside is down or slow: retried, and not within `retry_in` seconds where that is
+    known to be in vain."""
+
+    retry_in: float = 0.0
 
 
 class InvalidRequest(PermanentError):

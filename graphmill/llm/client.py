@@ -12,8 +12,8 @@ import aiohttp
 from graphmill.llm.calls import Asked, ModelAnswer, Question
 from graphmill.llm.completions import completion_body, read_completion
 from graphmill.llm.connections import MOST_BYTES, Connections, TooLarge
-from graphmill.llm.faults import BrokenAnswer, Unreachable
-from graphmill.llm.manners import Manners, MannersMemory
+from graphmill.llm.faults import AskOtherwise, BrokenAnswer, Unreachable
+from graphmill.llm.manners import Guess, Manners, MannersMemory
 from graphmill.llm.refusals import Refused, fault_of, timed_out
 from graphmill.llm.vectors import TextBatch, VectorBatch, read_vectors
 
@@ -42,44 +42,52 @@ class EndpointClient:
         self._manners: dict[str, Manners] = {}
         self._connections = Connections(address.base_url, address.api_key or "none")
 
-    async def ask(self, question: Question) -> ModelAnswer:
-        """
+    async def ask(self, question: Question, guess: Guess | None = None) -> ModelAnswer:
+        """One call.
+
+        Args:
+            guess: what AskOtherwise said of this question.
+
         Raises:
+            AskOtherwise: the endpoint may take it in other words.
             EndpointFault: not now, or not here.
             CallRefused: never; QuestionRefused: not this.
         """
         return await self._politely(
-            question, lambda model, manners: self._ask_with(model, question, manners)
+            question, guess, lambda model, manners: self._ask_with(model, question, manners)
         )
 
-    async def embed(self, batch: TextBatch) -> VectorBatch:
-        """Raises as `ask` does."""
+    async def embed(self, batch: TextBatch, guess: Guess | None = None) -> VectorBatch:
+        """As `ask`."""
         return await self._politely(
-            batch, lambda model, manners: self._embed_with(model, batch, manners)
+            batch, guess, lambda model, manners: self._embed_with(model, batch, manners)
         )
 
-    async def _politely(self, asked: Asked, call: Callable[[str, Manners], Awaitable[T]]) -> T:
+    async def _politely(
+        self, asked: Asked, guess: Guess | None, call: Callable[[str, Manners], Awaitable[T]]
+    ) -> T:
         """One call, as the model wants it. What a refusal tells of that is remembered when it has
         helped: the words of one may repeat a document, which decides nothing for others."""
         model = self._address.models.get(asked.model, asked.model)
         known = manners = await self._manners_of(model)
-        while True:
-            try:
-                answer = await self._call(lambda asked_as=manners: call(model, asked_as))
-            except Refused as refused:
-                refusal = refused.refusal
-                better = None
-                if refusal.status == 400:
-                    better = manners.after(refusal.said, asked.max_tokens)
-                if better is None:
-                    raise fault_of(refusal, self._address.name) from None
-                if self._manners[model] is not known:  # others found it out meanwhile
-                    known = better = self._manners[model]
-                manners = better
-            else:
-                if manners is not known and self._manners[model] is known:
-                    await self._learn(model, manners)
-                return answer
+        if guess is not None and guess.known is known:  # else others found it out meanwhile
+            manners = guess.manners
+        try:
+            answer = await self._call(lambda: call(model, manners))
+        except Refused as refused:
+            refusal = refused.refusal
+            better = None
+            if refusal.status == 400:
+                better = manners.after(refusal.said, asked.max_tokens)
+            if better is None:
+                raise fault_of(refusal, self._address.name) from None
+            raise AskOtherwise(
+                f"endpoint {self._address.name!r} does not take a call as it was made",
+                Guess(better, known),
+            ) from None
+        if manners is not known and self._manners[model] is known:
+            await self._learn(model, manners)
+        return answer
 
     async def _call(self, call: Callable[[], Awaitable[T]]) -> T:
         """What breaks, in our words; refusals are left to who knows what was asked."""

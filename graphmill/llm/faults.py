@@ -1,6 +1,16 @@
 """Why an endpoint did not answer: what may pass here or elsewhere, and what never will."""
 
-from graphmill.errors import PermanentError, TransientError
+from graphmill.errors import GraphmillError, PermanentError, TransientError
+from graphmill.llm.manners import Guess
+
+
+class AskOtherwise(GraphmillError):
+    """The endpoint did not take how it was asked, and may take the same question by `guess`: at
+    once, as a call of its own."""
+
+    def __init__(self, message: str, guess: Guess) -> None:
+        super().__init__(message)
+        self.guess = guess
 
 
 class EndpointFault(TransientError):

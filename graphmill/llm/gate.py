@@ -7,6 +7,7 @@ where callers wait and there is nothing to give them, and for every start where 
 
 import asyncio
 import contextlib
+import random
 import time
 from collections import deque
 from collections.abc import Callable
@@ -28,6 +29,8 @@ _HURRY_GROWS = 1.2
 _PAUSE_SECONDS = 0.1
 # A word that is being said at the end may take so long.
 _CLOSE_SECONDS = 2.0
+# Who waits and might go elsewhere looks there so often.
+_LOOK_SECONDS = 1.0
 # Without a word from the database for so long nothing starts: others may have the places by then.
 _STALE_SECONDS = LEASE_SECONDS - 2
 
@@ -46,6 +49,10 @@ class Closed(TransientError):
     def __init__(self, endpoint: str, seconds: float) -> None:
         super().__init__(f"endpoint {endpoint!r} takes no calls for {seconds:.1f} s")
         self.seconds = seconds
+
+
+class Elsewhere(Exception):
+    """A caller that waited went away, as it wanted to; not for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,7 @@ class Gate:
         self._waiting: deque[_Waiting] = deque()
         self._in_flight = 0
         self._places = 0
+        self._spare = 1  # of which nothing is known yet: somebody has to ask
         self._roomy = False  # the last grant was all that we asked for
         self._closed_until = 0.0
         self._known_at = -_STALE_SECONDS
@@ -102,18 +110,29 @@ class Gate:
         return self._places
 
     @property
+    def room(self) -> int:
+        """How many more callers would be let in soon, as far as is known here."""
+        if self.closed_for or (self._paced and self._waiting):
+            return 0
+        return max(0, self._places + self._spare - self._in_flight - len(self._waiting))
+
+    @property
     def closed_for(self) -> float:
         return max(0.0, self._closed_until - self._clock())
 
-    async def enter(self, tokens: Callable[[], int]) -> Pass:
+    async def enter(
+        self, tokens: Callable[[], int], leaves: Callable[[], bool] | None = None
+    ) -> Pass:
         """Wait for a place, and for the time at which this call may start.
 
         Args:
             tokens: the most that it may take, prompt and answer. Asked for where starts are paced
                 alone: to count is a tenth of what a call costs this process.
+            leaves: asked about once a second of who still waits: whether it would rather go away.
 
         Raises:
             Closed: the endpoint takes no calls now; another one may.
+            Elsewhere: it wanted to leave, and is in the line no more.
         """
         if self.closed_for:
             raise Closed(self.endpoint, self.closed_for)
@@ -123,8 +142,17 @@ class Gate:
         if not waiting.entered.done() or self._asking is None or self._asking.done():
             self._wake()
         try:
+            while leaves is not None and not waiting.entered.done():
+                # Not all at the same moment: each sees what the one before it took.
+                look = _LOOK_SECONDS * random.uniform(0.5, 1.0)
+                await asyncio.wait([waiting.entered], timeout=look)
+                # One that is in the line no more has got its time to start.
+                if not waiting.entered.done() and leaves() and waiting in self._waiting:
+                    self._waiting.remove(waiting)
+                    raise Elsewhere
             return await waiting.entered
         except asyncio.CancelledError:
+            waiting.entered.cancel()
             if waiting in self._waiting:
                 self._waiting.remove(waiting)
             elif not waiting.entered.cancelled() and waiting.entered.exception() is None:
@@ -144,8 +172,9 @@ class Gate:
         if overloaded:
             # It was one too many: nobody takes its place before the fleet has heard of it.
             self._places = max(0, min(self._places, self._in_flight))
+            self._spare = 0
         self._admit()
-        if overloaded or outcome.unreachable or given_back:
+        if overloaded or outcome.hung or outcome.unreachable or given_back:
             self._wake()
 
     async def close(self) -> None:
@@ -261,6 +290,7 @@ class Gate:
             grant = await self._store.exchange(self.endpoint, ask)
         self._known_at = asked_at
         self._places = grant.places
+        self._spare = grant.spare
         self._paced = grant.paced
         self._roomy = grant.places >= ask.wanted and not grant.paced
         if grant.closed:

@@ -43,7 +43,8 @@ _RISE_SECONDS = 0.5
 _FIRST_STEP = 1.0
 # An endpoint of which nothing is known begins with so many.
 _FIRST_PLACES = 32
-# Failures to reach it, one after the other, until it counts as dead; then it is tried this often.
+# Failures to reach it, or to hear from it, one after the other, until it counts as dead; then it is
+# tried this often.
 DEAD_AFTER = 5
 _DEAD_SECONDS = (1.0, 2.0, 5.0, 10.0, 15.0)
 
@@ -82,13 +83,15 @@ class EndpointState:
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a worker saw since its last word: calls that were answered, refused because there were
-    too many (429, 503, 529, a timeout), or did not reach anything. `retry_after`: seconds from now
+    too many (429, 503, 529, a timeout), or did not reach anything. `hung`: those that had no answer
+    in time while no other had one either, be they too many or not. `retry_after`: seconds from now
     for which the endpoint wants to be left alone. `slow`: its answers take far longer than they
     did at its best."""
 
     answered: int = 0
     overloaded: int = 0
     unreachable: int = 0
+    hung: int = 0
     retry_after: float = 0.0
     slow: bool = False
 
@@ -143,11 +146,12 @@ class Ask:
 class Grant:
     """`places`: so many calls may be in the air. `paced`: each needs a time to start. `starts`:
     when the first callers may, on the clock that now says `now`. `closed`: for so many seconds
-    nothing may start."""
+    nothing may start. `spare`: so many places more it might have had."""
 
     places: int
     now: float
     starts: tuple[float, ...] = ()
+    spare: int = 0
     closed: float = 0.0
     paced: bool = False
 
@@ -181,13 +185,14 @@ def decide(
     if state.failures >= DEAD_AFTER:  # one call goes ahead and looks
         allowed = 1
     free = allowed - sum(share.held for share in others)
-    fair = fair_share(allowed, ask.wanted, [share.wanted for share in others])
-    places = max(0, min(fair, free))
+    most = max(0, min(free, fair_share(allowed, allowed, [share.wanted for share in others])))
+    places = min(most, ask.wanted)
+    spare = most - places
     if not paced(limits):
-        return state, Grant(places, now)
+        return state, Grant(places, now, spare=spare)
     room = max(0, places - ask.in_flight)
     state, starts = _pace(limits, state, ask.starts[:room], now)
-    return state, Grant(places, now, starts, paced=True)
+    return state, Grant(places, now, starts, spare, paced=True)
 
 
 def fair_share(allowed: int, mine: int, others: Sequence[int]) -> int:
@@ -210,8 +215,9 @@ def _adapt(
         if state.failures >= DEAD_AFTER:  # back from the dead: not with all at once
             allowed = max(1.0, allowed / 2)
         state = replace(state, failures=0, allowed=allowed, raised_at=now)
-    if report.unreachable and not report.answered:
-        failures = state.failures + report.unreachable
+    failed = report.unreachable + report.hung
+    if failed and not report.answered:
+        failures = state.failures + failed
         state = replace(state, failures=failures)
         if failures >= DEAD_AFTER and state.closed_until <= now:
             tries = min((failures - DEAD_AFTER) // 2, len(_DEAD_SECONDS) - 1)

@@ -18,9 +18,10 @@ class LoneFaults:
 
     def __init__(self, tallies: Sequence[Tally]) -> None:
         self._tallies = tuple(tallies)
-        self._answers = self._sum_answers()
+        self._first_answers = self._answers = self._sum_answers()
         self._faults = self._sum_faults()
         self._tries = 0
+        self._late = 0
         self._own = 0
         self._alone = 0
 
@@ -29,6 +30,7 @@ class LoneFaults:
         alone: and others have been answered since the try before."""
         answers = self._sum_answers()
         self._tries += 1
+        self._late += isinstance(fault, TimedOut)
         if isinstance(fault, BrokenAnswer | TimedOut):
             self._own += 1
             self._alone += answers > self._answers
@@ -46,6 +48,13 @@ class LoneFaults:
         if self._own < self._tries:
             return False
         return self._alone == self._tries or self._sum_faults() - self._faults == self._tries
+
+    @property
+    def are_late(self) -> bool:
+        """Each try had no answer in time, and since the first began nobody was answered."""
+        if not self._tries or self._late < self._tries:
+            return False
+        return self._sum_answers() == self._first_answers
 
     def _sum_answers(self) -> int:
         return sum(tally.answers for tally in self._tallies)

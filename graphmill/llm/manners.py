@@ -83,6 +83,14 @@ class Manners:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """How a question is asked next, after a refusal; `known`: of its model, when it was refused."""
+
+    manners: Manners
+    known: Manners
+
+
 class MannersMemory(Protocol):
     """What was found out, beyond the life of a process. Models go by the endpoint's names."""
 

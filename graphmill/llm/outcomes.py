@@ -21,13 +21,15 @@ _SMOOTHING = 0.1
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a call ended, as far as limits go. `timed_out`: with no answer in time, which means
-    overload where it happens to more than a few. `unreachable`: it could not be reached, or failed
-    by itself: after some of these, one after the other, it counts as dead. `refused`: it will never
-    be answered. None of these: it was given up here."""
+    overload where it happens to more than a few; `hung`: and no other was answered while it was in
+    the air. `unreachable`: it could not be reached, or failed
+    by itself. After some that were unreachable or hung, one after the other, the endpoint counts as
+    dead. `refused`: it will never be answered, as it was asked. None of these: given up here."""
 
     answered: bool = False
     overloaded: bool = False
     timed_out: bool = False
+    hung: bool = False
     unreachable: bool = False
     refused: bool = False
     retry_after: float = 0.0
@@ -47,7 +49,8 @@ class Untold:
 
 class Tally:
     def __init__(self) -> None:
-        # By field of Tries; `crowded`: of those that timed out, the ones that mean overload.
+        # By field of Tries; of those that timed out, `crowded`: the ones that mean overload, and
+        # `hung`.
         self._ended: Counter[str] = Counter()
         self._told: Counter[str] = Counter()
         self._settled: list[Settled] = []
@@ -73,6 +76,7 @@ class Tally:
             overloaded=outcome.overloaded,
             timed_out=outcome.timed_out,
             crowded=crowded,
+            hung=outcome.hung,
             failed=outcome.unreachable,
             refused=outcome.refused,
         )
@@ -91,7 +95,8 @@ class Tally:
         ended, settled = self._ended.copy(), tuple(self._settled)
         new = ended - self._told
         overloaded = new["overloaded"] + new.pop("crowded", 0)
-        report = Report(new["answered"], overloaded, new["failed"], slow=self._slowness.slow)
+        hung = new.pop("hung", 0)
+        report = Report(new["answered"], overloaded, new["failed"], hung, slow=self._slowness.slow)
         yield Untold(report, Tries(**new), settled)
         # Not more than was said: calls have ended meanwhile.
         self._told = ended

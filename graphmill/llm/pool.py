@@ -7,6 +7,7 @@ belongs to, whose other calls are paid for.
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import Protocol, TypeVar
 from graphmill.errors import Unavailable
 from graphmill.llm.calls import Asked, ModelAnswer, Question
 from graphmill.llm.faults import (
+    AskOtherwise,
     BrokenAnswer,
     CallRefused,
     EndpointFault,
@@ -25,8 +27,9 @@ from graphmill.llm.faults import (
     TimedOut,
     Unreachable,
 )
-from graphmill.llm.gate import Closed, Gate, Pass
+from graphmill.llm.gate import Closed, Elsewhere, Gate, Pass
 from graphmill.llm.lone_faults import LoneFaults
+from graphmill.llm.manners import Guess
 from graphmill.llm.outcomes import Outcome
 from graphmill.llm.vectors import TextBatch, VectorBatch
 
@@ -35,6 +38,10 @@ T = TypeVar("T", ModelAnswer, VectorBatch)
 CALL_SECONDS = 600.0
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 20.0
+# An endpoint that refused whatever is asked (its key, its account) is asked again after so long.
+_SHUNNED_SECONDS = 60.0
+
+_logger = logging.getLogger(__name__)
 
 
 class Asks(Protocol):
@@ -45,8 +52,12 @@ class Embeds(Protocol):
     async def embed(self, batch: TextBatch) -> VectorBatch: ...
 
 
-class Answers(Asks, Embeds, Protocol):
-    """Both, as an endpoint does."""
+class Answers(Protocol):
+    """One call each; `guess`: what AskOtherwise, which they raise, said before."""
+
+    async def ask(self, question: Question, guess: Guess | None = None) -> ModelAnswer: ...
+
+    async def embed(self, batch: TextBatch, guess: Guess | None = None) -> VectorBatch: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +103,7 @@ class Retried:
 
     endpoint: str
     tries: int
-    error: EndpointFault
+    error: EndpointFault | CallRefused
 
 
 def _refused(endpoint: Endpoint, fault: EndpointFault, tries: int) -> QuestionRefused:
@@ -100,6 +111,34 @@ def _refused(endpoint: Endpoint, fault: EndpointFault, tries: int) -> QuestionRe
         f"{fault}, {tries} times, and endpoint {endpoint.name!r} does not fail with others: this is"
         " not asked again"
     )
+
+
+@dataclass(slots=True)
+class _Way:
+    """A question on its way. `left`: endpoints that may answer it; `refused`: what those said that
+    never will; `failed`: until when those rest that did not; `guesses`: how they are asked next."""
+
+    model: str
+    left: list[Endpoint]
+    deadline: float
+    lone: LoneFaults
+    tries: int = 0
+    refused: dict[str, CallRefused] = field(default_factory=dict[str, CallRefused])
+    failed: dict[str, float] = field(default_factory=dict[str, float])
+    guesses: dict[str, Guess] = field(default_factory=dict[str, Guess])
+
+    def rests(self, endpoint: Endpoint) -> bool:
+        return self.failed.get(endpoint.name, 0.0) > time.monotonic()
+
+    def unavailable(self, words: str) -> Unavailable:
+        """With what may be done about it."""
+        if self.lone.are_late:
+            names = " and ".join(map(repr, self.failed))
+            words += (
+                f"; nothing was answered in time: raise timeout_seconds of endpoint {names} in"
+                " graphmill.toml, or take a faster model"
+            )
+        return Unavailable("; ".join((words, *map(str, self.refused.values()))))
 
 
 class EndpointPool:
@@ -112,6 +151,8 @@ class EndpointPool:
         self._endpoints = tuple(endpoints)
         self._count_tokens = count_tokens
         self._on_retry = on_retry
+        # Until when an endpoint is asked for a model only where no other is, since it refused.
+        self._shunned: dict[tuple[str, str], float] = {}
 
     def estimate(self, question: Asked, answer_tokens: float) -> int:
         """What a question costs whose answer has so many tokens, in 1e-9 dollars: where it is
@@ -133,13 +174,17 @@ class EndpointPool:
                 QuestionRefused: it is this question that fails wherever it is asked.
             Unavailable: none did for CALL_SECONDS.
         """
-        return await self._call(question, lambda endpoint: endpoint.client.ask(question))
+        return await self._call(
+            question, lambda endpoint, guess: endpoint.client.ask(question, guess)
+        )
 
     async def embed(self, batch: TextBatch) -> VectorBatch:
         """Raises as `ask` does."""
-        return await self._call(batch, lambda endpoint: endpoint.client.embed(batch))
+        return await self._call(batch, lambda endpoint, guess: endpoint.client.embed(batch, guess))
 
-    async def _call(self, question: Asked, make: Callable[[Endpoint], Awaitable[T]]) -> T:
+    async def _call(
+        self, question: Asked, make: Callable[[Endpoint, Guess | None], Awaitable[T]]
+    ) -> T:
         serving = [found for found in self._endpoints if found.serves(question.model)]
         if not serving:
             raise CallRefused(
@@ -148,35 +193,32 @@ class EndpointPool:
             )
         tokens = cache(lambda: self._prompt_tokens(question) + question.max_tokens)
         deadline = time.monotonic() + CALL_SECONDS
-        failed: dict[str, float] = {}
-        tries = 0
         lone = LoneFaults([endpoint.gate.tally for endpoint in serving])
+        way = _Way(question.model, serving, deadline, lone)
         while True:
-            endpoint = self._choose(serving, failed)
+            open_to_it = self._not_shunned(way)
+            endpoint = self._choose(open_to_it, way)
             try:
-                passed = await self._pass(endpoint, tokens, deadline)
-            except Closed as closed:
-                # Another may be open; if none is, the soonest decides when to look again.
-                soonest = min(other.gate.closed_for for other in serving)
-                if time.monotonic() + closed.seconds > deadline and soonest > 0:
-                    raise Unavailable(f"{closed}; no other serves {question.model!r}") from None
-                await asyncio.sleep(min(soonest, closed.seconds))
+                passed = await self._pass(endpoint, open_to_it, way, tokens)
+            except Elsewhere:
                 continue
+            except Closed as closed:
+                await self._wait_for(open_to_it, way, closed)
+                continue
+            if endpoint not in self._not_shunned(way):  # refused others while this one waited
+                endpoint.gate.leave(passed, Outcome(used_tokens=0))
+                continue
+            guess = way.guesses.get(endpoint.name)
             try:
-                answer = await self._make(endpoint, question, passed, make)
+                answer = await self._make(endpoint, question, passed, make(endpoint, guess))
+            except AskOtherwise as refusal:
+                way.guesses[endpoint.name] = refusal.guess
+            except QuestionRefused:
+                raise
+            except CallRefused as refusal:
+                self._leave_out(endpoint, way, refusal)
             except EndpointFault as fault:
-                tries += 1
-                lone.note(fault)
-                if lone.are_many:
-                    raise _refused(endpoint, fault, tries) from fault
-                self._on_retry(Retried(endpoint.name, tries, fault))
-                pause = min(_FIRST_PAUSE * 2 ** (tries - 1), _LONGEST_PAUSE)
-                failed[endpoint.name] = time.monotonic() + pause
-                if time.monotonic() + pause > deadline:
-                    if lone.are_all:
-                        raise _refused(endpoint, fault, tries) from fault
-                    raise Unavailable(f"{fault}; given up after {tries} tries") from fault
-                await self._pause(serving, endpoint, fault, pause)
+                await self._after(endpoint, open_to_it, way, fault)
             else:
                 # Who waits for this place sends first; then the answer is read.
                 await asyncio.sleep(0)
@@ -185,37 +227,100 @@ class EndpointPool:
     def _prompt_tokens(self, question: Asked) -> int:
         return sum(map(self._count_tokens, question.texts))
 
-    def _choose(self, serving: Sequence[Endpoint], failed: dict[str, float]) -> Endpoint:
+    def _not_shunned(self, way: _Way) -> Sequence[Endpoint]:
+        """Of those that are left, all where there are no others."""
+        if not self._shunned:
+            return way.left
         now = time.monotonic()
+        found = [e for e in way.left if self._shunned.get((e.name, way.model), 0.0) <= now]
+        return found or way.left
 
-        def rank(endpoint: Endpoint) -> tuple[bool, bool, float]:
-            rests = failed.get(endpoint.name, 0.0) > now
-            return (endpoint.gate.closed_for > 0, rests, endpoint.load)
+    def _choose(self, among: Sequence[Endpoint], way: _Way) -> Endpoint:
+        def rank(endpoint: Endpoint) -> tuple[bool, bool, bool, float]:
+            gate = endpoint.gate
+            return (gate.closed_for > 0, way.rests(endpoint), gate.room == 0, endpoint.load)
 
-        return min(serving, key=rank)
+        return among[0] if len(among) == 1 else min(among, key=rank)
 
-    async def _pass(self, endpoint: Endpoint, tokens: Callable[[], int], deadline: float) -> Pass:
+    async def _pass(
+        self, endpoint: Endpoint, among: Sequence[Endpoint], way: _Way, tokens: Callable[[], int]
+    ) -> Pass:
+        def another_has_room() -> bool:
+            return any(
+                other is not endpoint and other.gate.room > 0 and not way.rests(other)
+                for other in among
+            )
+
+        leaves = another_has_room if len(among) > 1 else None
         try:
-            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-                return await endpoint.gate.enter(tokens)
+            async with asyncio.timeout(max(0.0, way.deadline - time.monotonic())):
+                return await endpoint.gate.enter(tokens, leaves)
         except TimeoutError:
-            raise Unavailable(
+            raise way.unavailable(
                 f"endpoint {endpoint.name!r} had no place for {CALL_SECONDS:g} s"
             ) from None
+
+    async def _wait_for(self, among: Sequence[Endpoint], way: _Way, closed: Closed) -> None:
+        """One of these to open: another may be; if none is, the soonest decides when to look."""
+        soonest = min(endpoint.gate.closed_for for endpoint in among)
+        if time.monotonic() + soonest > way.deadline and soonest > 0:
+            away = way.unavailable(f"{closed}; no other serves {way.model!r}")
+            # Whoever asks again before would only be told the same. Now and then it may: another
+            # endpoint may have been set meanwhile.
+            away.retry_in = min(soonest, CALL_SECONDS)
+            raise away from None
+        await asyncio.sleep(min(soonest, closed.seconds))
+
+    def _leave_out(self, endpoint: Endpoint, way: _Way, refusal: CallRefused) -> None:
+        """It answers this call never, and others for a while only where there is no other."""
+        way.refused[endpoint.name] = refusal
+        way.left = [other for other in way.left if other is not endpoint]
+        if not way.left:
+            if len(way.refused) == 1:
+                raise refusal
+            raise CallRefused("; ".join(map(str, way.refused.values()))) from refusal
+        way.tries += 1
+        self._on_retry(Retried(endpoint.name, way.tries, refusal))
+        now = time.monotonic()
+        if self._shunned.get((endpoint.name, way.model), 0.0) <= now:
+            _logger.warning("%s; others are asked for %g s", refusal, _SHUNNED_SECONDS)
+        self._shunned[endpoint.name, way.model] = now + _SHUNNED_SECONDS
+
+    async def _after(
+        self, endpoint: Endpoint, among: Sequence[Endpoint], way: _Way, fault: EndpointFault
+    ) -> None:
+        """A try that failed: given up, or a pause before the next."""
+        way.tries += 1
+        way.lone.note(fault)
+        if way.lone.are_many:
+            raise _refused(endpoint, fault, way.tries) from fault
+        self._on_retry(Retried(endpoint.name, way.tries, fault))
+        pause = min(_FIRST_PAUSE * 2 ** (way.tries - 1), _LONGEST_PAUSE)
+        way.failed[endpoint.name] = time.monotonic() + pause
+        if time.monotonic() + pause > way.deadline:
+            if way.lone.are_all:
+                raise _refused(endpoint, fault, way.tries) from fault
+            raise way.unavailable(f"{fault}; given up after {way.tries} tries") from fault
+        await self._pause(among, endpoint, fault, pause)
 
     async def _make(
         self,
         endpoint: Endpoint,
         question: Asked,
         passed: Pass,
-        make: Callable[[Endpoint], Awaitable[T]],
+        call: Awaitable[T],
     ) -> T:
         outcome = Outcome()
         began = time.monotonic()
+        answers = endpoint.gate.tally.answers
         try:
-            answer = await make(endpoint)
+            answer = await call
         except TimedOut:
-            outcome = Outcome(timed_out=True)  # its tokens stay reserved: they may be used
+            # Its tokens stay reserved: they may be used.
+            outcome = Outcome(timed_out=True, hung=endpoint.gate.tally.answers == answers)
+            raise
+        except AskOtherwise:
+            outcome = Outcome(refused=True, used_tokens=0)
             raise
         except Overloaded as fault:
             outcome = Outcome(overloaded=True, retry_after=fault.retry_after, used_tokens=0)
@@ -256,13 +361,13 @@ class EndpointPool:
         )
 
     async def _pause(
-        self, serving: Sequence[Endpoint], endpoint: Endpoint, fault: EndpointFault, pause: float
+        self, among: Sequence[Endpoint], endpoint: Endpoint, fault: EndpointFault, pause: float
     ) -> None:
         """Not at all where another endpoint can be asked; else what was asked for, or longer each
         time. Spread out, so that what failed together does not come back together."""
         if any(
             other is not endpoint and not other.gate.closed_for and other.gate.places > 0
-            for other in serving
+            for other in among
         ):
             return
         if isinstance(fault, Overloaded) and fault.retry_after > 0:

@@ -21,8 +21,8 @@ from graphmill.llm.faults import (
     Unreachable,
 )
 
-# Nobody is kept waiting longer than this by a header; the endpoint is asked again then.
-_MOST_RETRY_AFTER = 600.0
+# No header closes an endpoint for longer: quotas are of a day at most, and a header may be wrong.
+_MOST_RETRY_AFTER = 86_400.0
 _TOO_LONG = re.compile(
     r"context.{0,20}(length|window|size)|maximum.{0,40}(context|tokens)|too (long|many tokens)"
     # OpenAI of embeddings: "maximum input length is 8192 tokens"; Hugging Face's server:
@@ -32,19 +32,31 @@ _TOO_LONG = re.compile(
 )
 # llama.cpp answers 500: "input (992 tokens) is too large to process"
 _TOO_LARGE = re.compile(r"input.{0,40}too large to process", re.IGNORECASE)
+# Nobody pays any more. OpenAI says the first three with 429; Anthropic says it with a 400, in words
+# that it begins with. Elsewhere in a refusal they may be a document's.
+_UNPAID_CODES = frozenset(
+    {"insufficient_quota", "billing_not_active", "billing_hard_limit_reached"}
+)
+_UNPAID_WORDS = "Your credit balance is too low"
 _MOST_SAID = 2_000
 _OVERLOADED = frozenset({429, 503, 529})
+# Something passed on the way, or an engine failed with it (424: Hugging Face's servers).
+_BROKEN = frozenset({408, 409, 424, 425})
+# About what was asked, which may be a document's own peculiarity.
+_ABOUT_CONTENT = frozenset({400, 413, 422})
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """An answer that is none. `said`: its first 2,000 characters of words, which may repeat the
-    question; `code`: OpenAI's, where it looks like one."""
+    question; `code`: OpenAI's, where it looks like one; `message`: the error's own, where it has
+    one, as far as it is in `said`."""
 
     status: int
     headers: Mapping[str, str]
     code: str
     said: str
+    message: str = ""
 
 
 class Refused(Exception):
@@ -57,25 +69,26 @@ class Refused(Exception):
 
 def read_refusal(status: int, headers: Mapping[str, str], body: bytes | bytearray) -> Refusal:
     """From a body in one of the forms of OpenAI's error, or any other."""
-    said, code = body[: 4 * _MOST_SAID].decode("utf-8", "replace"), ""
+    said, code, message = body[: 4 * _MOST_SAID].decode("utf-8", "replace"), "", ""
     try:
         error: Any = json.loads(body)
         error = error.get("error", error)
         code = plain_code(error.get("code"))
         if isinstance(error.get("message"), str):
-            said = f"{error.get('param') or ''} {error['message']}"
+            message = error["message"]
+            said = f"{error.get('param') or ''} {message}"
     except (ValueError, AttributeError, RecursionError):
         pass  # then its words have to do
-    return Refusal(status, headers, code, said[:_MOST_SAID])
+    return Refusal(status, headers, code, said[:_MOST_SAID], message[:_MOST_SAID])
 
 
 def fault_of(refusal: Refusal, endpoint: str) -> Exception:
     """What it means. Nothing of the question, the answer or the key is in its words."""
     status, code = refusal.status, refusal.code
-    if code == "insufficient_quota":
+    if _is_unpaid(refusal):
         return CallRefused(
-            f"endpoint {endpoint!r} says that its quota is used up; add credit to the account, or"
-            " set another endpoint"
+            f"endpoint {endpoint!r} says that its quota or its credit is used up ({status},"
+            f" {code or 'no code'}); add credit to the account, or set another endpoint"
         )
     if status in _OVERLOADED:
         return Overloaded(f"endpoint {endpoint!r} answers {status}", retry_after(refusal.headers))
@@ -88,26 +101,41 @@ def fault_of(refusal: Refusal, endpoint: str) -> Exception:
         return Unreachable(f"endpoint {endpoint!r} answers 502: what is behind it is not there")
     if status == 504:
         return timed_out(endpoint)
-    if status in (408, 409, 425) or status >= 500:
+    if status in _BROKEN or status >= 500:
         return BrokenAnswer(f"endpoint {endpoint!r} answers {status}")
     if status in (401, 403):
         return CallRefused(
             f"endpoint {endpoint!r} refuses the key ({status}); check OPENAI_API_KEY, or the"
             " endpoint's api_key_env in graphmill.toml"
         )
-    if status < 400 or status in (404, 405) or code == "model_not_found":
+    if status < 400:
+        return CallRefused(
+            f"the address of endpoint {endpoint!r} redirects ({status}), which is not followed; set"
+            " OPENAI_BASE_URL, or the endpoint's base_url in graphmill.toml, to where it leads"
+        )
+    if status in (404, 405, 410) or code == "model_not_found":
         return CallRefused(
             f"endpoint {endpoint!r} does not know the model, or its address is wrong ({status});"
             " check OPENAI_MODEL, OPENAI_EMBEDDING_MODEL and OPENAI_BASE_URL"
         )
-    # 400, 413, 422 and the like: about what was asked, which may be a document's own peculiarity.
-    return QuestionRefused(
-        f"endpoint {endpoint!r} refuses the call ({status}, {code or 'no code'})"
+    if status in _ABOUT_CONTENT:
+        return QuestionRefused(
+            f"endpoint {endpoint!r} refuses the call ({status}, {code or 'no code'})"
+        )
+    return CallRefused(
+        f"endpoint {endpoint!r} refuses calls ({status}, {code or 'no code'}), whatever is asked;"
+        " look up what that means there, or set another endpoint"
     )
 
 
 def timed_out(endpoint: str) -> TimedOut:
     return TimedOut(f"endpoint {endpoint!r} did not answer in time")
+
+
+def _is_unpaid(refusal: Refusal) -> bool:
+    if refusal.status == 402 or refusal.code in _UNPAID_CODES:
+        return True
+    return refusal.status == 400 and refusal.message.startswith(_UNPAID_WORDS)
 
 
 def _is_too_long(status: int, code: str, said: str) -> bool:

@@ -1,6 +1,7 @@
 """A call over real HTTP: tried again, elsewhere, or given up with words, by one policy."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,13 +11,20 @@ from typing import Any, cast
 import pytest
 
 from graphmill.errors import Unavailable
-from graphmill.llm.calls import Message, Question, Schema
+from graphmill.llm.calls import Message, ModelAnswer, Question, Schema
 from graphmill.llm.client import Address, open_client
-from graphmill.llm.faults import CallRefused, ContextTooLong, QuestionRefused
+from graphmill.llm.faults import (
+    AskOtherwise,
+    BrokenAnswer,
+    CallRefused,
+    ContextTooLong,
+    QuestionRefused,
+)
 from graphmill.llm.gate import Gate
 from graphmill.llm.limits import Limits
-from graphmill.llm.manners import AnswerForm, Manners, MannersMemory
+from graphmill.llm.manners import AnswerForm, Guess, Manners, MannersMemory
 from graphmill.llm.pool import Endpoint, EndpointPool, Price, Retried
+from graphmill.llm.vectors import TextBatch, VectorBatch
 from tests.support.model_endpoint import Behaviour, ModelEndpoint, running_endpoint
 from tests.unit.llm.limits_in_memory import LimitsInMemory, Row
 
@@ -263,6 +271,32 @@ async def test_retry_after_is_obeyed_to_the_second() -> None:
         assert (await endpoint.stats()).begun == 2
 
 
+async def test_an_endpoint_that_is_closed_for_hours_is_not_asked_again_every_few_seconds() -> None:
+    async with (
+        running_endpoint(Behaviour(rate_429=1.0, retry_after=7200)) as endpoint,
+        open_road(endpoint, limits=Limits(5)) as road,
+    ):
+        with pytest.raises(Unavailable, match="takes no calls") as away:
+            await road.pool.ask(question())
+        assert away.value.retry_in == 600
+        await asyncio.sleep(0.3)  # until the fleet has heard of it
+        assert road.rows[0].state.closed_until - asyncio.get_running_loop().time() > 7100
+        assert (await endpoint.stats()).begun == 1
+
+
+async def test_who_waits_for_one_of_two_closed_endpoints_waits_for_the_first_that_opens() -> None:
+    async with (
+        running_endpoint(Behaviour(rate_429=1.0, retry_after=7200)) as one,
+        running_endpoint(Behaviour(rate_429=1.0, retry_after=2)) as other,
+        open_road(one, other, limits=Limits(5)) as road,
+    ):
+        asking = asyncio.create_task(road.ask(4))
+        await asyncio.sleep(1)
+        await other.change(rate_429=0.0)
+        await asyncio.wait_for(asking, 5)
+        assert (await one.stats()).begun <= 4
+
+
 async def test_what_is_over_an_endpoints_places_goes_elsewhere() -> None:
     async with (
         running_endpoint(Behaviour(places=2, seconds=0.1)) as one,
@@ -325,6 +359,170 @@ async def test_what_will_never_be_answered_stops_at_once(behaviour: Behaviour, w
             await road.pool.ask(question())
         assert "sk-" not in str(refused.value)
         assert not road.retried
+
+
+async def test_an_endpoint_whose_key_is_refused_is_left_to_others_that_answer() -> None:
+    async with (
+        running_endpoint(Behaviour(api_key="sk-right")) as one,
+        running_endpoint(Behaviour(seconds=0.02)) as other,
+        open_road(one, other, limits=Limits(4), key="sk-secret") as road,
+    ):
+        await road.ask(20)
+        tried = (await one.stats()).begun
+        assert 1 <= tried <= 4  # those that it had let in before it refused the first
+        await road.ask(100, start=20)
+        assert (await other.stats()).answered == 120
+        assert (await one.stats()).begun == tried
+        assert len(road.retried) == tried
+        assert all("OPENAI_API_KEY" in str(told.error) for told in road.retried)
+
+
+async def test_an_endpoint_that_refused_is_asked_again_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("graphmill.llm.pool._SHUNNED_SECONDS", 0.5)
+    async with (
+        running_endpoint(Behaviour(api_key="sk-right")) as one,
+        running_endpoint(Behaviour(seconds=0.02)) as other,
+        open_road(one, other, limits=Limits(4), key="sk-secret") as road,
+    ):
+        await road.ask(4)
+        await one.change(api_key=None)
+        await asyncio.sleep(0.6)
+        await road.ask(40, start=4)
+        assert (await one.stats()).answered > 0
+
+
+async def test_where_each_endpoint_refuses_all_that_they_say_is_told() -> None:
+    async with (
+        running_endpoint(Behaviour(api_key="sk-right")) as one,
+        running_endpoint(Behaviour(models=("another",))) as other,
+        open_road(one, other, limits=Limits(4), key="sk-secret") as road,
+    ):
+        for number in range(2):  # the second one too, though both have refused before
+            with pytest.raises(CallRefused, match="OPENAI_API_KEY") as refused:
+                await road.pool.ask(question(number))
+            assert "OPENAI_MODEL" in str(refused.value)
+
+
+async def test_a_question_that_is_refused_is_not_asked_elsewhere() -> None:
+    async with (
+        running_endpoint(Behaviour(filtered="number 7")) as one,
+        running_endpoint() as other,
+        open_road(one, other, limits=Limits(4)) as road,
+    ):
+        with pytest.raises(QuestionRefused):
+            await road.pool.ask(question(7))
+        await road.ask(6)
+        assert (await one.stats()).answered > 0  # and it costs the endpoint nothing
+        assert not road.retried
+
+
+async def test_each_call_that_finds_out_how_to_ask_has_its_own_time_to_start() -> None:
+    memory = Memory()
+    limits = Limits(20, requests_per_minute=120)
+    async with (
+        running_endpoint(Behaviour(structured="none")) as endpoint,
+        open_road(endpoint, limits=limits, memory=memory) as road,
+    ):
+        await road.ask(2)
+        stats = await endpoint.stats()
+    assert stats.begun == len(stats.arrivals) >= 4
+    between = [after - before for before, after in itertools.pairwise(stats.arrivals)]
+    assert min(between) > 0.35  # half a second each
+    assert list(memory.known.values()) == [Manners(form=AnswerForm.TEXT)]
+    assert not road.retried
+    assert road.rows[0].state.allowed == 20
+
+
+class FindsOut:
+    """A client whose endpoint refuses the first way, fails once, and answers."""
+
+    def __init__(self) -> None:
+        self.guesses: list[Guess | None] = []
+
+    async def ask(self, question: Question, guess: Guess | None = None) -> ModelAnswer:
+        self.guesses.append(guess)
+        if len(self.guesses) == 1:
+            raise AskOtherwise("not so", Guess(Manners(temperature=False), Manners()))
+        if len(self.guesses) == 2:
+            raise BrokenAnswer("half an answer")
+        return ModelAnswer("{}", True, 1, 1, "here")
+
+    async def embed(self, batch: TextBatch, guess: Guess | None = None) -> VectorBatch:
+        raise NotImplementedError
+
+
+async def test_a_fault_while_it_is_found_out_how_to_ask_forgets_nothing() -> None:
+    client = FindsOut()
+    gate = Gate("here", LimitsInMemory(Row(Limits(5))))
+    pool = EndpointPool([Endpoint("here", gate, client)], lambda text: len(text) // 4)
+    await pool.ask(question())
+    await gate.close()
+    found = Guess(Manners(temperature=False), Manners())
+    assert client.guesses == [None, found, found]
+
+
+async def test_who_waits_at_an_endpoint_that_hangs_goes_where_there_is_room() -> None:
+    async with (
+        running_endpoint(Behaviour(rate_hang=1.0)) as one,
+        running_endpoint(Behaviour(seconds=0.05)) as other,
+        open_road(one, other, limits=Limits(4)) as road,
+    ):
+        asking = [asyncio.create_task(road.pool.ask(question(number))) for number in range(60)]
+        # All but those that hang, long before any of these times out.
+        await asyncio.sleep(5)
+        assert sum(task.done() for task in asking) == (await other.stats()).answered == 56
+        assert (await one.stats()).begun == 4
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+
+async def test_an_endpoint_that_only_hangs_is_left_and_looked_at_by_single_calls() -> None:
+    async with (
+        running_endpoint(Behaviour(rate_hang=1.0)) as one,
+        running_endpoint(Behaviour(seconds=0.02)) as other,
+        open_road(one, other, limits=Limits(8), seconds=0.5) as road,
+    ):
+        await road.ask(100)
+        begun = (await one.stats()).begun
+        assert begun >= 5
+        for start in range(100, 1100, 100):
+            await road.ask(100, start=start)
+            await asyncio.sleep(0.3)
+        assert (await other.stats()).answered == 1100
+        assert (await one.stats()).begun - begun <= 3
+
+
+async def test_slow_calls_among_others_that_are_answered_close_no_endpoint() -> None:
+    async with (
+        running_endpoint(Behaviour(rate_hang=0.06, seconds=0.2, seed=2)) as endpoint,
+        open_road(endpoint, limits=Limits(100), seconds=2) as road,
+    ):
+        await road.ask(300)
+        assert (await endpoint.stats()).faults["hang"] > 10
+        assert road.rows[0].state.failures < 5
+        assert road.rows[0].state.closed_until == 0
+
+
+async def test_where_nothing_is_answered_in_time_it_is_told_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("graphmill.llm.pool.CALL_SECONDS", 2.0)
+    async with (
+        running_endpoint(Behaviour(rate_hang=1.0)) as endpoint,
+        open_road(endpoint, limits=Limits(4), seconds=0.4) as road,
+    ):
+        asked = (road.pool.ask(question(number)) for number in range(3))
+        for error in await asyncio.gather(*asked, return_exceptions=True):
+            assert isinstance(error, Unavailable)
+            assert "raise timeout_seconds of endpoint 'endpoint-0' in graphmill.toml" in str(error)
+        await endpoint.change(rate_hang=0.0, rate_500=1.0)
+        asked = (road.pool.ask(question(number)) for number in range(3))
+        for error in await asyncio.gather(*asked, return_exceptions=True):
+            assert isinstance(error, Unavailable)
+            assert "timeout_seconds" not in str(error)
 
 
 async def test_a_question_that_is_too_long_says_what_to_do() -> None:

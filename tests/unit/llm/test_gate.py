@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from graphmill.errors import Unavailable
-from graphmill.llm.gate import Closed, Gate, Pass
+from graphmill.llm.gate import Closed, Elsewhere, Gate, Pass
 from graphmill.llm.limits import Ask, Grant, Limits, Tries
 from graphmill.llm.outcomes import Outcome
 from tests.unit.llm.limits_in_memory import LimitsInMemory, Row
@@ -165,6 +165,64 @@ async def test_giving_up_between_a_paced_start_and_its_time_leaves_no_place_take
         await asyncio.sleep(0.6)
         assert gate.in_flight == 1
         gate.leave(Pass(), Outcome())
+
+
+async def test_who_waits_may_leave_and_takes_no_place_with_it() -> None:
+    async with open_gate(Row(Limits(1))) as gate:
+        passed = await gate.enter(lambda: 1, lambda: True)  # does not wait, so it is not asked
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(Elsewhere):
+            await gate.enter(lambda: 1, lambda: True)
+        assert 0.4 < asyncio.get_running_loop().time() - began < 1.5
+        staying = asyncio.create_task(gate.enter(lambda: 1, lambda: False))
+        await asyncio.sleep(1.2)
+        gate.leave(passed, Outcome(answered=True))
+        gate.leave(await asyncio.wait_for(staying, 1), Outcome(answered=True))
+        assert (gate.in_flight, gate.waiting) == (0, 0)
+
+
+async def test_who_may_leave_and_gives_up_before_its_time_to_start_leaves_no_place_taken() -> None:
+    async with open_gate(Row(Limits(10, requests_per_minute=120))) as gate:
+        await gate.enter(lambda: 1)
+        waiting = asyncio.create_task(gate.enter(lambda: 1, lambda: True))
+        await asyncio.sleep(0.2)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert waiting.cancelled()
+        await asyncio.sleep(0.6)
+        assert gate.in_flight == 1
+        gate.leave(Pass(), Outcome())
+
+
+async def test_how_much_room_there_is_is_known_from_what_the_fleet_said() -> None:
+    row = Row(Limits(10))
+    async with open_gate(row, 1) as gate, open_gate(row, 2) as other:
+        assert gate.room == 1  # nobody knows: one may look
+        await gate.enter(lambda: 1)
+        assert gate.room == 9
+        for _ in range(7):
+            await other.enter(lambda: 1)
+        await asyncio.sleep(0.7)  # a beat
+        assert gate.room == 2
+        gate.leave(Pass(), Outcome(overloaded=True))
+        assert gate.room == 0  # before the fleet has heard of it
+        row.state = replace(row.state, closed_until=asyncio.get_running_loop().time() + 5)
+        await asyncio.sleep(0.7)
+        with pytest.raises(Closed):
+            await gate.enter(lambda: 1)
+        assert gate.room == 0
+        for _ in range(7):
+            other.leave(Pass(), Outcome())
+
+
+async def test_where_callers_wait_for_their_time_to_start_there_is_no_room() -> None:
+    async with open_gate(Row(Limits(50, requests_per_minute=60))) as gate:
+        gate.leave(await gate.enter(lambda: 1), Outcome(answered=True))
+        assert gate.room > 0
+        waiting = asyncio.create_task(gate.enter(lambda: 1))
+        await asyncio.sleep(0)
+        assert gate.room == 0
+        gate.leave(await waiting, Outcome(answered=True))
 
 
 async def test_a_database_that_is_away_is_waited_for() -> None:

@@ -264,6 +264,34 @@ def test_a_dead_endpoint_is_left_probed_with_one_call_and_taken_back() -> None:
     assert 1 < fleet.speak(0).places <= 40
 
 
+def test_an_endpoint_that_only_hangs_is_dead_and_one_that_answers_meanwhile_is_not() -> None:
+    fleet = Fleet(Limits(40), [Worker(waiting=100), Worker(waiting=100)])
+    for _ in range(4):
+        fleet.speak(0, Report(hung=1))
+    fleet.speak(1, Report(answered=1, hung=3))
+    for _ in range(4):
+        fleet.speak(0, Report(hung=1))
+    assert fleet.speak(1).closed == 0
+    fleet.speak(1, Report(hung=1))
+    assert fleet.speak(0).closed > 0
+    fleet.now += 30
+    assert fleet.speak(0).places == 1
+    fleet.speak(0, Report(answered=1))
+    assert fleet.speak(0).places > 1
+
+
+def test_what_a_worker_might_have_beside_its_places_is_told() -> None:
+    fleet = Fleet(Limits(40), [Worker(waiting=3), Worker()])
+    grant = fleet.speak(0)
+    assert (grant.places, grant.spare) == (3, 37)
+    fleet.workers[1].waiting = 100
+    grant = fleet.speak(1)
+    assert (grant.places, grant.spare) == (37, 0)
+    assert fleet.speak(0).spare == 0  # its fair part is more, but nothing is free yet
+    fleet.speak(0, Report(retry_after=5))
+    assert fleet.speak(1).spare == 0
+
+
 def test_a_limit_that_is_lowered_holds_from_the_next_word_on() -> None:
     fleet = Fleet(Limits(40), [Worker(waiting=100)])
     assert fleet.speak(0).places == 40

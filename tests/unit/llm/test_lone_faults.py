@@ -42,6 +42,21 @@ def test_a_call_that_had_no_others_beside_it_failed_of_its_own() -> None:
     assert lone.are_all
 
 
+def test_calls_are_late_where_each_try_was_and_nobody_was_answered_since() -> None:
+    tally = Tally()
+    tally.note(Outcome(answered=True))  # before the first try
+    lone = LoneFaults([tally])
+    assert not lone.are_late  # nothing was tried
+    fail(lone, tally, TimedOut("late"), others=Outcome(timed_out=True))
+    assert lone.are_late
+    fail(lone, tally, TimedOut("late"), others=Outcome(answered=True))
+    assert not lone.are_late
+    other = LoneFaults([tally])
+    fail(other, tally, TimedOut("late"), others=None)
+    fail(other, tally, BrokenAnswer("cut"), others=None)
+    assert not other.are_late
+
+
 def test_an_endpoint_that_could_not_be_reached_is_no_fault_of_a_question() -> None:
     tally = Tally()
     lone = LoneFaults([tally])

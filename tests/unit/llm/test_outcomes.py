@@ -57,6 +57,16 @@ def test_a_call_that_timed_out_is_overload_where_many_did_and_never_in_what_peop
     assert tell(tally).report == Report(answered=50)
 
 
+def test_calls_that_hung_are_told_to_the_limit_and_are_timeouts_to_people() -> None:
+    tally = Tally()
+    tally.note(Outcome(timed_out=True, hung=True))
+    tally.note(Outcome(timed_out=True, hung=True))
+    untold = tell(tally)
+    assert untold.report == Report(overloaded=1, hung=2)
+    assert untold.tries == Tries(timed_out=2)
+    assert tell(tally) == Untold(Report(), Tries(), ())
+
+
 def test_what_was_told_is_not_told_again_and_is_still_known_here() -> None:
     tally = Tally()
     tally.note(ANSWERED)
