@@ -12,7 +12,7 @@ import aiohttp
 from graphmill.llm.calls import Asked, ModelAnswer, Question
 from graphmill.llm.completions import completion_body, read_completion
 from graphmill.llm.connections import MOST_BYTES, Connections, TooLarge
-from graphmill.llm.faults import AskOtherwise, BrokenAnswer, Unreachable
+from graphmill.llm.faults import AskOtherwise, BrokenAnswer, CallRefused, Unreachable
 from graphmill.llm.manners import Guess, Manners, MannersMemory
 from graphmill.llm.refusals import Refused, fault_of, timed_out
 from graphmill.llm.vectors import TextBatch, VectorBatch, read_vectors
@@ -95,6 +95,11 @@ class EndpointClient:
         try:
             async with asyncio.timeout(self._seconds):
                 return await call()
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise CallRefused(
+                f"endpoint {name!r} shows a certificate that nobody here trusts; let SSL_CERT_FILE"
+                " name the file of its authority's certificate"
+            ) from error
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Unreachable(f"endpoint {name!r} cannot be reached") from error
         except aiohttp.ClientResponseError as error:

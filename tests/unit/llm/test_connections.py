@@ -1,9 +1,6 @@
 """A connection is used again by the next call, and carries one call at a time."""
 
 import asyncio
-import ssl
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -12,54 +9,7 @@ import trustme
 
 from graphmill.llm.connections import Connections, TooLarge
 from graphmill.llm.refusals import Refused
-
-_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
-
-
-class _Server:
-    """Answers each request with {} as soon as it may."""
-
-    def __init__(self) -> None:
-        self.opened = 0
-        self.closed = 0
-        self.lines: list[bytes] = []
-        self.may_answer = asyncio.Event()
-        self.may_answer.set()
-        self.answer = _ANSWER
-        self.port = 0
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.opened += 1
-        while head := await reader.readuntil(b"\r\n\r\n"):
-            self.lines.append(head.partition(b"\r\n")[0])
-            await reader.readexactly(len(b"{}"))
-            await self.may_answer.wait()
-            writer.write(self.answer)
-            await writer.drain()
-
-
-@asynccontextmanager
-async def _server(certificate: trustme.LeafCert | None = None) -> AsyncGenerator[_Server]:
-    found = _Server()
-    encrypted = None
-    if certificate is not None:
-        encrypted = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        certificate.configure_cert(encrypted)
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await found.serve(reader, writer)
-        except asyncio.IncompleteReadError:
-            found.closed += 1
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=encrypted)
-    found.port = server.sockets[0].getsockname()[1]
-    try:
-        yield found
-    finally:
-        server.close()
+from tests.unit.llm.small_server import EMPTY, small_server
 
 
 async def _call(connections: Connections) -> None:
@@ -67,7 +17,7 @@ async def _call(connections: Connections) -> None:
 
 
 async def test_calls_one_after_the_other_share_a_connection() -> None:
-    async with _server() as server:
+    async with small_server() as server:
         connections = Connections(f"http://127.0.0.1:{server.port}", "key")
         for _ in range(3):
             await _call(connections)
@@ -76,7 +26,7 @@ async def test_calls_one_after_the_other_share_a_connection() -> None:
 
 
 async def test_calls_at_once_have_a_connection_each_and_leave_them_to_the_next() -> None:
-    async with _server() as server:
+    async with small_server() as server:
         connections = Connections(f"http://127.0.0.1:{server.port}", "key")
         for called in (20, 40):
             server.may_answer.clear()
@@ -92,7 +42,7 @@ async def test_calls_at_once_have_a_connection_each_and_leave_them_to_the_next()
 
 
 async def test_what_nobody_needs_any_more_is_closed() -> None:
-    async with _server() as server:
+    async with small_server() as server:
         connections = Connections(f"http://127.0.0.1:{server.port}", "key", idle_seconds=0.2)
         await asyncio.gather(*(_call(connections) for _ in range(20)))
         while server.closed < server.opened:
@@ -102,7 +52,7 @@ async def test_what_nobody_needs_any_more_is_closed() -> None:
 
 
 async def test_a_call_that_is_cancelled_leaves_nothing_of_its_answer_to_the_next() -> None:
-    async with _server() as server:
+    async with small_server() as server:
         connections = Connections(f"http://127.0.0.1:{server.port}", "key")
         server.may_answer.clear()
         cancelled = asyncio.create_task(_call(connections))
@@ -118,7 +68,7 @@ async def test_a_call_that_is_cancelled_leaves_nothing_of_its_answer_to_the_next
 
 
 async def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with _server() as proxy:
+    async with small_server() as proxy:
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
         connections = Connections("http://endpoint.invalid/v1", "key")
         await _call(connections)
@@ -128,20 +78,20 @@ async def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPa
 
 async def test_an_answer_is_not_read_beyond_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("graphmill.llm.connections.MOST_BYTES", 100_000)
-    async with _server() as server:
+    async with small_server() as server:
         # It says that a gigabyte comes, of which a part does.
         server.answer = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n" + b"x" * 300_000
         connections = Connections(f"http://127.0.0.1:{server.port}", "key")
         async with asyncio.timeout(10):
             with pytest.raises(TooLarge):
                 await connections.post("x", {})
-            server.answer = _ANSWER
+            server.answer = EMPTY
             await _call(connections)
         await connections.close()
 
 
 async def test_documents_do_not_go_where_a_redirect_leads() -> None:
-    async with _server() as elsewhere, _server() as server:
+    async with small_server() as elsewhere, small_server() as server:
         location = f"location: http://127.0.0.1:{elsewhere.port}/\r\n".encode()
         server.answer = b"HTTP/1.1 307 Go\r\n" + location + b"content-length: 0\r\n\r\n"
         connections = Connections(f"http://127.0.0.1:{server.port}", "key")
@@ -153,7 +103,7 @@ async def test_documents_do_not_go_where_a_redirect_leads() -> None:
 
 
 async def test_a_query_of_the_address_goes_with_each_call() -> None:
-    async with _server() as server:
+    async with small_server() as server:
         connections = Connections(f"http://127.0.0.1:{server.port}/a?api-version=1", "key")
         await connections.post("chat/completions", {})
         await connections.close()
@@ -165,7 +115,7 @@ async def test_a_certificate_is_trusted_by_its_authority_alone(
 ) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    async with _server(authority.issue_cert("127.0.0.1")) as server:
+    async with small_server(authority.issue_cert("127.0.0.1")) as server:
         connections = Connections(f"https://127.0.0.1:{server.port}", "key")
         with pytest.raises(aiohttp.ClientConnectorCertificateError):
             await _call(connections)
