@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from graphmill.embedding_gaps import EmbeddingGaps
+from graphmill.gaps import EmbeddingGaps
 from graphmill.models import Method, Phase, RunState
 
 END_STATES = frozenset(

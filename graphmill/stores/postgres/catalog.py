@@ -11,12 +11,12 @@ from uuid import UUID
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from graphmill.embedding_gaps import EmbeddingGaps
 from graphmill.errors import InvalidRequest, NotFound
+from graphmill.gaps import EmbeddingGaps
 from graphmill.ids import document_id
 from graphmill.models import CollectionKey, DocumentState, DocumentSummary
 from graphmill.run_status import ModelUse
-from graphmill.stores.postgres.embedding_gaps import load_gaps
+from graphmill.stores.postgres.gaps import load_embedding_gaps
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 from graphmill.uploads import PART_BYTES, UnreadableUpload, Upload
 
@@ -132,7 +132,7 @@ class PostgresCatalog:
             entities=row["entities"],
             relationships=row["relationships"],
             communities=row["communities"],
-            embeddings=await load_gaps(self._pool, key),
+            embeddings=await load_embedding_gaps(self._pool, key),
         )
 
     async def delete_collection(self, key: CollectionKey) -> None:

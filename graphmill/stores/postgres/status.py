@@ -4,11 +4,11 @@ from uuid import UUID
 
 import asyncpg
 
-from graphmill.embedding_gaps import EmbeddingGaps
 from graphmill.errors import NotFound
+from graphmill.gaps import EmbeddingGaps
 from graphmill.models import CollectionKey, Method, Phase, RunState
 from graphmill.run_status import DocumentFailure, DocumentTotals, RunStatus
-from graphmill.stores.postgres.embedding_gaps import load_gaps
+from graphmill.stores.postgres.gaps import load_embedding_gaps
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 
 # A status with more failures than this tells the first of them, in the order of their names; how
@@ -159,7 +159,7 @@ class PostgresRunStatus:
 
     async def embedding_gaps(self, key: CollectionKey) -> EmbeddingGaps:
         """Which texts of a collection have no vector, or one of their beginning only."""
-        return await load_gaps(self._pool, key)
+        return await load_embedding_gaps(self._pool, key)
 
     async def fail_run(self, run_id: UUID, reason: str) -> bool:
         """Write down that a run is over which could not write so itself. False: it has ended."""

@@ -7,7 +7,7 @@ import pytest
 
 from graphmill.cli.progress import follow, phase_words
 from graphmill.cli.summary import exit_code_of, show_summary
-from graphmill.embedding_gaps import EmbeddingGaps, RefusedTexts
+from graphmill.gaps import EmbeddingGaps, Missing
 from graphmill.ids import document_id
 from graphmill.messages import TEXT_UNIT_TEXT
 from graphmill.models import Phase, RunState
@@ -71,7 +71,7 @@ def test_a_run_whose_graph_lacks_embeddings_says_how_many_and_why_and_ends_with_
     show_summary(cut)
     assert "1,200 of a text's beginning only" in capsys.readouterr().out
     why = "endpoint 'one' refuses the call (400, content_filter)"
-    gaps = EmbeddingGaps(2, 3, (RefusedTexts(TEXT_UNIT_TEXT, why, 2),))
+    gaps = EmbeddingGaps(2, 3, (Missing(TEXT_UNIT_TEXT, why, 2),))
     missing = replace(told, embeddings=gaps)
     assert exit_code_of(missing) == 3
     assert exit_code_of(replace(missing, state=RunState.RUNNING)) == 0

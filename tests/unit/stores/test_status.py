@@ -175,7 +175,7 @@ async def test_gaps_of_embeddings_are_those_of_the_published_graph_s_model(
             *(model, reason, texts),
         )
     told = (await status.status(RUN)).embeddings
-    assert (told.missing, told.cut, [one.texts for one in told.reasons]) == (7, 2, [4, 3])
+    assert (told.missing, told.cut, [one.count for one in told.reasons]) == (7, 2, [4, 3])
     published = await pool.fetchval(
         "INSERT INTO graphs (tenant, collection, digest, embedding_model)"
         " VALUES ('default', 'files', '', 'a') RETURNING id"

@@ -1,11 +1,11 @@
-"""Texts of a graph that its embedding model took in part or not at all, as people are told."""
+"""What a graph lacks because a model did not give it, as people are told."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from graphmill.messages import COMMUNITY_FULL_CONTENT, ENTITY_DESCRIPTION, TEXT_UNIT_TEXT
 
-_TEXTS = {
+_NAMES = {
     TEXT_UNIT_TEXT: ("text unit", "text units"),
     ENTITY_DESCRIPTION: ("entity", "entities"),
     COMMUNITY_FULL_CONTENT: ("report", "reports"),
@@ -13,16 +13,16 @@ _TEXTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class RefusedTexts:
-    """So many texts of a vector index that have no vector for one reason."""
+class Missing:
+    """So many of a kind that are missing for one reason: texts of a vector index that have no
+    vector."""
 
-    vector_index: str
+    kind: str
     reason: str
-    texts: int
+    count: int
 
     def __str__(self) -> str:
-        one, several = _TEXTS[self.vector_index]
-        return f"{self.texts:,} {one if self.texts == 1 else several}: {self.reason}"
+        return f"{_counted(self.count, self.kind)}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class EmbeddingGaps:
 
     missing: int = 0
     cut: int = 0
-    reasons: tuple[RefusedTexts, ...] = ()
+    reasons: tuple[Missing, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.missing or self.cut)
@@ -51,7 +51,12 @@ class EmbeddingGaps:
             "missing": self.missing,
             "cut": self.cut,
             "reasons": [
-                {"vector_index": one.vector_index, "reason": one.reason, "texts": one.texts}
+                {"vector_index": one.kind, "reason": one.reason, "texts": one.count}
                 for one in self.reasons
             ],
         }
+
+
+def _counted(count: int, kind: str) -> str:
+    one, several = _NAMES[kind]
+    return f"{count:,} {one if count == 1 else several}"
