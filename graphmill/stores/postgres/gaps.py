@@ -1,11 +1,11 @@
-"""What graphs lack because a model did not give it: vectors."""
+"""What graphs lack because a model did not give it: vectors, reports, summaries."""
 
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 import asyncpg
 
-from graphmill.gaps import EmbeddingGaps, Missing
+from graphmill.gaps import REPORT, SUMMARY, EmbeddingGaps, Missing, ModelGaps
 from graphmill.models import CollectionKey
 
 # An endpoint that says something else each time fills no status.
@@ -44,6 +44,26 @@ async def load_embedding_gaps(pool: asyncpg.Pool, key: CollectionKey) -> Embeddi
         sum(row["count"] for row in rows if not row["reason"]),
         missing[:_MOST_REASONS],
     )
+
+
+async def load_model_gaps(pool: asyncpg.Pool, key: CollectionKey) -> ModelGaps:
+    """Of the published graph."""
+    missing = _missing(
+        await pool.fetch(
+            """
+            SELECT m.kind, m.reason, count(*) AS count
+            FROM collections c JOIN model_gaps m ON m.graph_id = c.graph_id
+            WHERE c.tenant = $1 AND c.name = $2
+            GROUP BY m.kind, m.reason ORDER BY count DESC, m.kind, m.reason
+            """,
+            key.tenant,
+            key.name,
+        )
+    )
+    reports, summaries = (
+        sum(one.count for one in missing if one.kind == kind) for kind in (REPORT, SUMMARY)
+    )
+    return ModelGaps(reports, summaries, missing[:_MOST_REASONS])
 
 
 def _missing(rows: Iterable[asyncpg.Record]) -> tuple[Missing, ...]:
