@@ -82,6 +82,14 @@ class _Shown:
     context: CommunityContext
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A report. `gap`: why it is an extractive one; None where a model gave it."""
+
+    report: CommunityReport
+    gap: str | None = None
+
+
 class _Reporting:
     """One part of a graph on its way through a model.
 
@@ -111,7 +119,7 @@ class _Reporting:
         self._in_air = 0
         self.deferred = 0
         self._writing = asyncio.Lock()
-        self._unwritten: dict[int, CommunityReport] = {}
+        self._unwritten: dict[int, _Written] = {}
 
     async def run(self) -> None:
         async with aclosing(self._show_all()) as shown:
@@ -193,7 +201,7 @@ class _Reporting:
             self._in_air -= 1
             self._stirred.set()
 
-    async def _ask(self, shown: _Shown) -> CommunityReport:
+    async def _ask(self, shown: _Shown) -> _Written:
         question = report_question(shown.context, self._model, self._options)
         read = partial(read_report, known=shown.context.known)
         try:
@@ -207,16 +215,19 @@ class _Reporting:
                 type(error).__name__,
             )
             (context,) = await self._store.load_contexts(self._graph_id, [number])
-            return await asyncio.to_thread(write_report, context)
-        return to_community_report(shown.community, report)
+            return _Written(await asyncio.to_thread(write_report, context), str(error))
+        return _Written(to_community_report(shown.community, report))
 
-    async def _write(self, report: CommunityReport) -> None:
+    async def _write(self, one: _Written) -> None:
         """Together with what came while others were written."""
-        self._unwritten[report.community] = report
+        number = one.report.community
+        self._unwritten[number] = one
         async with self._writing:
-            if report.community not in self._unwritten:
+            if number not in self._unwritten:
                 return  # whoever wrote before us took it along
             written = dict(self._unwritten)
-            await self._store.save_reports(self._graph_id, list(written.values()))
+            gaps = {community: of.gap for community, of in written.items() if of.gap is not None}
+            reports = [of.report for of in written.values()]
+            await self._store.save_reports(self._graph_id, reports, gaps)
             for community in written:
                 del self._unwritten[community]

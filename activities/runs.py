@@ -92,7 +92,8 @@ class RunActivities:
             if options is not None:
                 await self._options.save_options(opening.request.key, options)
             to_embed = await self._store.graph_to_embed(request.key, self._embeddings)
-        return replace(recipe, to_embed=to_embed)
+            model_gaps = await self._store.has_model_gaps(request.key)
+        return replace(recipe, to_embed=to_embed, model_gaps=model_gaps)
 
     @activity.defn
     async def record_run(self, record: RunRecord) -> RunRecord:

@@ -44,9 +44,9 @@ class SummaryActivities:
     async def summarize_descriptions(self, part: GraphShard) -> int:
         """Summarise what waits in this part of the graph; returns how many there were.
 
-        What no good answer is given about is described by its descriptions, one a line. Done again
-        after a crash, it finds what still waits, and pays again only for calls that were in the
-        air.
+        What no good answer is given about is described by its descriptions, one a line, and the
+        reason is kept. Done again after a crash, it finds what still waits, and pays again only for
+        calls that were in the air.
         """
         async with heartbeating():
             count, _ = await self.summarize_waiting(part)
@@ -59,25 +59,37 @@ class SummaryActivities:
         options = await self._options.load_options(graph.key, graph.options)
         payer = Payer(graph.key, graph.run_id, SUMMARIZE_DESCRIPTIONS)
         summaries: dict[UUID, str] = {}
+        gaps: dict[UUID, str] = {}
         count = deferred = 0
+
+        async def save() -> None:
+            written, missing = dict(summaries), dict(gaps)
+            summaries.clear()
+            gaps.clear()
+            await self._store.save_summaries(graph.graph_id, written, missing)
 
         async def summarize(waiting: Descriptions) -> None:
             nonlocal count, deferred
             try:
-                summaries[waiting.id] = await self._summarize(payer, waiting, options)
+                summary = await self._in_rounds(payer, waiting, options)
             except Deferred:
                 deferred += 1
                 return
+            except (InvalidAnswer, QuestionRefused) as error:
+                activity.logger.warning(
+                    "the descriptions of %s are listed, not summarised: %s", waiting.id, error
+                )
+                summary = joined_descriptions(waiting.descriptions)
+                gaps[waiting.id] = str(error)
+            summaries[waiting.id] = summary
             count += 1
             if len(summaries) >= _WRITTEN_TOGETHER:
-                written = dict(summaries)
-                summaries.clear()
-                await self._store.save_summaries(graph.graph_id, written)
+                await save()
 
         try:
             await for_each(self._waiting(part), summarize, _AT_ONCE)
         finally:
-            await self._store.save_summaries(graph.graph_id, summaries)
+            await save()
         return count, deferred
 
     async def _waiting(self, part: GraphShard) -> AsyncIterator[Descriptions]:
@@ -86,17 +98,6 @@ class SummaryActivities:
             for one in page:
                 yield one
             after = page[-1].id
-
-    async def _summarize(
-        self, payer: Payer, waiting: Descriptions, options: StandardOptions
-    ) -> str:
-        try:
-            return await self._in_rounds(payer, waiting, options)
-        except (InvalidAnswer, QuestionRefused) as error:
-            activity.logger.warning(
-                "the descriptions of %s are listed, not summarised: %s", waiting.id, error
-            )
-            return joined_descriptions(waiting.descriptions)
 
     async def _in_rounds(
         self, payer: Payer, waiting: Descriptions, options: StandardOptions

@@ -47,12 +47,16 @@ async def retry_run(
     run_id: UUID, app: Application, tenant: Tenant, body: RetryBody | None = None
 ) -> Retried:
     """Reads the collection's failed and partial documents again, by the method of its last run, in
-    a new run or the one under way; a new one also asks for vectors that are missing."""
+    a new run or the one under way; a new one also asks for vectors, reports and summaries that are
+    missing."""
     run = await app.runs.find(tenant, str(run_id))
     budget_usd = body.budget_usd if body else None
     retried = await app.runs.retry(run, budget_usd=budget_usd)
     return Retried(
-        documents=retried.documents, texts=retried.texts, **_ref(retried.run).model_dump()
+        documents=retried.documents,
+        texts=retried.texts,
+        answers=retried.answers,
+        **_ref(retried.run).model_dump(),
     )
 
 

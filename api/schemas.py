@@ -60,6 +60,19 @@ class Embeddings(BaseModel):
     reasons: list[RefusedTexts] = Field(description="Why some are missing; the most frequent.")
 
 
+class MissingAnswers(BaseModel):
+    kind: str = Field(description="report or summary.")
+    reason: str
+    count: int
+
+
+class ModelGaps(BaseModel):
+    missing: int
+    reports: int = Field(description="Extractive ones, since no model gave them.")
+    summaries: int = Field(description="Descriptions that are listed, since no model gave them.")
+    reasons: list[MissingAnswers] = Field(description="Why; the most frequent.")
+
+
 class DocumentCounts(BaseModel):
     total: int
     uploaded: int
@@ -79,6 +92,7 @@ class Collection(BaseModel):
     relationships: int
     communities: int
     embeddings: Embeddings
+    model_gaps: ModelGaps
 
 
 class CollectionPage(BaseModel):
@@ -139,6 +153,7 @@ class RunRef(BaseModel):
 class Retried(RunRef):
     documents: int = Field(description="Failed and partial documents that are read again.")
     texts: int = Field(description="Texts without a vector that are asked for again.")
+    answers: int = Field(description="Reports and summaries that are asked for again.")
 
 
 class RunDocuments(BaseModel):
@@ -182,6 +197,7 @@ class Run(BaseModel):
     communities: int
     reports: int
     embeddings: Embeddings
+    model_gaps: ModelGaps
     model: RunModelUse
     seconds: float
     documents_per_hour: float

@@ -172,7 +172,8 @@ class Recipe:
     Of method standard, `options` is the digest of its options, `extraction` of those among them
     that extractions depend on, `claims` of those that claims depend on ("": none are asked for).
     `embeddings` is the model of an endpoint, "" the local one; `to_embed` the graph that was
-    published then, where its vectors are by another one, or some are missing.
+    published then, where its vectors are by another one, or some are missing; `model_gaps` whether
+    it has reports or summaries that no model gave.
     """
 
     method: Method
@@ -183,6 +184,7 @@ class Recipe:
     claims: str = ""
     embeddings: str = ""
     to_embed: int | None = None
+    model_gaps: bool = False
 
 
 @dataclass(frozen=True, slots=True)

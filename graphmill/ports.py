@@ -126,9 +126,14 @@ class IndexingStore(Protocol):
         local one), or the model refused some of its texts."""
         ...
 
+    async def has_model_gaps(self, key: CollectionKey) -> bool:
+        """Whether no model gave some of the published graph's reports or summaries."""
+        ...
+
     async def record_run(self, record: RunRecord) -> RunRecord:
         """Write state and phase; gives back what is written. Where the state is an end, documents
-        that stand failed and texts without a vector turn COMPLETED into COMPLETED_WITH_FAILURES."""
+        that stand failed, texts without a vector, and reports and summaries that no model gave
+        turn COMPLETED into COMPLETED_WITH_FAILURES."""
         ...
 
     async def next_page(self, key: CollectionKey, after: int, limit: int) -> DocumentPage:
@@ -277,8 +282,11 @@ class SummaryStore(Protocol):
         """The next that wait in this part of the graph, by id."""
         ...
 
-    async def save_summaries(self, graph_id: int, summaries: Mapping[UUID, str]) -> None:
-        """By id; they wait no longer. What does not wait stays as it is."""
+    async def save_summaries(
+        self, graph_id: int, summaries: Mapping[UUID, str], gaps: Mapping[UUID, str]
+    ) -> None:
+        """By id; they wait no longer. What does not wait stays as it is. `gaps`: why a model gave
+        none, where descriptions stand in a summary's place."""
         ...
 
 
@@ -346,8 +354,11 @@ class ModelReportStore(Protocol):
         """These communities, which have reports, with those; by number."""
         ...
 
-    async def save_reports(self, graph_id: int, reports: Sequence[CommunityReport]) -> None:
-        """What has a report already keeps that."""
+    async def save_reports(
+        self, graph_id: int, reports: Sequence[CommunityReport], gaps: Mapping[int, str]
+    ) -> None:
+        """What has a report already keeps that. `gaps`: by community, why no model gave its
+        report, where it is an extractive one."""
         ...
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from graphmill.embedding_gaps import EmbeddingGaps
+from graphmill.gaps import EmbeddingGaps, ModelGaps
 from graphmill.models import Method, Phase, RunState
 
 END_STATES = frozenset(
@@ -96,8 +96,8 @@ class RunModelUse:
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """Documents, failures and embeddings are the collection's, graph figures those of its published
-    graph.
+    """Documents, failures and embeddings are the collection's, graph figures and model gaps those
+    of its published graph.
 
     `processed` counts the documents that ended since the run began; `seconds_left` is None where
     nothing can be foretold. `reason` says why a run failed. `method` is None until a worker has
@@ -124,6 +124,7 @@ class RunStatus:
     method: Method | None = None
     budget_usd: float | None = None
     embeddings: EmbeddingGaps = field(default_factory=EmbeddingGaps)
+    model_gaps: ModelGaps = field(default_factory=ModelGaps)
 
     @property
     def ended(self) -> bool:
@@ -132,7 +133,7 @@ class RunStatus:
     @property
     def has_failures(self) -> bool:
         """Whether there is something that `retry` asks for again."""
-        return bool(self.documents.with_failures or self.embeddings.missing)
+        return bool(self.documents.with_failures or self.embeddings.missing or self.model_gaps)
 
     @property
     def documents_left(self) -> int:
@@ -175,6 +176,7 @@ class RunStatus:
             "communities": self.communities,
             "reports": self.reports,
             "embeddings": self.embeddings.to_json(),
+            "model_gaps": self.model_gaps.to_json(),
             "model": self.model.to_json(),
             "seconds": round(self.seconds, 3),
             "documents_per_hour": round(self.documents_per_hour, 1),

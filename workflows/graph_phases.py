@@ -56,6 +56,9 @@ class GraphPhases:
     async def build(self, *, afresh: bool) -> Recipe:
         """Nothing where the published graph stands. Returns the recipe as it is from here on."""
         key = self._request.key
+        # What is missing is asked for by making the graph anew: a report stands on summaries and on
+        # other reports, and all that was answered is found stored.
+        afresh = afresh or self._recipe.model_gaps
         await self._standing.enter(Phase.GRAPH)
         if self._recipe.method is Method.STANDARD:
             merged = await self._merge_with_model(afresh=afresh)
@@ -106,8 +109,9 @@ class GraphPhases:
         await workflow.execute_activity_method(
             GraphActivities.publish_graph, graph, **PUBLISH_GRAPH
         )
-        # Whatever the published graph was embedded by before, it is not now.
-        return replace(self._recipe, to_embed=None)
+        # Whatever the published graph was embedded by before, it is not now; and this run has asked
+        # for what it lacks.
+        return replace(self._recipe, to_embed=None, model_gaps=False)
 
     async def _merge_with_model(self, *, afresh: bool) -> MergedGraph:
         """Resolve entities, fold, summarise descriptions."""

@@ -83,6 +83,7 @@ def collection_to_json(collection: CollectionSummary) -> dict[str, Any]:
         "relationships": collection.relationships,
         "communities": collection.communities,
         "embeddings": collection.embeddings.to_json(),
+        "model_gaps": collection.model_gaps.to_json(),
     }
 
 

@@ -72,11 +72,13 @@ class RunHandle:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """`documents` failed or partial ones were put back in line, and `texts` have no vector; `run`
-    works on them. A run that was under way before asks for no texts that it has asked for."""
+    """`documents` failed or partial ones were put back in line, `texts` have no vector, and
+    `answers` (reports and summaries) no model gave; `run` works on them. A run that was under way
+    before asks for nothing that it has asked for."""
 
     documents: int
     texts: int
+    answers: int
     run: RunHandle
 
 
@@ -284,7 +286,8 @@ class Runs:
         self, run: RunHandle, *, priority: int = 3, budget_usd: float | None = None
     ) -> Retry:
         """Put the collection's failed and partial documents back in line, and start its run, by the
-        method of the last one, or join it. Any run asks for vectors that are missing when it opens.
+        method of the last one, or join it. Any run asks for vectors, reports and summaries that are
+        missing when it opens.
 
         Raises:
             InvalidRequest: the budget is none.
@@ -298,9 +301,12 @@ class Runs:
         if _is_open(under_way):
             await self._refuse_to_join(request, UUID(_first_run_id(under_way)))
         documents = await self._documents.retry_failed(key)
-        gaps = await self._status.embedding_gaps(key)
+        embeddings = await self._status.embedding_gaps(key)
+        model_gaps = await self._status.model_gaps(key)
         run = await self.start(request)
-        return Retry(documents, 0 if run.joined else gaps.missing, run)
+        if run.joined:
+            return Retry(documents, 0, 0, run)
+        return Retry(documents, embeddings.missing, model_gaps.missing, run)
 
     async def cancel_collection(self, key: CollectionKey) -> None:
         """End a collection's run if there is one, and wait (a minute at most) until it has ended.
@@ -356,6 +362,7 @@ class Runs:
             processed=0,
             seconds=0.0,
             embeddings=summary.embeddings,
+            model_gaps=summary.model_gaps,
         )
 
     @tells_outages

@@ -48,11 +48,11 @@ async def show_collection(collection: str, tenant: str | None, *, as_json: bool)
     table = Table(show_header=False, box=None, pad_edge=False)
     documents: dict[str, int] = shown.pop("documents")
     shown["documents"] = ", ".join(f"{count:,} {state}" for state, count in documents.items())
-    shown["embeddings"] = found.embeddings
-    for name, value in shown.items():
+    gaps = {"embeddings": found.embeddings, "model_gaps": found.model_gaps}
+    for name, value in (shown | gaps).items():
         table.add_row(name.replace("_", " "), cell(value))
-    for refused in found.embeddings.reasons:
-        table.add_row("", cell(refused))
+        for missing in gaps[name].reasons if name in gaps else ():
+            table.add_row("", cell(missing))
     show_table(table)
     return 0
 

@@ -76,6 +76,7 @@ async def retry(name: str, budget_usd: float | None, tenant: str | None, *, as_j
                 "collection": retried.run.collection,
                 "documents": retried.documents,
                 "texts": retried.texts,
+                "answers": retried.answers,
             }
         )
     else:
@@ -84,9 +85,15 @@ async def retry(name: str, budget_usd: float | None, tenant: str | None, *, as_j
             if retried.texts
             else ""
         )
+        answers = (
+            f", and asks for {retried.answers:,} missing"
+            f" {'report or summary' if retried.answers == 1 else 'reports or summaries'}"
+            if retried.answers
+            else ""
+        )
         say(
             f"run {retried.run.run_id} reads {retried.documents:,} failed or partial"
-            f" document{'' if retried.documents == 1 else 's'} again{texts};"
+            f" document{'' if retried.documents == 1 else 's'} again{texts}{answers};"
             f" watch it: graphmill status {retried.run.collection} --watch"
         )
     return 0

@@ -13,7 +13,7 @@ _SHOWN_FAILURES = 50
 
 def exit_code_of(status: RunStatus) -> int:
     """0 done or under way; 1 failed, cancelled or over its budget; 3 ended while documents stand
-    failed or partial, or texts are without an embedding."""
+    failed or partial, texts are without an embedding, or no model gave reports or summaries."""
     if status.state in (RunState.FAILED, RunState.CANCELLED, RunState.OVER_BUDGET):
         return ERROR
     return DOCUMENTS_FAILED if status.ended and status.has_failures else 0
@@ -42,10 +42,11 @@ def show_summary(status: RunStatus) -> None:
         f" {status.relationships:,} relationships, {status.communities:,} communities,"
         f" {status.reports:,} reports",
     )
-    if status.embeddings:
-        table.add_row("embeddings", str(status.embeddings))
-        for refused in status.embeddings.reasons:
-            table.add_row("", cell(refused))
+    for name, gaps in (("embeddings", status.embeddings), ("model gaps", status.model_gaps)):
+        if gaps:
+            table.add_row(name, str(gaps))
+            for missing in gaps.reasons:
+                table.add_row("", cell(missing))
     _add_model(table, status)
     rate = f", {status.documents_per_hour:,.0f} documents/h" if status.processed else ""
     table.add_row("time", f"{duration(status.seconds)}{rate}")
@@ -58,6 +59,11 @@ def show_summary(status: RunStatus) -> None:
         say(
             f"What has no embedding is not found by its meaning: `graphmill retry"
             f" {status.collection}`, or the next run, asks for it once more."
+        )
+    if status.model_gaps:
+        say(
+            f"Extractive reports and listed descriptions stand where a model gave none: `graphmill"
+            f" retry {status.collection}`, or the next run, asks for them alone."
         )
 
 

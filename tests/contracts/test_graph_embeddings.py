@@ -13,7 +13,7 @@ from graphmill.models import CollectionKey, Phase, RunState
 from graphmill.question_vectors import EndpointQuestionVectors
 from graphmill.search import SearchEmbedder, basic_search, local_search, rank_basically
 from graphmill.settings import PruneSettings, Settings
-from graphmill.stores.postgres.embedding_gaps import load_gaps
+from graphmill.stores.postgres.gaps import load_embedding_gaps
 from graphmill.stores.postgres.graph import PostgresGraphStore
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from graphmill.stores.postgres.search import PostgresSearchStore
@@ -91,24 +91,24 @@ async def test_a_graph_with_texts_that_were_refused_is_embedded_again_until_none
     ended = RunRecord(run_id, RunState.COMPLETED, Phase.DONE)
     await endpoint.change(filtered="Knead")
     await embed_by(pool, settings, graph, MODEL)
-    gaps = await load_gaps(pool, KEY)
+    gaps = await load_embedding_gaps(pool, KEY)
     assert gaps.missing > 0
-    assert TEXT_UNIT_TEXT in {one.vector_index for one in gaps.reasons}
+    assert TEXT_UNIT_TEXT in {one.kind for one in gaps.reasons}
     assert (await store.record_run(ended)).state is RunState.COMPLETED_WITH_FAILURES
     assert await store.graph_to_embed(KEY, MODEL) == graph
     # The local model refuses nothing; what another one refused is no gap of the graph's then.
     await embed_by(pool, settings, graph, "")
-    assert not await load_gaps(pool, KEY)
+    assert not await load_embedding_gaps(pool, KEY)
     assert (await store.record_run(ended)).state is RunState.COMPLETED
 
     await embed_by(pool, settings, graph, MODEL)
-    assert await load_gaps(pool, KEY) == gaps
+    assert await load_embedding_gaps(pool, KEY) == gaps
     await endpoint.change(filtered=None)
     await endpoint.reset()
     await embed_by(pool, settings, graph, MODEL)
     # A call for each vector index at most: each asks for what is missing alone.
     assert 1 <= (await endpoint.stats()).begun <= len(VECTOR_INDEXES)
-    assert not await load_gaps(pool, KEY)
+    assert not await load_embedding_gaps(pool, KEY)
     assert await store.graph_to_embed(KEY, MODEL) is None
     assert (await store.record_run(ended)).state is RunState.COMPLETED
 

@@ -37,6 +37,29 @@ async def test_a_run_over_an_unknown_collection_is_refused_with_what_to_do(
         await store.open_run(opening, Method.FAST, RECIPE)
 
 
+async def test_a_run_ends_with_failures_while_its_published_graph_lacks_what_no_model_gave(
+    store: PostgresIndexingStore, pool: asyncpg.Pool
+) -> None:
+    await upload(pool, {})
+    run_id = await open_run(pool)
+    ended = RunRecord(run_id, RunState.COMPLETED, Phase.DONE)
+    graph_id = await pool.fetchval(
+        "INSERT INTO graphs (tenant, collection, digest) VALUES ('default', 'sample', '')"
+        " RETURNING id"
+    )
+    await pool.execute(
+        "INSERT INTO model_gaps VALUES ($1, 'report', gen_random_uuid(), 'refused')", graph_id
+    )
+    # One that is still made, or was given up, is nobody's yet.
+    assert not await store.has_model_gaps(KEY)
+    assert (await store.record_run(ended)).state is RunState.COMPLETED
+    await pool.execute("UPDATE collections SET graph_id = $1", graph_id)
+    assert await store.has_model_gaps(KEY)
+    assert (await store.record_run(ended)).state is RunState.COMPLETED_WITH_FAILURES
+    failed = RunRecord(run_id, RunState.FAILED, Phase.GRAPH)
+    assert (await store.record_run(failed)).state is RunState.FAILED
+
+
 async def test_pages_follow_the_order_of_upload_and_begin_after_a_position(
     pool: asyncpg.Pool, store: PostgresIndexingStore
 ) -> None:

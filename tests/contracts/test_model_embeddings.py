@@ -7,14 +7,14 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from graphmill.embedding_gaps import EmbeddingGaps, RefusedTexts
+from graphmill.gaps import EmbeddingGaps, Missing
 from graphmill.llm.budgets import OverBudget
 from graphmill.llm.calls import InvalidAnswer
 from graphmill.llm.faults import CallRefused
 from graphmill.llm.vectors import MOST_TOKENS
 from graphmill.messages import TEXT_UNIT_TEXT
 from graphmill.models import CollectionKey
-from graphmill.stores.postgres.embedding_gaps import load_gaps
+from graphmill.stores.postgres.gaps import load_embedding_gaps
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 from tests.support.embedded import (
     MODEL,
@@ -89,7 +89,7 @@ async def test_a_call_has_8191_tokens_at_most_and_a_longer_text_is_cut(
     found = await vectors_of(pool, KEY)
     assert found.keys() == set(texts[:5])
     assert found[longest] == answered("It" + " rains" * (MOST_TOKENS - 1))
-    assert await load_gaps(pool, KEY) == EmbeddingGaps(cut=1)
+    assert await load_embedding_gaps(pool, KEY) == EmbeddingGaps(cut=1)
 
 
 async def test_the_same_texts_at_the_same_time_are_one_call(
@@ -211,20 +211,20 @@ async def test_a_text_longer_than_the_model_takes_is_embedded_by_its_beginning(
         found = await vectors_of(pool, KEY)
         assert found[texts[0]] == answered(texts[0])
         assert found[long] == answered(long[: len("secret " * 50) - 1])
-        assert await load_gaps(pool, KEY) == EmbeddingGaps(cut=1)
+        assert await load_embedding_gaps(pool, KEY) == EmbeddingGaps(cut=1)
         # Nor is it whole for who has the same text, and pays nothing for it.
         other = CollectionKey("default", "other")
         asked = (await endpoint.stats()).begun
         assert await worker.embed(other, await graph_of(pool, other, texts)) == 6
         assert (await endpoint.stats()).begun == asked
-        assert await load_gaps(pool, other) == EmbeddingGaps(cut=1)
+        assert await load_embedding_gaps(pool, other) == EmbeddingGaps(cut=1)
         # One that is refused whatever is left of it has none, where the model takes others.
         await endpoint.change(context_tokens=3)
         graph = await graph_of(pool, KEY, ["another secret " * 100])
         assert await worker.embed(KEY, graph) == 0
         assert "1 texts of text_unit_text" in caplog.text
         assert "secret" not in caplog.text
-        gaps = await load_gaps(pool, KEY)
+        gaps = await load_embedding_gaps(pool, KEY)
         assert (gaps.missing, gaps.cut) == (1, 1)
         assert "longer than its model takes" in gaps.reasons[0].reason
 
@@ -239,8 +239,8 @@ async def test_a_text_that_the_endpoint_refuses_has_no_vector_is_told_and_asked_
         assert await worker.embed(KEY, graph) == 20
         assert set(await vectors_of(pool, KEY)) == set(texts[:20])
         why = "endpoint 'simulated' refuses the call (400, content_filter)"
-        refused = RefusedTexts(TEXT_UNIT_TEXT, why, 2)
-        assert await load_gaps(pool, KEY) == EmbeddingGaps(missing=2, reasons=(refused,))
+        refused = Missing(TEXT_UNIT_TEXT, why, 2)
+        assert await load_embedding_gaps(pool, KEY) == EmbeddingGaps(missing=2, reasons=(refused,))
         # Nobody waits for a claim on it, and nothing else is asked for again.
         assert await pool.fetchval("SELECT count(*) FROM model_claims") == 0
         await endpoint.change(filtered=None)

@@ -1,7 +1,7 @@
 """Community reports by a model: on a real PostgreSQL, asked over HTTP of the simulated model."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -20,9 +20,10 @@ from graphmill.messages import GraphRef, GraphShard
 from graphmill.model_endpoints import open_model_caller
 from graphmill.models import CollectionKey, CommunityReport
 from graphmill.reports import ReportContext, write_report
-from graphmill.settings import load_settings
+from graphmill.settings import PruneSettings, load_settings
 from graphmill.standard.options import StandardOptions
 from graphmill.standard.reports import ModelReport
+from graphmill.stores.postgres.graph import PostgresGraphStore
 from graphmill.stores.postgres.model_reports import PostgresModelReportStore
 from graphmill.stores.postgres.options import PostgresOptionsStore
 from tests.support.hierarchies import Tree, count_communities, store_hierarchies, title_of
@@ -78,12 +79,14 @@ class RecordingStore(PostgresModelReportStore):
         self.loaded += communities
         return await super().load_contexts(graph_id, communities)
 
-    async def save_reports(self, graph_id: int, reports: Sequence[CommunityReport]) -> None:
+    async def save_reports(
+        self, graph_id: int, reports: Sequence[CommunityReport], gaps: Mapping[int, str]
+    ) -> None:
         if self.failures:
             self.failures -= 1
             await asyncio.sleep(0.1)  # others come meanwhile, and wait to be written
             raise ConnectionError("PostgreSQL went away")
-        await super().save_reports(graph_id, reports)
+        await super().save_reports(graph_id, reports, gaps)
 
 
 @dataclass
@@ -112,6 +115,13 @@ class Graph:
             self.ref.graph_id,
         )
         return {row["community"]: row for row in rows}
+
+    async def gaps(self) -> dict[UUID, str]:
+        rows = await self.pool.fetch(
+            "SELECT id, reason FROM model_gaps WHERE graph_id = $1 AND kind = 'report'",
+            self.ref.graph_id,
+        )
+        return {row["id"]: row["reason"] for row in rows}
 
     async def forget(self, *communities: int) -> None:
         await self.pool.execute(
@@ -273,6 +283,11 @@ async def test_a_community_without_a_good_answer_has_the_extractive_report(
         # Those three times as they were, once with what was wrong.
         assert await graph.calls() == 12 + 2 * 4
         (rolled_up,) = [text for text in graph.caller.asked if "-----Reports-----" in text]
+        # Done again it asks for nothing in this run, and what is missing stays told.
+        assert await graph.write_reports() == 14
+        assert await graph.calls() == 12 + 2 * 4
+        gaps = await graph.gaps()
+    assert gaps == {reports[number]["id"]: "it holds no JSON object" for number in (leaf, parent)}
     by_model = {n for n, report in reports.items() if report["summary"].startswith("Report ")}
     assert by_model == reports.keys() - {leaf, parent}
     for context in contexts:
@@ -281,6 +296,26 @@ async def test_a_community_without_a_good_answer_has_the_extractive_report(
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert [words.partition(" of ")[0] for words in warnings] == ["community 4", "community 0"]
     assert not any("nonsense" in words or "NAME" in words for words in warnings)
+
+
+async def test_a_report_that_a_model_refuses_is_told_until_its_communities_are_clustered_again(
+    pool: asyncpg.Pool,
+) -> None:
+    """As an attempt after a crash may do, before it writes reports once more."""
+    async with graph_of(pool, (5, 3), Behaviour(filtered=f",{title_of(0)},")) as graph:
+        assert await graph.write_reports() == 2
+        why = "endpoint 'simulated' refuses the call (400, content_filter)"
+        assert await graph.gaps() == {(await graph.reports())[0]["id"]: why}
+        communities = [
+            one.community for one in await graph.store.load_contexts(graph.ref.graph_id, [0, 1])
+        ]
+        graphs = PostgresGraphStore(pool, PruneSettings())
+        await graphs.save_communities(graph.ref.graph_id, communities)
+        assert await graph.gaps() == {}
+        await graph.endpoint.change(filtered=None)
+        assert await graph.write_reports() == 2
+        assert await graph.gaps() == {}
+        assert await graph.calls() == 2 + 1
 
 
 async def test_shards_together_report_on_each_community_once(pool: asyncpg.Pool) -> None:

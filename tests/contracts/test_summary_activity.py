@@ -161,6 +161,13 @@ async def test_what_no_good_answer_is_given_about_is_described_by_its_descriptio
     assert found["GOOD"].startswith("Summary ")
     assert found["LONG"] == "\n".join((order, *long))[:MAX_SUMMARY]
     assert await still_waiting(pool) == 0
+    gaps = await pool.fetch(
+        "SELECT title, kind, reason FROM model_gaps JOIN entities USING (graph_id, id)"
+        " ORDER BY title"
+    )
+    assert [tuple(row) for row in gaps] == [
+        (title, "summary", "its description is empty") for title in ("BAD", "LONG")
+    ]
     assert "are listed, not summarised: its description is empty" in caplog.text
     assert "secret" not in caplog.text
     assert "Counts" not in caplog.text

@@ -78,8 +78,10 @@ async def test_what_is_saved_waits_no_longer_and_is_not_saved_again(pool: asyncp
     graph_id = await folded(pool)
     store = PostgresSummaryStore(pool)
     ids = [entity_id("T00"), relationship_id("T00", "T01"), entity_id("KNOWN")]
-    await store.save_summaries(graph_id, dict.fromkeys(ids, "One text."))
-    await store.save_summaries(graph_id, dict.fromkeys(ids, "Another, which comes too late."))
+    await store.save_summaries(graph_id, dict.fromkeys(ids, "One text."), {ids[0]: "refused"})
+    await store.save_summaries(
+        graph_id, dict.fromkeys(ids, "Another, which comes too late."), {ids[1]: "too late"}
+    )
     row = await pool.fetchrow("SELECT * FROM entities WHERE title = 'T00'")
     assert row is not None
     assert (row["description"], row["descriptions"]) == ("One text.", [])
@@ -93,3 +95,9 @@ async def test_what_is_saved_waits_no_longer_and_is_not_saved_again(pool: asyncp
     (left,) = await waiting(store, graph_id, 1, 100)
     assert len(left) == 20
     assert not {one.id for one in left} & set(ids)
+    # Of what stays as it is, nothing new is told.
+    gaps = await pool.fetch("SELECT kind, id, reason FROM model_gaps")
+    assert [tuple(row) for row in gaps] == [("summary", ids[0], "refused")]
+    # Nor of a graph that is folded again.
+    await PostgresGraphStore(pool, PruneSettings()).fold_model_extractions(KEY, graph_id)
+    assert await pool.fetchval("SELECT count(*) FROM model_gaps") == 0

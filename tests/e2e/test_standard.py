@@ -448,6 +448,62 @@ async def test_claims_asked_for_later_cost_their_own_calls_and_are_in_the_tables
 
 
 @pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(
+    ("refused", "kind", "counted"),
+    [
+        # What stands of an entity in a community's tables, and nowhere else; and in a question
+        # about its descriptions.
+        (",ADA,", "report", "reports"),
+        ("title: ADA\n", "summary", "summaries"),
+    ],
+)
+async def test_reports_and_summaries_that_no_model_gave_are_told_and_retried_alone(
+    stack: Stack, model: ModelEndpoint, tmp_path: Path, refused: str, kind: str, counted: str
+) -> None:
+    folder = tmp_path / "documents"
+    for number, place in enumerate(("Turin", "London", "Leith")):
+        write_file(folder / f"{number}.md", f"Ada wrote from {place} to Babbage.", number)
+    for number, land in enumerate(("Peru", "Chile"), 3):
+        write_file(folder / f"{number}.md", f"Humboldt sailed with Bonpland to {land}.", number)
+    # Tenants of their own: none finds the answers of another.
+    of, whole = ("--tenant", f"without-{kind}"), ("--tenant", f"with-{kind}")
+    code, status = await index(stack, folder, *whole, name="gaps")
+    assert (code, status["model_gaps"]["missing"]) == (0, 0)
+    await model.change(filtered=refused)
+    try:
+        code, status = await index(stack, folder, *of, name="gaps")
+    finally:
+        await model.change(filtered=None)
+    assert (code, status["state"]) == (3, "completed_with_failures")
+    told = status["model_gaps"]
+    why = "endpoint 'simulated' refuses the call (400, content_filter)"
+    count = told["missing"]
+    assert 0 < told[counted] == count < status["reports"]
+    assert told["reasons"] == [{"kind": kind, "reason": why, "count": count}]
+    code, shown = await asyncio.to_thread(stack.run_json, "collections", "show", "gaps", *of)
+    assert (code, shown["model_gaps"]) == (0, told)
+    done = await asyncio.to_thread(stack.run, "status", "gaps", *of)
+    assert (done.returncode, f"{kind}: {why}" in done.stdout) == (3, True), done.stdout
+    before = await tables(stack, tmp_path / "before", "gaps", of[1])
+
+    await model.reset()
+    code, retried = await asyncio.to_thread(stack.run_json, "retry", "gaps", *of)
+    assert (code, retried["documents"], retried["texts"], retried["answers"]) == (0, 0, 0, count)
+    code, status = await asyncio.to_thread(stack.run_json, "status", "gaps", "--watch", *of)
+    assert (code, status["state"], status["model_gaps"]["missing"]) == (0, "completed", 0)
+    after = await tables(stack, tmp_path / "after", "gaps", of[1])
+    assert after == await tables(stack, tmp_path / "whole", "gaps", whole[1])
+    # Nothing else is asked for than what was missing, and reports on what changed with it.
+    reports = [set(files["community_reports.jsonl"].splitlines()) for files in (before, after)]
+    asked = {step: use["calls"] for step, use in status["model"]["steps"].items()}
+    expected = {"community_reports": len(reports[1] - reports[0])}
+    if kind == "summary":
+        expected["summarize_descriptions"] = count
+    assert {step: calls for step, calls in asked.items() if calls} == expected
+    assert (await model.stats(arrivals=False)).answered == sum(expected.values())
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_an_embedding_model_set_later_embeds_the_graph_anew_and_nothing_else_is_asked(
     stack: Stack, model: ModelEndpoint, folder: Path, indexed: Indexed, tmp_path: Path
 ) -> None:

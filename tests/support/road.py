@@ -94,7 +94,7 @@ class Road:
     `process` and, of method standard, `extract` may raise, or say how a document (by its name)
     ends; None is done. `to_summarize`: descriptions, of method standard. `embeddings`: the model of
     an endpoint that embeds. `published_by_another`: the graph that stands, where it was embedded by
-    another one, and nothing else has changed.
+    another one, and nothing else has changed. `model_gaps`: that graph lacks what no model gave.
 
     In batches each step has something to ask in so many rounds (`batch_rounds`), and a batch has
     ended at so many looks at it, or at the next if it is cancelled (`ends_cancelled`); `batches` is
@@ -120,6 +120,7 @@ class Road:
         self.to_summarize = 0
         self.embeddings = ""
         self.published_by_another: int | None = None
+        self.model_gaps = False
         self.asked: list[str] = []
         self.batch_rounds = 1
         self.looks = 1
@@ -172,7 +173,12 @@ class Road:
         await self._come_to("open_run")
         self.opened.append(opening)
         recipe = STANDARD_RECIPE if opening.request.method is Method.STANDARD else RECIPE
-        return replace(recipe, embeddings=self.embeddings, to_embed=self.published_by_another)
+        return replace(
+            recipe,
+            embeddings=self.embeddings,
+            to_embed=self.published_by_another,
+            model_gaps=self.model_gaps,
+        )
 
     @activity.defn
     async def record_run(self, record: RunRecord) -> RunRecord:

@@ -5,7 +5,7 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError, FailureError
 
 from graphmill.llm.faults import CallRefused
-from graphmill.messages import DocumentCounts, IndexDocumentResult, IndexRequest
+from graphmill.messages import ADD_DOCUMENTS, DocumentCounts, IndexDocumentResult, IndexRequest
 from graphmill.models import DocumentState, Method, Phase, RunState
 from tests.support.index_run import IndexRun
 from tests.support.road import Road, working
@@ -41,6 +41,21 @@ async def test_documents_wait_for_a_model_and_the_graph_takes_each_of_its_steps(
     assert reported == "write_model_reports"
     assert Phase.DESCRIPTIONS in {record.phase for record in road.records}
     assert road.published == [1]
+
+
+async def test_a_graph_that_lacks_what_no_model_gave_is_made_anew_once_in_a_run(
+    road: Road, index: IndexRun
+) -> None:
+    road.add("a.txt")
+    road.model_gaps = True
+    publishing = road.hold("publish_graph")
+    run = await index.start()
+    await publishing.arrived()
+    road.add("b.txt")
+    await run.signal(ADD_DOCUMENTS)
+    publishing.open()
+    assert (await run.result()).state is RunState.COMPLETED
+    assert [merge.afresh for merge in road.merges] == [True, False]
 
 
 async def test_nothing_is_asked_where_no_entity_has_several_descriptions(

@@ -11,12 +11,12 @@ from uuid import UUID
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from graphmill.embedding_gaps import EmbeddingGaps
 from graphmill.errors import InvalidRequest, NotFound
+from graphmill.gaps import EmbeddingGaps, ModelGaps
 from graphmill.ids import document_id
 from graphmill.models import CollectionKey, DocumentState, DocumentSummary
 from graphmill.run_status import ModelUse
-from graphmill.stores.postgres.embedding_gaps import load_gaps
+from graphmill.stores.postgres.gaps import load_embedding_gaps, load_model_gaps
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 from graphmill.uploads import PART_BYTES, UnreadableUpload, Upload
 
@@ -34,8 +34,8 @@ FROM documents d
 
 @dataclass(frozen=True, slots=True)
 class CollectionSummary:
-    """A row of `collections list`: documents by state, the published graph's size, and which of its
-    texts have no vector, or one of their beginning only."""
+    """A row of `collections list`: documents by state, the published graph's size, and what it
+    lacks."""
 
     name: str
     created_at: datetime
@@ -45,6 +45,7 @@ class CollectionSummary:
     relationships: int
     communities: int
     embeddings: EmbeddingGaps
+    model_gaps: ModelGaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,8 @@ class PostgresCatalog:
             entities=row["entities"],
             relationships=row["relationships"],
             communities=row["communities"],
-            embeddings=await load_gaps(self._pool, key),
+            embeddings=await load_embedding_gaps(self._pool, key),
+            model_gaps=await load_model_gaps(self._pool, key),
         )
 
     async def delete_collection(self, key: CollectionKey) -> None:

@@ -30,6 +30,7 @@ _ROWS_OF_A_FOLD = (
     "entities",
     "relationships",
     "covariates",
+    "model_gaps",
 )
 _UNITS, _ROWS = ((_SQL / name).read_text() for name in ("graph_units.sql", "graph_rows.sql"))
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import asyncpg
 
 from graphmill.clustering import ClusterEntity, ClusterRelationship
+from graphmill.gaps import REPORT
 from graphmill.messages import (
     COMMUNITY_FULL_CONTENT,
     ENTITY_DESCRIPTION,
@@ -96,6 +97,9 @@ class PostgresGraphStore:
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute("DELETE FROM communities WHERE graph_id = $1", graph_id)
             await connection.execute("DELETE FROM community_reports WHERE graph_id = $1", graph_id)
+            await connection.execute(
+                "DELETE FROM model_gaps WHERE graph_id = $1 AND kind = $2", graph_id, REPORT
+            )
             await connection.copy_records_to_table(
                 "communities",
                 columns=(

@@ -94,6 +94,14 @@ class PostgresIndexingStore:
             model,
         )
 
+    async def has_model_gaps(self, key: CollectionKey) -> bool:
+        return await self._pool.fetchval(
+            "SELECT EXISTS (SELECT FROM collections c JOIN model_gaps m ON m.graph_id = c.graph_id"
+            " WHERE c.tenant = $1 AND c.name = $2)",
+            key.tenant,
+            key.name,
+        )
+
     async def record_run(self, record: RunRecord) -> RunRecord:
         ended = record.state not in (RunState.RUNNING, RunState.PAUSED)
         row = await self._pool.fetchrow(
@@ -105,6 +113,9 @@ class PostgresIndexingStore:
                 ) OR $2 = 'completed' AND EXISTS (
                     SELECT FROM embedding_gaps e WHERE e.tenant = r.tenant
                     AND e.collection = r.collection AND e.reason <> ''
+                ) OR $2 = 'completed' AND EXISTS (
+                    SELECT FROM collections c JOIN model_gaps m ON m.graph_id = c.graph_id
+                    WHERE c.tenant = r.tenant AND c.name = r.collection
                 ) THEN 'completed_with_failures' ELSE $2 END,
                 phase = $3,
                 reason = $4,

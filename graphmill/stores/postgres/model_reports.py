@@ -1,6 +1,6 @@
 """Communities for a model to report on, in PostgreSQL (ports.ModelReportStore)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 import asyncpg
@@ -76,8 +76,10 @@ class PostgresModelReportStore:
             for community, report in zip(of, reports, strict=True)
         )
 
-    async def save_reports(self, graph_id: int, reports: Sequence[CommunityReport]) -> None:
-        await write_reports(self._pool, graph_id, reports)
+    async def save_reports(
+        self, graph_id: int, reports: Sequence[CommunityReport], gaps: Mapping[int, str]
+    ) -> None:
+        await write_reports(self._pool, graph_id, reports, gaps)
 
 
 # After the community, the columns of ReportClaim. Text units that overlap, or repeat each other,

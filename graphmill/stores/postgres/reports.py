@@ -2,11 +2,13 @@
 those who ask a model and those who do not."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeVar
 
 import asyncpg
 
+from graphmill.gaps import REPORT
 from graphmill.models import Community, CommunityReport, Finding
 from graphmill.reports import ReportContext, ReportEntity, ReportRelationship
 
@@ -97,13 +99,14 @@ def read_report(row: asyncpg.Record) -> CommunityReport:
 
 
 async def write_reports(
-    pool: asyncpg.Pool, graph_id: int, reports: Sequence[CommunityReport]
+    pool: asyncpg.Pool,
+    graph_id: int,
+    reports: Sequence[CommunityReport],
+    gaps: Mapping[int, str] = MappingProxyType({}),
 ) -> None:
-    """The first report on a community stays."""
+    """The first report on a community stays. `gaps`: by community, why no model gave its report."""
     await pool.executemany(
-        "INSERT INTO community_reports VALUES"
-        " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::jsonb, $13, $14, $15)"
-        " ON CONFLICT (graph_id, community) DO NOTHING",
+        _WRITE,
         [
             (
                 graph_id,
@@ -124,10 +127,22 @@ async def write_reports(
                 r.full_content_json,
                 r.period,
                 r.size,
+                gaps.get(r.community),
             )
             for r in reports
         ],
     )
+
+
+# One statement: a report that stays is told of as it is, whoever comes later.
+_WRITE = f"""
+WITH written AS (
+    INSERT INTO community_reports VALUES
+        ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::jsonb, $13, $14, $15)
+    ON CONFLICT (graph_id, community) DO NOTHING RETURNING id
+)
+INSERT INTO model_gaps SELECT $1, '{REPORT}', id, $16::text FROM written WHERE $16::text IS NOT NULL
+"""
 
 
 def _in_order(records: Iterable[_Record]) -> tuple[_Record, ...]:

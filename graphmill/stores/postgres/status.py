@@ -4,11 +4,11 @@ from uuid import UUID
 
 import asyncpg
 
-from graphmill.embedding_gaps import EmbeddingGaps
 from graphmill.errors import NotFound
+from graphmill.gaps import EmbeddingGaps, ModelGaps
 from graphmill.models import CollectionKey, Method, Phase, RunState
 from graphmill.run_status import DocumentFailure, DocumentTotals, RunStatus
-from graphmill.stores.postgres.embedding_gaps import load_gaps
+from graphmill.stores.postgres.gaps import load_embedding_gaps, load_model_gaps
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 
 # A status with more failures than this tells the first of them, in the order of their names; how
@@ -127,6 +127,7 @@ class PostgresRunStatus:
         if with_failures and (counts["failed"] or counts["partial"]):
             failures = await self._failures(row["tenant"], row["collection"])
         figures = await self._graph_figures(row["graph_id"])
+        key = CollectionKey(row["tenant"], row["collection"])
         budget = row["budget_nano_usd"]
         return RunStatus(
             run_id=str(row["id"]),
@@ -154,12 +155,17 @@ class PostgresRunStatus:
             model=await self._accounts.run_use(run_id),
             method=Method(row["method"]),
             budget_usd=None if budget is None else budget / 1e9,
-            embeddings=await self.embedding_gaps(CollectionKey(row["tenant"], row["collection"])),
+            embeddings=await self.embedding_gaps(key),
+            model_gaps=await self.model_gaps(key),
         )
 
     async def embedding_gaps(self, key: CollectionKey) -> EmbeddingGaps:
         """Which texts of a collection have no vector, or one of their beginning only."""
-        return await load_gaps(self._pool, key)
+        return await load_embedding_gaps(self._pool, key)
+
+    async def model_gaps(self, key: CollectionKey) -> ModelGaps:
+        """Which reports and summaries of the published graph no model gave."""
+        return await load_model_gaps(self._pool, key)
 
     async def fail_run(self, run_id: UUID, reason: str) -> bool:
         """Write down that a run is over which could not write so itself. False: it has ended."""

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
+from graphmill.gaps import SUMMARY
 from graphmill.messages import GraphShard
 from graphmill.ports import Descriptions
 
@@ -27,11 +28,14 @@ class PostgresSummaryStore:
             for row in rows
         )
 
-    async def save_summaries(self, graph_id: int, summaries: Mapping[UUID, str]) -> None:
+    async def save_summaries(
+        self, graph_id: int, summaries: Mapping[UUID, str], gaps: Mapping[UUID, str]
+    ) -> None:
+        reasons = [gaps.get(id) for id in summaries]
         async with self._pool.acquire() as connection, connection.transaction():
             for statement in _SAVE:
                 await connection.execute(
-                    statement, graph_id, list(summaries), list(summaries.values())
+                    statement, graph_id, list(summaries), list(summaries.values()), reasons
                 )
 
 
@@ -54,16 +58,21 @@ _UNSUMMARIZED = """
 ) ORDER BY id LIMIT $4
 """
 
-_SAVE = (
+_SAVE = tuple(
+    f"""
+    WITH saved AS (
+        UPDATE {table} t SET description = s.description, descriptions = '{{}}'{more}
+        FROM unnest($2::uuid[], $3::text[], $4::text[]) AS s (id, description, reason)
+        WHERE t.graph_id = $1 AND t.id = s.id AND t.descriptions <> '{{}}'
+        RETURNING t.id, s.reason
+    )
+    INSERT INTO model_gaps SELECT $1, '{SUMMARY}', id, reason FROM saved WHERE reason IS NOT NULL
     """
-    UPDATE entities e SET description = s.description, descriptions = '{}',
-        embedding_id = content_id('entity_description', e.title || ': ' || s.description)
-    FROM unnest($2::uuid[], $3::text[]) AS s (id, description)
-    WHERE e.graph_id = $1 AND e.id = s.id AND e.descriptions <> '{}'
-    """,
-    """
-    UPDATE relationships r SET description = s.description, descriptions = '{}'
-    FROM unnest($2::uuid[], $3::text[]) AS s (id, description)
-    WHERE r.graph_id = $1 AND r.id = s.id AND r.descriptions <> '{}'
-    """,
+    for table, more in (
+        (
+            "entities",
+            ", embedding_id = content_id('entity_description', t.title || ': ' || s.description)",
+        ),
+        ("relationships", ""),
+    )
 )

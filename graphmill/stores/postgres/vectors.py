@@ -7,7 +7,7 @@ import asyncpg
 
 from graphmill.messages import COMMUNITY_FULL_CONTENT, ENTITY_DESCRIPTION, TEXT_UNIT_TEXT
 from graphmill.models import CollectionKey
-from graphmill.stores.postgres.embedding_gaps import note_gaps
+from graphmill.stores.postgres.gaps import note_embedding_gaps
 
 # What each vector index embeds: (id, text) of a graph's rows. $1 graph, $2 tenant, $3 collection.
 _SOURCES = {
@@ -70,4 +70,4 @@ class PostgresVectorStore:
     async def note_gaps(
         self, key: CollectionKey, vector_index: str, model: str, gaps: Mapping[UUID, str]
     ) -> None:
-        await note_gaps(self._pool, key, vector_index, model, gaps)
+        await note_embedding_gaps(self._pool, key, vector_index, model, gaps)

@@ -24,6 +24,7 @@ class Store:
 
     def __init__(self) -> None:
         self.own = CollectionPrompts()
+        self.model_gaps = False
         self.opened: list[Method] = []
         self.saved: list[StandardOptions] = []
 
@@ -32,6 +33,9 @@ class Store:
 
     async def graph_to_embed(self, key: object, model: str) -> int | None:
         return 7 if model else None
+
+    async def has_model_gaps(self, key: object) -> bool:
+        return self.model_gaps
 
     async def save_options(self, key: object, options: StandardOptions) -> None:
         self.saved.append(options)
@@ -134,6 +138,18 @@ async def test_the_model_that_embeds_is_decided_with_the_run_and_may_cost_money(
     assert recipe(made) == recipe(local)
     with pytest.raises(InvalidRequest, match="OPENAI_EMBEDDING_PRICE"):
         await open_by("vectors", priced=False)
+
+
+@pytest.mark.parametrize("method", Method)
+async def test_a_run_makes_a_graph_anew_that_lacks_what_no_model_gave_and_reads_no_document_for_it(
+    method: Method,
+) -> None:
+    store = Store()
+    whole = await open_run(store, method, OPTIONS)
+    store.model_gaps = True
+    lacking = await open_run(store, method, OPTIONS)
+    assert (whole.model_gaps, lacking.model_gaps) == (False, True)
+    assert recipe(lacking) == recipe(whole)
 
 
 async def test_batches_are_refused_where_the_method_turns_out_to_be_fast() -> None:

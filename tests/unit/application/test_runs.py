@@ -420,10 +420,18 @@ async def test_retry_puts_the_failed_in_line_and_starts_a_run(
         " gen_random_uuid(), reason FROM unnest(ARRAY['refused', '']) AS reason",
         key.name,
     )
+    await pool.execute(
+        "WITH made AS (INSERT INTO graphs (tenant, collection, digest, embedding_model)"
+        " VALUES ('default', $1, '', 'a-model') RETURNING id), shown AS ("
+        "UPDATE collections SET graph_id = id FROM made WHERE name = $1)"
+        " INSERT INTO model_gaps SELECT id, kind, gen_random_uuid(), 'refused'"
+        " FROM made, unnest(ARRAY['report', 'summary']) AS kind",
+        key.name,
+    )
     await pool.execute("UPDATE runs SET method = 'standard'")
     retried = await runs.retry(await runs.find("default", run.run_id))
     # What has the vector of its beginning is not asked for again.
-    assert (retried.documents, retried.texts) == (1, 1)
+    assert (retried.documents, retried.texts, retried.answers) == (1, 1, 2)
     # By the method of the last run.
     assert (await asked_for(client, retried.run))["method"] == "standard"
     assert retried.run.run_id != run.run_id

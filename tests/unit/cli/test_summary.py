@@ -7,7 +7,7 @@ import pytest
 
 from graphmill.cli.progress import follow, phase_words
 from graphmill.cli.summary import exit_code_of, show_summary
-from graphmill.embedding_gaps import EmbeddingGaps, RefusedTexts
+from graphmill.gaps import REPORT, SUMMARY, EmbeddingGaps, Missing, ModelGaps
 from graphmill.ids import document_id
 from graphmill.messages import TEXT_UNIT_TEXT
 from graphmill.models import Phase, RunState
@@ -71,7 +71,7 @@ def test_a_run_whose_graph_lacks_embeddings_says_how_many_and_why_and_ends_with_
     show_summary(cut)
     assert "1,200 of a text's beginning only" in capsys.readouterr().out
     why = "endpoint 'one' refuses the call (400, content_filter)"
-    gaps = EmbeddingGaps(2, 3, (RefusedTexts(TEXT_UNIT_TEXT, why, 2),))
+    gaps = EmbeddingGaps(2, 3, (Missing(TEXT_UNIT_TEXT, why, 2),))
     missing = replace(told, embeddings=gaps)
     assert exit_code_of(missing) == 3
     assert exit_code_of(replace(missing, state=RunState.RUNNING)) == 0
@@ -84,6 +84,29 @@ def test_a_run_whose_graph_lacks_embeddings_says_how_many_and_why_and_ends_with_
     lines = [" ".join(line.split()) for line in shown.out.splitlines()]
     assert any(line.startswith("embeddings 2 missing, 3 of a text's") for line in lines)
     assert f"2 text units: {why}" in lines
+    assert "graphmill retry c" in " ".join(shown.err.split())
+
+
+def test_a_run_whose_graph_lacks_what_no_model_gave_says_so_and_ends_with_3(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    why = "it holds no JSON object"
+    gaps = ModelGaps(1, 1200, (Missing(SUMMARY, why, 1200), Missing(REPORT, why, 1)))
+    told = replace(status(RunState.COMPLETED_WITH_FAILURES, 0), model_gaps=gaps)
+    assert exit_code_of(told) == 3
+    assert exit_code_of(replace(told, state=RunState.RUNNING)) == 0
+    assert told.to_json()["model_gaps"] == {
+        **{"missing": 1201, "reports": 1, "summaries": 1200},
+        "reasons": [
+            {"kind": "summary", "reason": why, "count": 1200},
+            {"kind": "report", "reason": why, "count": 1},
+        ],
+    }
+    show_summary(told)
+    shown = capsys.readouterr()
+    lines = [" ".join(line.split()) for line in shown.out.splitlines()]
+    assert "model gaps 1 report and 1,200 summaries missing" in lines
+    assert {f"1,200 summaries: {why}", f"1 report: {why}"} <= set(lines)
     assert "graphmill retry c" in " ".join(shown.err.split())
 
 

@@ -175,7 +175,7 @@ async def test_gaps_of_embeddings_are_those_of_the_published_graph_s_model(
             *(model, reason, texts),
         )
     told = (await status.status(RUN)).embeddings
-    assert (told.missing, told.cut, [one.texts for one in told.reasons]) == (7, 2, [4, 3])
+    assert (told.missing, told.cut, [one.count for one in told.reasons]) == (7, 2, [4, 3])
     published = await pool.fetchval(
         "INSERT INTO graphs (tenant, collection, digest, embedding_model)"
         " VALUES ('default', 'files', '', 'a') RETURNING id"
@@ -183,6 +183,34 @@ async def test_gaps_of_embeddings_are_those_of_the_published_graph_s_model(
     await pool.execute("UPDATE collections SET graph_id = $1", published)
     told = (await status.status(RUN)).embeddings
     assert (told.missing, told.cut, [one.reason for one in told.reasons]) == (3, 2, ["refused"])
+
+
+async def test_model_gaps_are_those_of_the_published_graph(
+    status: PostgresRunStatus, pool: asyncpg.Pool
+) -> None:
+    await add_run(pool, RUN, "running", "embeddings", "1 second")
+    gaps = (("report", "refused", 3), ("summary", "refused", 2), ("summary", "empty", 4))
+    for digest in (b"building", b"published"):
+        graph = await pool.fetchval(
+            "INSERT INTO graphs (tenant, collection, digest) VALUES ('default', 'files', $1)"
+            " RETURNING id",
+            digest,
+        )
+        for kind, reason, count in gaps:
+            await pool.execute(
+                "INSERT INTO model_gaps SELECT $1, $2, gen_random_uuid(), $3"
+                " FROM generate_series(1, $4)",
+                *(graph, kind, reason, count),
+            )
+    assert not (await status.status(RUN)).model_gaps
+    await pool.execute("UPDATE collections SET graph_id = $1", graph)
+    told = (await status.status(RUN)).model_gaps
+    assert (told.missing, told.reports, told.summaries) == (9, 3, 6)
+    assert [(one.kind, one.reason, one.count) for one in told.reasons] == [
+        ("summary", "empty", 4),
+        ("report", "refused", 3),
+        ("summary", "refused", 2),
+    ]
 
 
 async def test_a_run_is_found_by_its_id_and_the_latest_by_its_collection(
