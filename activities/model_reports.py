@@ -1,7 +1,7 @@
 """The activity that has a model write community reports."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +27,7 @@ from graphmill.standard.community_context import (
 )
 from graphmill.standard.options import OptionsStore, StandardOptions
 from graphmill.standard.reports import read_report, report_question, to_community_report
+from graphmill.together import Together
 from graphmill.tokens import count_tokens
 
 COMMUNITY_REPORTS = "community_reports"
@@ -113,13 +114,12 @@ class _Reporting:
         self._options = options.report
         self._with_claims = options.claims is not None
         self._order = ReportOrder(communities)
-        self._at_once = min(_AT_ONCE, sum(not one.reported for one in communities))
+        self._at_once = max(1, min(_AT_ONCE, sum(not one.reported for one in communities)))
         self._stirred = asyncio.Event()
         self._failed = False
         self._in_air = 0
         self.deferred = 0
-        self._writing = asyncio.Lock()
-        self._unwritten: dict[int, _Written] = {}
+        self._writing = Together(self._write, self._at_once)
 
     async def run(self) -> None:
         async with aclosing(self._show_all()) as shown:
@@ -190,7 +190,7 @@ class _Reporting:
 
     async def _report(self, shown: _Shown) -> None:
         try:
-            await self._write(await self._ask(shown))
+            await self._writing.do(await self._ask(shown))
             self._order.note_report(shown.community.community)
         except Deferred:
             self.deferred += 1
@@ -218,16 +218,7 @@ class _Reporting:
             return _Written(await asyncio.to_thread(write_report, context), str(error))
         return _Written(to_community_report(shown.community, report))
 
-    async def _write(self, one: _Written) -> None:
-        """Together with what came while others were written."""
-        number = one.report.community
-        self._unwritten[number] = one
-        async with self._writing:
-            if number not in self._unwritten:
-                return  # whoever wrote before us took it along
-            written = dict(self._unwritten)
-            gaps = {community: of.gap for community, of in written.items() if of.gap is not None}
-            reports = [of.report for of in written.values()]
-            await self._store.save_reports(self._graph_id, reports, gaps)
-            for community in written:
-                del self._unwritten[community]
+    async def _write(self, written: Sequence[_Written]) -> list[None]:
+        gaps = {one.report.community: one.gap for one in written if one.gap is not None}
+        await self._store.save_reports(self._graph_id, [one.report for one in written], gaps)
+        return [None] * len(written)
