@@ -24,7 +24,11 @@ async def for_each(
         while not stopped:
             try:
                 async with taking:
+                    if stopped:  # while it waited for its turn
+                        return
                     item = await anext(items)
+                if stopped:
+                    return
                 await work(item)
             except StopAsyncIteration:
                 return

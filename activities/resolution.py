@@ -103,7 +103,7 @@ class ResolutionActivities:
 
     async def _descriptions(
         self, key: CollectionKey, pairs: Iterator[tuple[str, str]]
-    ) -> Mapping[str, str]:
+    ) -> Mapping[str, Sequence[str]]:
         return await self._store.load_descriptions(key, set(chain.from_iterable(pairs)))
 
     async def _ask_all(
@@ -121,8 +121,8 @@ class ResolutionActivities:
                 told = await self._descriptions(graph.key, iter(pairs))
                 for one, other in pairs:
                     yield (
-                        Candidate(one, seen[one].type, told.get(one, "")),
-                        Candidate(other, seen[other].type, told.get(other, "")),
+                        Candidate(one, seen[one].type, " ".join(told.get(one, ()))),
+                        Candidate(other, seen[other].type, " ".join(told.get(other, ()))),
                     )
 
         async def ask(pair: tuple[Candidate, Candidate]) -> None:

@@ -299,9 +299,10 @@ class ResolutionStore(Protocol):
 
     async def load_descriptions(
         self, key: CollectionKey, titles: Collection[str]
-    ) -> dict[str, str]:
-        """By title, the three longest descriptions in one text, 500 characters of each; titles
-        without one are left out."""
+    ) -> dict[str, tuple[str, ...]]:
+        """By title, up to three descriptions, the longest first, 500 characters of each: of
+        several documents that describe it each one's longest, of a single one its three longest.
+        Titles without one are left out."""
         ...
 
     async def load_verdicts(self, key: CollectionKey) -> tuple[Decision, ...]:

@@ -1,5 +1,6 @@
 """What a failure means to a run, and says to people."""
 
+from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
 
 # The run has no money left for a call that it needs.
@@ -22,6 +23,15 @@ def ends_run(error: BaseException) -> bool:
 
 def is_over_budget(error: BaseException) -> bool:
     return _type_of(error) == _OVER_BUDGET
+
+
+def lets_others_end(error: BaseException) -> bool:
+    """Whether the run that ends with this waits for what is under way beside it, of which calls
+    are in the air and paid for. Only a workflow may ask, when it would wait."""
+    if is_over_budget(error):
+        return True
+    # Runs of before that waited only where the money ended.
+    return ends_run(error) and workflow.patched("a-refusal-lets-others-end")
 
 
 def _type_of(error: BaseException) -> str | None:

@@ -32,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.ask_in_batches import ask_of_graph
     from workflows.build_communities import BuildCommunities
     from workflows.children import when_free
-    from workflows.failures import is_over_budget
+    from workflows.failures import lets_others_end
     from workflows.policies import (
         EMBED,
         FOLD_GRAPH,
@@ -159,12 +159,12 @@ class GraphPhases:
 
 
 async def _together(*steps: Coroutine[Any, Any, object]) -> None:
-    """All of them, at once. Where the money ends in one, the others end by themselves: calls that
-    are in the air for them are paid for."""
+    """All of them, at once. Where one can make no more calls, the others end by themselves: what is
+    in the air for them is paid for."""
     tasks = [asyncio.create_task(step) for step in steps]
     try:
         await asyncio.gather(*tasks)
     except Exception as error:
-        if is_over_budget(error):
+        if lets_others_end(error):
             await asyncio.gather(*tasks, return_exceptions=True)
         raise

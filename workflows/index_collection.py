@@ -34,7 +34,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from graphmill.models import Phase, RunState
     from workflows.ask_in_batches import ask_in_batches
-    from workflows.failures import is_over_budget, words_of
+    from workflows.failures import is_over_budget, lets_others_end, words_of
     from workflows.policies import OPEN_RUN
     from workflows.visibility import show_collection
 
@@ -150,7 +150,7 @@ class IndexCollection:
         """Cancelled, over its budget, or failed: documents that wait go on waiting, the published
         graph stands."""
         standing = self._standing
-        if self._pages.open and is_over_budget(error) and not standing.paused:
+        if self._pages.open and not standing.paused and lets_others_end(error):
             # Its pages end by themselves: calls that are in the air for them are paid for.
             with contextlib.suppress(asyncio.CancelledError):
                 await self._pages.finish()

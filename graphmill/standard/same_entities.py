@@ -18,7 +18,7 @@ from graphmill.standard.decisions import Decision, Step
 from graphmill.standard.title_forms import title_form, title_key
 from graphmill.standard.title_likeness import Likeness, Trust, likeness
 
-SAME_ENTITIES_VERSION = "2"
+SAME_ENTITIES_VERSION = "3"
 """Changes whenever the same entities may be resolved otherwise."""
 
 # Within a block of titles with a common part, all are compared where they are so few, and otherwise
@@ -110,7 +110,7 @@ def find_pairs(entities: Collection[SeenTitle]) -> FoundPairs:
 
 def weigh(
     pairs: Sequence[NearPair],
-    descriptions: Mapping[str, str],
+    descriptions: Mapping[str, Sequence[str]],
     embed: Callable[[Sequence[str]], Sequence[Sequence[float]]],
 ) -> tuple[tuple[Decision, ...], tuple[NearPair, ...]]:
     """What descriptions decide, and what stays doubtful. An entity without one decides nothing."""
@@ -136,10 +136,10 @@ def weigh(
 
 def _vectors(
     pairs: Sequence[NearPair],
-    descriptions: Mapping[str, str],
+    descriptions: Mapping[str, Sequence[str]],
     embed: Callable[[Sequence[str]], Sequence[Sequence[float]]],
 ) -> dict[str, Sequence[float]]:
-    """Of "title: description", for pairs of which both have one."""
+    """Of "title: descriptions", for pairs of which both have one."""
     told = sorted(
         {
             title
@@ -148,7 +148,14 @@ def _vectors(
             for title in (pair.title, pair.other)
         }
     )
-    return dict(zip(told, embed([f"{t}: {descriptions[t]}" for t in told]), strict=True))
+    return dict(zip(told, embed([f"{t}: {_evenly(descriptions[t])}" for t in told]), strict=True))
+
+
+def _evenly(descriptions: Sequence[str]) -> str:
+    """None longer than the second longest: a vector is a mean over words, so that one document
+    with many words would outweigh all others with few."""
+    *_, bound = sorted(map(len, descriptions), reverse=True)[:2]
+    return " ".join(description[:bound] for description in descriptions)
 
 
 def to_ask(

@@ -10,7 +10,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.extraction import ExtractionActivities
 from graphmill.ids import document_id, text_unit_id
-from graphmill.messages import IndexDocumentInput, IndexDocumentResult, Recipe
+from graphmill.llm.caller import ModelCaller
+from graphmill.messages import GraphRef, IndexDocumentInput, IndexDocumentResult, Recipe
 from graphmill.model_endpoints import open_model_caller
 from graphmill.models import (
     CollectionKey,
@@ -26,6 +27,7 @@ from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from graphmill.stores.postgres.model_extractions import PostgresModelExtractionStore
 from graphmill.stores.postgres.options import PostgresOptionsStore
 from tests.contracts.collections import upload
+from tests.contracts.resolving import resolve
 from tests.support.model_endpoint import ModelEndpoint
 
 OPTIONS = StandardOptions("a-model", "a-model", "a-model")
@@ -88,6 +90,21 @@ class ModelCollection:
             input = IndexDocumentInput(self.key, self.recipe, document_id(name), self.run_id)
             return await ActivityEnvironment().run(activities.extract_document, input)
 
+    async def resolve(self) -> dict[str, str]:
+        """Which titles go into another, in a new graph."""
+        graph_id = await self.pool.fetchval(
+            "INSERT INTO graphs (tenant, collection, digest) VALUES ($1, $2, '') RETURNING id",
+            self.key.tenant,
+            self.key.name,
+        )
+        async with self._caller() as caller:
+            graph = GraphRef(self.key, graph_id, self.run_id, self.options.digest)
+            await resolve(self.pool, caller, graph)
+        rows = await self.pool.fetch(
+            "SELECT title, canonical FROM entity_resolutions WHERE graph_id = $1", graph_id
+        )
+        return {row["title"]: row["canonical"] for row in rows}
+
     async def _save_options(self) -> None:
         await PostgresOptionsStore(self.pool).save_options(self.key, self.options)
 
@@ -102,7 +119,7 @@ class ModelCollection:
         )
 
     @asynccontextmanager
-    async def _activities(self) -> AsyncGenerator[ExtractionActivities]:
+    async def _caller(self) -> AsyncGenerator[ModelCaller]:
         settings = load_settings(
             {
                 "database_url": self._database_url,
@@ -111,6 +128,11 @@ class ModelCollection:
             }
         )
         async with open_model_caller(self.pool, settings, lambda _: None) as caller:
+            yield caller
+
+    @asynccontextmanager
+    async def _activities(self) -> AsyncGenerator[ExtractionActivities]:
+        async with self._caller() as caller:
             yield ExtractionActivities(
                 PostgresModelExtractionStore(self.pool),
                 PostgresOptionsStore(self.pool),

@@ -5,16 +5,12 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from temporalio.testing import ActivityEnvironment
 
-from activities.resolution import ResolutionActivities
-from graphmill.embedding import LocalEmbedder
 from graphmill.ids import document_id, text_unit_id
 from graphmill.llm.caller import ModelCaller
 from graphmill.messages import GraphRef
 from graphmill.model_endpoints import open_model_caller
 from graphmill.models import CollectionKey
-from graphmill.process_pool import ProcessPool
 from graphmill.settings import load_settings
 from graphmill.standard.extract_graph import ExtractedEntity, ModelExtraction
 from graphmill.standard.options import StandardOptions
@@ -23,6 +19,7 @@ from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.model_extractions import PostgresModelExtractionStore
 from graphmill.stores.postgres.options import PostgresOptionsStore
 from graphmill.stores.postgres.resolutions import PostgresResolutionStore
+from tests.contracts.resolving import resolve
 from tests.support.model_endpoint import Behaviour, ModelEndpoint, running_endpoint
 
 OPTIONS = StandardOptions("m", "m", "m")
@@ -106,21 +103,6 @@ async def caller(pool: asyncpg.Pool, endpoint: ModelEndpoint) -> AsyncIterator[M
     settings = load_settings({"openai_base_url": endpoint.base_url, "openai_model": "m"})
     async with open_model_caller(pool, settings, lambda _: None) as caller:
         yield caller
-
-
-async def resolve(pool: asyncpg.Pool, caller: ModelCaller, graph: GraphRef) -> int:
-    processes = ProcessPool(1, 1, 2_000_000_000)
-    activities = ResolutionActivities(
-        PostgresResolutionStore(pool),
-        PostgresOptionsStore(pool),
-        caller,
-        LocalEmbedder(),
-        processes,
-    )
-    try:
-        return await ActivityEnvironment().run(activities.resolve_entities, graph)
-    finally:
-        await processes.close()
 
 
 async def resolved(pool: asyncpg.Pool, graph: GraphRef) -> dict[str, tuple[str, str]]:
@@ -239,14 +221,39 @@ async def test_only_what_is_live_is_resolved(pool: asyncpg.Pool) -> None:
         "UPDATE model_extractions SET failure = 'no' WHERE text_unit_id = $1", failed
     )
     assert await store.load_titles(key) == SeenTitles(["A", "B", "C"], ["y", "", ""], [3, 1, 1])
-    assert await store.load_descriptions(key, ["A", "B", "D"]) == {"A": "longer as"}
+    assert await store.load_descriptions(key, ["A", "B", "D"]) == {"A": ("longer", "as")}
 
 
 async def test_descriptions_are_bounded(pool: asyncpg.Pool) -> None:
     units = [{"A": ("x", letter * 600)} for letter in "edcba"]
     graph = await write(pool, [("a", [*units, {"A": ("x", "short")}])])
     told = await PostgresResolutionStore(pool).load_descriptions(graph.key, ["A"])
-    assert told == {"A": f"{'a' * 500} {'b' * 500} {'c' * 500}"}
+    assert told == {"A": ("a" * 500, "b" * 500, "c" * 500)}
+
+
+async def test_of_several_documents_that_describe_a_title_each_has_one_word(
+    pool: asyncpg.Pool,
+) -> None:
+    long = [{"A": ("x", letter * 400), "B": ("x", letter * 400)} for letter in "zyx"]
+    documents: list[tuple[str, Sequence[Unit]]] = [
+        ("one", [{"A": ("x", "of one")}, {"A": ("x", "of one, longer")}, {"B": ("x", "alone")}]),
+        ("two", [{"A": ("x", "of two")}, {"A": ("x", "by two")}]),
+        ("the same as two", [{"A": ("x", "by two")}]),
+        ("long", long),
+    ]
+    told = {"A": ("x" * 400, "of one, longer", "by two"), "B": ("x" * 400, "alone")}
+    for arrived in (documents, documents[::-1]):
+        graph = await write(pool, arrived)
+        store = PostgresResolutionStore(pool)
+        assert await store.load_descriptions(graph.key, ["A", "B"]) == told
+
+
+async def test_the_only_document_that_describes_a_title_has_three_words(pool: asyncpg.Pool) -> None:
+    words = ["aaaa", "bbb", "cc", "d"]
+    book = [{"A": ("x", word)} for word in words]
+    graph = await write(pool, [("a book", book), ("no word", [{"A": ("x", "")}])])
+    told = await PostgresResolutionStore(pool).load_descriptions(graph.key, ["A"])
+    assert told == {"A": ("aaaa", "bbb", "cc")}
 
 
 async def test_verdicts_go_with_their_collection(pool: asyncpg.Pool) -> None:

@@ -105,3 +105,42 @@ async def _extracted(
         name = next(name for name, texts in documents.items() if row["text"] in texts)
         found[name].append(fields)
     return found
+
+
+# What three documents say of each of two bodies whose names differ in a plural.
+APART = {
+    "MERIDIAN INSTITUTE": (
+        "Surveys the tides of the northern coast and publishes tables for harbour masters.",
+        "Keeps an archive of ship logs, from which captains learned where currents turn.",
+        "Was founded by two hydrographers who had measured the depth of the strait.",
+    ),
+    "MERIDIAN INSTITUTES": (
+        "Trains nurses in four provincial towns, paid for by a lottery and by gifts.",
+        "Runs evening classes in bookkeeping, at which shop assistants sit examinations.",
+        "Owns the vineyards above the monastery, whose wine it sells in the capital.",
+    ),
+}
+WORDS = [f"Both names stand for one and the same body, as {who} knows. " * 8 for who in "ABC"]
+
+
+@pytest.mark.parametrize("words", [WORDS, WORDS[:1]], ids=["in three places", "at length"])
+async def test_it_does_not_make_two_things_of_which_others_speak_one(
+    words: list[str], pool: asyncpg.Pool, model: ModelEndpoint, database_url: str
+) -> None:
+    await model.change(obedient=True)
+    collection = ModelCollection(pool, model, database_url)
+    await PostgresCatalog(pool).create_collection(collection.key)
+
+    async def read(name: str, found: list[list[dict[str, Any]]]) -> None:
+        texts = [order({"entities": entities, "relationships": []}) for entities in found]
+        await collection.wait_with(name, texts)
+        assert (await collection.extract(name)).state is DocumentState.DONE
+
+    def body(title: str, description: str) -> dict[str, Any]:
+        return entity(title, type="organization", description=description)
+
+    for title, described in APART.items():
+        for number, description in enumerate(described):
+            await read(f"{title} {number}.txt", [[body(title, description)]])
+    await read("m.txt", [[body(title, word) for title in APART] for word in words])
+    assert await collection.resolve() == {}

@@ -1,7 +1,8 @@
 """`python -m tests.replay.record [SCENARIO...]`: record histories on a real server, to be replayed.
 
 Run it when a workflow's commands change on purpose, behind workflow.patched() where runs may be
-under way; keep the old histories, under a name of their own, for as long as such runs may live.
+under way; keep the old histories, under a name of their own (`Scenario.past`), for as long as such
+runs may live.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from workflows import policies
 FOLDER = Path(__file__).parent / "histories"
 # Without it a history would name the process and the machine that it was recorded on.
 _IDENTITY = "recorder"
+_RECORDED_TODAY = [name for name, scenario in SCENARIOS.items() if not scenario.past]
 
 
 async def record(client: Client, name: str) -> None:
@@ -71,6 +73,7 @@ def _anonymous(value: Any) -> Any:
 async def _main(address: str, names: Sequence[str]) -> None:
     client = await Client.connect(address, identity=_IDENTITY)
     for name in names:
+        assert name in _RECORDED_TODAY, f"{name} cannot be made to happen any more"
         for old in (FOLDER / name).glob("*.json"):
             old.unlink()
         await record(client, name)
@@ -78,4 +81,4 @@ async def _main(address: str, names: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder, temporal_server(Path(folder)) as address:
-        asyncio.run(_main(address, sys.argv[1:] or list(SCENARIOS)))
+        asyncio.run(_main(address, sys.argv[1:] or _RECORDED_TODAY))

@@ -10,6 +10,7 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from graphmill.errors import PermanentError
 from graphmill.ids import document_id
+from graphmill.llm.faults import CallRefused
 from graphmill.messages import (
     ADD_DOCUMENTS,
     PAUSE,
@@ -29,10 +30,15 @@ from tests.support.waiting import until
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`policies`: numbers of workflows.policies under which it was recorded and is replayed."""
+    """
+    Attributes:
+        policies: numbers of workflows.policies under which it was recorded and is replayed.
+        past: runs under way may still be so; replayed, and never recorded again.
+    """
 
     happen: Callable[[IndexRun, Road], Awaitable[None]]
     policies: dict[str, int]
+    past: bool = False
 
 
 def _add(road: Road, count: int) -> None:
@@ -135,6 +141,27 @@ async def _failed(index: IndexRun, road: Road) -> None:
         await index.to_end()
 
 
+async def _refused(index: IndexRun, road: Road) -> None:
+    """The key is refused: at a document, beside one of another page; at an embedding, beside
+    reports."""
+    index.request = replace(index.request, method=Method.STANDARD)
+    road.add("paid.txt", "refused.txt")
+    refused = CallRefused("the key is refused")
+    for fails, beside in (
+        ("extract refused.txt", "extract paid.txt"),
+        ("embed", "write_model_reports"),
+    ):
+        road.fails = {fails: refused}
+        failing, held = road.hold(fails), road.hold(beside)
+        run = await index.start()
+        await held.arrived()
+        failing.open()
+        await asyncio.sleep(2)
+        held.open()
+        with contextlib.suppress(WorkflowFailureError):
+            await run.result()
+
+
 async def _batches(index: IndexRun, road: Road) -> None:
     """Each step in batches; then, with a document more, one that is cancelled."""
     index.request = replace(index.request, method=Method.STANDARD, batch=True)
@@ -200,6 +227,8 @@ SCENARIOS = {
     "continued": Scenario(_continued, {"PAGE_DOCUMENTS": 2, "PAGES_PER_RUN": 1}),
     "joined": Scenario(_joined, {}),
     "failed": Scenario(_failed, {}),
+    "refused": Scenario(_refused, {"PAGE_DOCUMENTS": 1}),
+    "refused_cutting_off": Scenario(_refused, {"PAGE_DOCUMENTS": 1}, past=True),
     "batches": Scenario(_batches, {}),
     "prompts_tuned": Scenario(_prompts_tuned, {}),
     "batches_cancelled": Scenario(_batches_cancelled, {}),

@@ -19,6 +19,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from graphmill.errors import FailureReason, NotFound, PermanentError, Unavailable
 from graphmill.ids import document_id
 from graphmill.llm.budgets import OverBudget
+from graphmill.llm.faults import CallRefused
 from graphmill.messages import (
     ADD_DOCUMENTS,
     INDEX_COLLECTION,
@@ -40,6 +41,11 @@ from tests.support.waiting import until
 from workflows import policies
 
 Run = WorkflowHandle[Any, RunProgress]
+
+RUN_ENDS = [
+    pytest.param(OverBudget("the budget is used up"), RunState.OVER_BUDGET, id="over-budget"),
+    pytest.param(CallRefused("the key is refused"), RunState.FAILED, id="refused"),
+]
 
 
 def numbered(count: int) -> list[str]:
@@ -90,21 +96,58 @@ async def test_a_graph_that_stands_is_only_embedded_anew_where_another_model_is_
     assert road.asked == []
 
 
-async def test_calls_that_are_paid_for_end_before_a_run_without_money_does(
-    road: Road, index: IndexRun
+@pytest.mark.parametrize(("error", "state"), RUN_ENDS)
+async def test_calls_that_are_paid_for_end_before_a_run_that_can_make_no_more_does(
+    error: Exception, state: RunState, road: Road, index: IndexRun
 ) -> None:
     road.add("one.txt")
-    road.fails["cluster_graph"] = OverBudget("the budget is used up")
+    road.fails["cluster_graph"] = error
     embedding = road.hold("embed")
     run = await index.start()
     await embedding.arrived(2)
     await asyncio.sleep(0.5)
-    assert not road.recorded(RunState.OVER_BUDGET)
+    assert not road.recorded(state)
     embedding.open()
     with pytest.raises(WorkflowFailureError):
         await run.result()
     assert len(road.embedded) == 2
-    assert road.last_record.state is RunState.OVER_BUDGET
+    assert road.last_record.state is state
+
+
+@pytest.mark.parametrize(("error", "state"), RUN_ENDS)
+async def test_reports_that_are_asked_for_are_written_before_a_refused_embedding_ends_the_run(
+    error: Exception, state: RunState, client: Client, road: Road, collection: str
+) -> None:
+    index = IndexRun(client, IndexRequest(collection, method=Method.STANDARD))
+    road.add("one.txt")
+    road.fails["embed"] = error
+    embedding, reports = road.hold("embed"), road.hold("write_model_reports")
+    run = await index.start()
+    await reports.arrived()
+    embedding.open()
+    await asyncio.sleep(0.5)
+    assert not road.recorded(state)
+    reports.open()
+    await cause_of(run)
+    assert road.asked[-1] == "write_model_reports"
+    assert not road.published
+    assert road.last_record.state is state
+
+
+async def test_what_waits_for_calls_in_the_air_is_cancelled_at_once(
+    road: Road, index: IndexRun
+) -> None:
+    road.add("one.txt")
+    road.fails["cluster_graph"] = CallRefused("the key is refused")
+    embedding = road.hold("embed")
+    run = await index.start()
+    await embedding.arrived(2)
+    await asyncio.sleep(0.5)
+    await run.cancel()
+    async with asyncio.timeout(5):
+        assert isinstance(await cause_of(run), CancelledError)
+    assert road.embedded == []
+    embedding.open()
 
 
 async def test_a_run_whose_every_step_is_replayed_from_the_start_ends_the_same(
@@ -230,21 +273,47 @@ async def test_a_run_over_its_budget_ends_so_and_the_documents_go_on_waiting(
     assert not road.waiting
 
 
-async def test_a_run_over_its_budget_lets_the_documents_of_its_other_pages_end(
+@pytest.mark.parametrize(("error", "state"), RUN_ENDS)
+async def test_a_run_that_can_make_no_more_calls_lets_the_documents_of_its_other_pages_end(
+    error: Exception,
+    state: RunState,
+    road: Road,
+    index: IndexRun,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(policies, "PAGE_DOCUMENTS", 1)
+    road.add("paid.txt", "a.txt", "later.txt")
+    gate = road.hold("paid.txt")
+    road.fails["a.txt"] = error
+    run = await index.start()
+    await gate.arrived()
+    await until(lambda: road.attempts["a.txt"] == 1)
+    await asyncio.sleep(2)
+    assert not road.recorded(state)
+    gate.open()
+    await cause_of(run)
+    assert road.last_record.state is state
+    assert road.states == {"paid.txt": "done"}
+    assert road.attempts["later.txt"] == 0
+
+
+async def test_a_run_that_waits_for_the_documents_of_its_other_pages_is_cancelled_at_once(
     road: Road, index: IndexRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(policies, "PAGE_DOCUMENTS", 1)
     road.add("paid.txt", "a.txt")
     gate = road.hold("paid.txt")
-    road.fails["a.txt"] = OverBudget("used up")
+    road.fails["a.txt"] = CallRefused("the key is refused")
     run = await index.start()
     await gate.arrived()
     await until(lambda: road.attempts["a.txt"] == 1)
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(2)
+    await run.cancel()
+    async with asyncio.timeout(5):
+        await cause_of(run)
+    assert road.last_record.reason == "the key is refused"
+    assert road.states == {}
     gate.open()
-    await cause_of(run)
-    assert road.last_record.state is RunState.OVER_BUDGET
-    assert road.states == {"paid.txt": "done"}
 
 
 async def test_a_second_start_joins_the_run_under_way(

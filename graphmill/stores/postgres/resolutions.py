@@ -30,11 +30,11 @@ class PostgresResolutionStore:
 
     async def load_descriptions(
         self, key: CollectionKey, titles: Collection[str]
-    ) -> dict[str, str]:
+    ) -> dict[str, tuple[str, ...]]:
         rows = await self._pool.fetch(
             _TOLD, key.tenant, key.name, sorted(titles), _DESCRIPTIONS, _MOST_CHARACTERS
         )
-        return {row["title"]: row["told"] for row in rows}
+        return {row["title"]: tuple(row["told"]) for row in rows}
 
     async def load_verdicts(self, key: CollectionKey) -> tuple[Decision, ...]:
         rows = await self._pool.fetch(
@@ -99,17 +99,30 @@ SELECT title,
 FROM seen GROUP BY title ORDER BY title COLLATE "C"
 """
 
-# The longest say most, and seldom change when a document comes in, which would ask anew.
+# The longest say most, and seldom change when a document comes in, which would ask anew. Of several
+# documents each has one, or one alone could put its own in the place of what all others say.
+# Joined to what is asked about: a list (= ANY) is hashed only while a statement is planned anew
+# each time, and looked through from its beginning for each row once that is over.
 _TOLD = f"""
 WITH described AS (
-    SELECT DISTINCT e.titles[u.place + 1] AS title, left(u.description, $5) AS description
+    SELECT DISTINCT asked.title, d.id AS document_id, left(u.description, $5) AS description
     FROM {_LIVE} CROSS JOIN LATERAL unnest(e.described, e.descriptions) AS u (place, description)
-    WHERE {_OF_COLLECTION} AND u.description <> '' AND e.titles[u.place + 1] = ANY ($3::text[])
+    JOIN unnest($3::text[]) AS asked (title) ON asked.title = e.titles[u.place + 1]
+    WHERE {_OF_COLLECTION} AND u.description <> ''
+), of_documents AS (
+    SELECT title, description, row_number() OVER (
+        PARTITION BY title, document_id
+        ORDER BY length(description) DESC, description COLLATE "C") AS place
+    FROM described
+), counted AS (
+    SELECT *, count(*) FILTER (WHERE place = 1) OVER (PARTITION BY title) AS documents
+    FROM of_documents
 ), ranked AS (
     SELECT title, description, row_number() OVER (
         PARTITION BY title ORDER BY length(description) DESC, description COLLATE "C") AS place
-    FROM described
+    FROM counted WHERE place = 1 OR documents = 1
+    GROUP BY title, description
 )
-SELECT title, string_agg(description, ' ' ORDER BY place) AS told
+SELECT title, array_agg(description ORDER BY place) AS told
 FROM ranked WHERE place <= $4 GROUP BY title
 """

@@ -1,6 +1,7 @@
 """Many calls at once: bounded, and one that fails ends none of the others."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -38,6 +39,28 @@ async def test_after_a_failure_nothing_more_begins_and_what_was_begun_ends() -> 
         await for_each(each_of(range(100)), work, 4)
     assert sorted(begun) == [0, 1, 2, 3]
     assert sorted(ended) == [0, 1, 3]
+
+
+async def test_who_waits_for_an_item_when_another_fails_begins_none() -> None:
+    begun = list[int]()
+    failed = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[int]:
+        """One at once; the others come when it has failed, as from a table that is read."""
+        yield 0
+        await failed.wait()
+        for item in range(1, 100):
+            yield item
+
+    async def work(item: int) -> None:
+        begun.append(item)
+        await asyncio.sleep(0.001)
+        failed.set()
+        raise ValueError("the first")
+
+    with pytest.raises(ValueError, match="the first"):
+        await for_each(slowly(), work, 10)
+    assert begun == [0]
 
 
 async def test_who_cancels_it_cancels_all() -> None:

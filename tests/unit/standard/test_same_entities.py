@@ -27,10 +27,13 @@ NEAR = "It ships goods by sea from Hamburg to ports in Asia, and is owned by a f
 FAR = "A poem in which rain falls on tiles."
 
 
-def outcome(pair: Sequence[SeenTitle], *descriptions: str) -> str:
+def outcome(pair: Sequence[SeenTitle], *descriptions: str | Sequence[str]) -> str:
     """The step that makes the two the same, or "doubtful", or "apart"."""
     found = find_pairs(pair)
-    told = dict(zip((one.title for one in pair), descriptions, strict=False))
+    told = {
+        one.title: (said,) if isinstance(said, str) else said
+        for one, said in zip(pair, descriptions, strict=False)
+    }
     decided, doubtful = weigh(found.near, told, EMBEDDER.embed)
     if doubtful:
         return "doubtful"
@@ -197,6 +200,22 @@ ENTITIES = st.lists(
     unique_by=lambda one: one.title,
     max_size=25,
 )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [("It surveys tides.", "It has a tower."), ("It trains nurses.", "It owns vineyards.")],
+        [("It surveys tides.",), ("It trains nurses.",)],
+    ],
+)
+def test_a_long_word_on_two_titles_outweighs_no_shorter_ones(
+    said: Sequence[Sequence[str]],
+) -> None:
+    pair = of_type("organization", "MERIDIAN INSTITUTE", "MERIDIAN INSTITUTES")
+    word = "Both names stand for one and the same body, as everybody in town knows. " * 7
+    assert outcome(pair, word, word) == "similar"
+    assert outcome(pair, *((word, *words) for words in said)) == "doubtful"
 
 
 def resolve(entities: Sequence[SeenTitle], same: bool) -> tuple[object, ...]:
