@@ -99,18 +99,18 @@ class BatchActivities:
                 *await self._store.followed(asked.run),
             ]
             lost: Batch | None = None
-            for place, batch in enumerate(batches):
-                its_own = batch.key == asked.run.key
-                if batch.may_be_paid and self._endpoints.get(batch.endpoint) is None:
+            for place, listed in enumerate(batches):
+                its_own = listed.key == asked.run.key
+                if listed.may_be_paid and self._endpoints.get(listed.endpoint) is None:
                     if its_own:
-                        lost = lost or batch
+                        lost = lost or listed
                     else:
-                        await self._store.keep_to_its_run(batch)
+                        await self._store.keep_to_its_run(listed)
                     continue
-                known = await self._known(batch)
-                if known is None:
+                batch = await self._known(listed)
+                if batch is None:
                     continue
-                remote = await self._look_at(known)
+                remote = await self._look_at(batch)
                 if remote is None:
                     activity.logger.warning("a batch is gone: its questions are asked again")
                     await self._store.close(batch, counted=True)
@@ -128,8 +128,8 @@ class BatchActivities:
                     progress.questions + batch.lines,
                     progress.answered + remote.answered,
                 )
-            if lost is not None:
-                # What others have answered is stored: now somebody has to be told.
+            if lost is not None and not progress.open:
+                # What others answer is stored: now somebody has to be told.
                 raise not_set(lost)
         return progress
 
@@ -171,7 +171,11 @@ class BatchActivities:
             return batch
         try:
             async with self._store.alone(batch.key):
-                return await self._sender.find(batch)
+                # Whoever sent it meanwhile has noted so.
+                batch_now = await self._store.load(batch)
+                if batch_now is None or batch_now.remote_id:
+                    return batch_now
+                return await self._sender.find(batch_now)
         except Unavailable:
             return batch
 

@@ -17,29 +17,28 @@ async def for_each(
             what was begun (and may be paid for) has come to its end.
     """
     taking = asyncio.Lock()
-    stopped = False
+    first: BaseException | None = None
 
     async def work_on_items() -> None:
-        nonlocal stopped
-        while not stopped:
+        nonlocal first
+        while first is None:
             try:
                 async with taking:
-                    if stopped:  # while it waited for its turn
+                    if first is not None:  # while it waited for its turn
                         return
                     item = await anext(items)
-                if stopped:
+                if first is not None:
                     return
                 await work(item)
             except StopAsyncIteration:
                 return
-            except BaseException:
-                stopped = True
+            except BaseException as error:
+                first = first or error
                 raise
 
-    ends = await asyncio.gather(*(work_on_items() for _ in range(at_once)), return_exceptions=True)
-    for end in ends:
-        if isinstance(end, BaseException):
-            raise end
+    await asyncio.gather(*(work_on_items() for _ in range(at_once)), return_exceptions=True)
+    if first is not None:
+        raise first
 
 
 async def each_of(items: Iterable[T]) -> AsyncIterator[T]:

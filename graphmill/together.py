@@ -24,7 +24,8 @@ class Together(Generic[T, R]):
             work: done on `most` items at the most; gives for each, in order, what came of it. What
                 it raises, all of them get.
             abandon: of an item that nobody waits for any more. It is left out; `abandon` is told of
-                it where the work had begun, after that. None: it is done all the same.
+                it where the work had begun, after that. None: it is done all the same, and who
+                is cancelled hears so after that.
         """
         self._work = work
         self._most = most
@@ -42,7 +43,16 @@ class Together(Generic[T, R]):
         self._waiting.append((item, future))
         if self._working is None or self._working.done():
             self._working = asyncio.create_task(self._work_on())
-        return await future
+        try:
+            return await (future if self._abandon is not None else asyncio.shield(future))
+        except asyncio.CancelledError:
+            if self._abandon is None:
+                await asyncio.wait([future])
+            elif future.done() and not future.cancelled():
+                self._abandon(item)  # it came in the very moment in which nobody wanted it any more
+            if future.done() and not future.cancelled():
+                future.exception()  # nobody is told of it
+            raise
 
     async def close(self) -> None:
         """When all that was asked for is done."""

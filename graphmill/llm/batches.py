@@ -184,6 +184,10 @@ class BatchStore(Protocol):
         the oldest first."""
         ...
 
+    async def load(self, batch: Batch) -> Batch | None:
+        """As it is now; None where it is closed."""
+        ...
+
     async def reserved(self, run_id: UUID) -> int:
         """What the open batches of a run are taken to cost, in 1e-9 dollars."""
         ...

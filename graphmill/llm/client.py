@@ -100,6 +100,11 @@ class EndpointClient:
                 f"endpoint {name!r} shows a certificate that nobody here trusts; let SSL_CERT_FILE"
                 " name the file of its authority's certificate"
             ) from error
+        except aiohttp.InvalidURL as error:
+            raise CallRefused(
+                f"endpoint {name!r} cannot be asked: its address (OPENAI_BASE_URL, or base_url in"
+                " graphmill.toml), or that of the proxy (HTTP_PROXY, HTTPS_PROXY), is none"
+            ) from error
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Unreachable(f"endpoint {name!r} cannot be reached") from error
         except aiohttp.ClientResponseError as error:

@@ -9,6 +9,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx2
+import openai
 from pydantic_core import to_json
 from yarl import URL
 
@@ -40,8 +41,8 @@ class Connections:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={
                 "Authorization": f"Bearer {api_key}",
-                "Content-Type": "application/json",
                 "User-Agent": "graphmill",
+                **_headers_for(api_key),
             },
             # Not trust_env, which would look into .netrc for each call.
             proxy=_proxy_for(self._base_url),
@@ -88,4 +89,16 @@ def _proxy_for(url: URL) -> str | None:
     if proxy_bypass(url.host or ""):
         return None
     proxies = getproxies()
-    return proxies.get(url.scheme) or proxies.get("all")
+    found = proxies.get(url.scheme) or proxies.get("all")
+    return found if found is None or "://" in found else f"http://{found}"
+
+
+def _headers_for(api_key: str) -> dict[str, str]:
+    """What the openai library says of whose call it is, also by its variables of the environment
+    (OPENAI_ORG_ID, OPENAI_PROJECT_ID, OPENAI_CUSTOM_HEADERS)."""
+    library = openai.AsyncOpenAI(api_key=api_key).default_headers
+    return {
+        name: value
+        for name, value in library.items()
+        if isinstance(value, str) and not name.startswith(("X-Stainless", "User-Agent"))
+    }

@@ -248,8 +248,7 @@ async def test_an_answer_is_kept_though_whoever_asked_is_stopped(
         saving = asyncio.create_task(store.save(payer, QUESTION.key, QUESTION, ANSWER, valid=True))
         await asyncio.sleep(0)
         saving.cancel()
-        await asyncio.wait([saving])
-        await store.aclose()
+        await asyncio.wait([saving])  # not before it is kept: then its claim is given back
         assert saving.cancelled()
         assert await store.claim(payer, QUESTION.key) == Stored(ANSWER.text)
 
@@ -317,3 +316,19 @@ async def test_what_is_given_back_and_claimed_again_is_ours(
         assert (await store.claim(payer, QUESTION.key)).claimed
         await asyncio.sleep(0.1)
         assert not (await elsewhere.claim(payer, QUESTION.key)).claimed
+
+
+async def test_answers_that_cannot_be_kept_in_time_are_told_together(
+    pool: asyncpg.Pool, payer: Payer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphmill.stores.postgres.keeping._KEEP_SECONDS", 0.5)
+    async with open_session(pool) as session:
+        away = _Unsteady(pool, not_done=1_000_000)
+        store = PostgresCallStore(cast(asyncpg.Pool, away), session)
+        async with asyncio.timeout(10):
+            told = await asyncio.gather(
+                *(store.save(payer, one.key, one, ANSWER, valid=True) for one in _questions(120)),
+                return_exceptions=True,
+            )
+            await store.aclose()
+    assert {type(error) for error in told} == {asyncpg.ConnectionDoesNotExistError}

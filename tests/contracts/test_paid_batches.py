@@ -1,7 +1,7 @@
 """A batch that was made is paid for: it is not forgotten because its endpoint is not there, or does
 not find it for a while."""
 
-import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -9,7 +9,7 @@ import pytest
 
 from graphmill.errors import NotFound, Unavailable
 from graphmill.llm.batch_client import BatchClient
-from graphmill.llm.batches import RemoteBatch
+from graphmill.llm.batches import Batch, RemoteBatch
 from graphmill.llm.faults import CallRefused
 from graphmill.stores.postgres.model_batches import PostgresBatchStore
 from tests.contracts.batched import NAME, TEXTS, UNITS, BatchedCollection, Make, make
@@ -178,8 +178,24 @@ async def test_a_batch_without_its_endpoint_keeps_no_other_from_being_collected(
         "UPDATE model_batches SET endpoint = 'gone'"
         " WHERE digest = (SELECT min(digest) FROM model_batches)"
     )
-    async with asyncio.timeout(20):
-        while (await letters.use()).calls < UNITS // 2:
-            with pytest.raises(CallRefused, match="'gone'"):
-                await letters.look()
+    with pytest.raises(CallRefused, match="'gone'"):
+        await letters.collect()
+    assert (await letters.use()).calls == UNITS // 2
     assert len(await letters.store.open_batches(letters.run)) == 1
+
+
+async def test_a_batch_that_is_sent_while_another_collection_looks_at_it_is_not_forgotten(
+    letters: BatchedCollection, model: ModelEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = await letters.store.open_batches(letters.run)
+
+    async def find_before_they_were_sent(*_: object) -> list[Batch]:
+        return [replace(batch, input_file="", remote_id="") for batch in found]
+
+    with monkeypatch.context() as earlier:
+        earlier.setattr(PostgresBatchStore, "open_batches", find_before_they_were_sent)
+        await letters.look()
+    await letters.collect()
+    assert (await letters.use()).calls == UNITS
+    stats = await model.stats()
+    assert (stats.batches, stats.batch_answered) == (2, UNITS)

@@ -94,3 +94,32 @@ async def test_who_is_stopped_with_the_work_is_not_left_waiting() -> None:
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
         await doing
+
+
+async def test_what_comes_in_the_moment_in_which_it_is_abandoned_is_told_of() -> None:
+    abandoned: list[int] = []
+    loop = asyncio.get_running_loop()
+
+    async def work(items: Sequence[int]) -> list[int]:
+        loop.call_soon(doing.cancel)
+        return list(items)
+
+    together = Together[int, int](work, 1, abandoned.append)
+    doing = asyncio.create_task(together.do(1))
+    await asyncio.wait([doing])
+    assert doing.cancelled()
+    assert abandoned == [1]
+
+
+async def test_who_is_cancelled_while_it_is_done_all_the_same_hears_so_after_that() -> None:
+    work = _Work()
+    work.may_end.clear()
+    together = Together(work, 1)
+    doing = asyncio.create_task(together.do(1))
+    await asyncio.sleep(0.01)
+    doing.cancel()
+    await asyncio.wait([doing], timeout=0.05)
+    assert not doing.done()
+    work.may_end.set()
+    await asyncio.wait([doing])
+    assert doing.cancelled()

@@ -31,7 +31,8 @@ _PASSING = (
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same statement may succeed later: the server is down, busy or chose a victim."""
-    return isinstance(error, _PASSING)
+    # ValueError: asyncpg's word for what it cannot send is an InterfaceError too.
+    return isinstance(error, _PASSING) and not isinstance(error, ValueError)
 
 
 async def open_pool(url: str, max_size: int) -> asyncpg.Pool:

@@ -36,9 +36,13 @@ async def keep(write: Callable[[], Awaitable[object]]) -> None:
         raise
 
 
-async def keep_trying(write: Callable[[], Awaitable[object]]) -> None:
-    """As `keep`, for who cannot be cancelled."""
-    until = time.monotonic() + _KEEP_SECONDS
+async def keep_trying(write: Callable[[], Awaitable[object]], since: float | None = None) -> None:
+    """As `keep`, for who cannot be cancelled.
+
+    Args:
+        since: from when on the two minutes count (time.monotonic()); None: from now on.
+    """
+    until = (time.monotonic() if since is None else since) + _KEEP_SECONDS
     pause = _FIRST_PAUSE
     while True:
         try:

@@ -155,6 +155,10 @@ class PostgresBatchStore:
         )
         return [_batch(row) for row in rows]
 
+    async def load(self, batch: Batch) -> Batch | None:
+        row = await self._pool.fetchrow(f"{_SELECT} WHERE digest = $1", batch.digest)
+        return None if row is None else _batch(row)
+
     async def reserved(self, run_id: UUID) -> int:
         """What the open batches of a run are taken to cost, in 1e-9 dollars."""
         return await self._pool.fetchval(

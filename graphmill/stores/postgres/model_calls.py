@@ -4,6 +4,7 @@ Who asks at the same moment shares a statement: a burst of calls would be held u
 its questions, and a commit for each answer is what costs the server most.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,6 +15,7 @@ import asyncpg
 from graphmill.llm.caller import Stored, Unread
 from graphmill.llm.calls import ModelAnswer, Payer, Question
 from graphmill.llm.limits import LEASE_SECONDS
+from graphmill.stores.postgres.database import is_transient
 from graphmill.stores.postgres.keeping import keep_trying
 from graphmill.stores.postgres.model_accounts import ACCOUNT_COLUMNS, ADD_TO_ACCOUNT, any_slot
 from graphmill.stores.postgres.model_claims import RELEASE_CLAIMS, ReturnedClaims
@@ -34,7 +36,8 @@ class _Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A paid answer on its way; by its `id` it is known if it is written again."""
+    """A paid answer on its way; by its `id` it is known if it is written again. `since`: when it
+    came (time.monotonic())."""
 
     payer: Payer
     key: bytes
@@ -42,6 +45,7 @@ class _Kept:
     answer: ModelAnswer
     valid: bool
     id: UUID = field(default_factory=uuid4)
+    since: float = field(default_factory=time.monotonic)
 
 
 class PostgresCallStore:
@@ -117,10 +121,10 @@ class PostgresCallStore:
     async def _keep(self, kept: Sequence[_Kept]) -> list[Exception | None]:
         slot = any_slot()
         try:
-            await keep_trying(lambda: self._write(kept, slot))
+            await keep_trying(lambda: self._write(kept, slot), max(one.since for one in kept))
         except Exception as error:
-            if len(kept) == 1:
-                return [error]
+            if len(kept) == 1 or is_transient(error):
+                return [error] * len(kept)
             # One of them may be all that is wrong: its collection is gone, say.
             return [come for one in kept for come in await self._keep([one])]
         return [None] * len(kept)

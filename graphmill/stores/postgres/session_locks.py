@@ -3,7 +3,7 @@
 They are advisory locks of one session of PostgreSQL. A block that holds a lock may last for hours
 and needs connections itself: blocks that held one of a pool's each could take all of them, and wait
 for another for ever. So all the locks of a process are on one connection of their own, which is
-there as long as one of them is held.
+there as long as one of them is held; if it breaks, they all end, and their blocks are not told.
 """
 
 import asyncio
@@ -84,6 +84,6 @@ class SessionLocks:
                     return
                 await connection.close(timeout=_SECONDS)
             except Exception:
-                # Whatever it is: the lock ends with the connection.
+                # Whatever it is: the lock ends with the connection, as do all others.
                 connection.terminate()
             self._connection = None

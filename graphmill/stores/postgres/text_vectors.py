@@ -70,7 +70,8 @@ class PostgresPaidVectors:
     async def save(
         self, payer: Payer, model: str, vectors: Mapping[bytes, TextVector], answer: VectorBatch
     ) -> None:
-        """Once, though the database may be away for a while: they are paid for."""
+        """Though the database may be away for a while: they are paid for. Once, but for what a bad
+        answer cost, which may be counted twice where the reply to its writing is lost."""
         paid = uuid4()
         await keep(lambda: self._save(payer, model, vectors, answer, paid))
 

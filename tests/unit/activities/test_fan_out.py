@@ -63,6 +63,17 @@ async def test_who_waits_for_an_item_when_another_fails_begins_none() -> None:
     assert begun == [0]
 
 
+async def test_the_error_that_came_first_is_the_one_that_is_raised() -> None:
+    """What is in the air beside a refused key may end in another way, that would be tried again."""
+
+    async def work(item: int) -> None:
+        await asyncio.sleep(0.001 if item == 3 else 0.01)
+        raise ValueError(f"of {item}")
+
+    with pytest.raises(ValueError, match="of 3"):
+        await for_each(each_of(range(5)), work, 5)
+
+
 async def test_who_cancels_it_cancels_all() -> None:
     cancelled = list[int]()
 

@@ -17,17 +17,22 @@ class SmallServer:
     def __init__(self) -> None:
         self.opened = 0
         self.closed = 0
-        self.lines: list[bytes] = []
+        self.heads: list[bytes] = []
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.answer = EMPTY
         self.cuts = False
         self.port = 0
 
+    @property
+    def lines(self) -> list[bytes]:
+        """The first of each request."""
+        return [head.partition(b"\r\n")[0] for head in self.heads]
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.opened += 1
         while head := await reader.readuntil(b"\r\n\r\n"):
-            self.lines.append(head.partition(b"\r\n")[0])
+            self.heads.append(head)
             await reader.readexactly(_length_of(head))
             await self.may_answer.wait()
             writer.write(self.answer)

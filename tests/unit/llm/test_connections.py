@@ -67,9 +67,12 @@ async def test_a_call_that_is_cancelled_leaves_nothing_of_its_answer_to_the_next
     assert (server.opened, len(server.lines)) == (2, 2)
 
 
-async def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("scheme", ["http://", ""])
+async def test_the_proxy_of_the_environment_is_used(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
     async with small_server() as proxy:
-        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("HTTP_PROXY", f"{scheme}127.0.0.1:{proxy.port}")
         connections = Connections("http://endpoint.invalid/v1", "key")
         await _call(connections)
         await connections.close()
@@ -125,3 +128,23 @@ async def test_a_certificate_is_trusted_by_its_authority_alone(
         await _call(connections)
         await connections.close()
     assert len(server.lines) == 1
+
+
+async def test_whose_call_it_is_is_said_as_the_openai_library_says_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "an-organization")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Gateway: west")
+    async with small_server() as server:
+        connections = Connections(f"http://127.0.0.1:{server.port}", "a-key")
+        await _call(connections)
+        await connections.close()
+    head = server.heads[0].lower()
+    for line in (
+        b"authorization: bearer a-key",
+        b"content-type: application/json",
+        b"openai-organization: an-organization",
+        b"x-gateway: west",
+        b"user-agent: graphmill",
+    ):
+        assert head.count(b"\r\n" + line + b"\r\n") == 1
