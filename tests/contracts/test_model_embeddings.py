@@ -2,6 +2,7 @@
 
 import asyncio
 from array import array
+from functools import partial
 from uuid import uuid4
 
 import asyncpg
@@ -25,6 +26,7 @@ from tests.support.embedded import (
 )
 from tests.support.model_endpoint import Behaviour, ModelEndpoint
 from tests.support.model_endpoint.answers.vectors import vector_of
+from tests.support.waiting import until
 
 DIMENSIONS = 64
 KEY = CollectionKey("default", "sample")
@@ -40,6 +42,10 @@ async def endpoint(model_process: ModelEndpoint) -> ModelEndpoint:
 def answered(text: str) -> list[float]:
     """As four-byte floats."""
     return list(array("f", vector_of(text, DIMENSIONS)))
+
+
+async def no_claim_is_left(pool: asyncpg.Pool) -> bool:
+    return not await pool.fetchval("SELECT count(*) FROM model_claims")
 
 
 def numbered(count: int, words: str = "Text") -> list[str]:
@@ -180,7 +186,7 @@ async def test_a_model_with_other_dimensions_than_before_is_none_and_is_told(
         # They cost all the same, and another worker may ask.
         use = (await PostgresModelAccounts(pool).run_use(run_id)).total
         assert (use.calls, use.prompt_tokens) == (4, stats.prompt_tokens)
-        assert await pool.fetchval("SELECT count(*) FROM model_claims") == 0
+        await until(partial(no_claim_is_left, pool))
         assert await worker.embed(KEY, graph, model="another-model") == 1
 
 
@@ -242,7 +248,7 @@ async def test_a_text_that_the_endpoint_refuses_has_no_vector_is_told_and_asked_
         refused = Missing(TEXT_UNIT_TEXT, why, 2)
         assert await load_embedding_gaps(pool, KEY) == EmbeddingGaps(missing=2, reasons=(refused,))
         # Nobody waits for a claim on it, and nothing else is asked for again.
-        assert await pool.fetchval("SELECT count(*) FROM model_claims") == 0
+        await until(partial(no_claim_is_left, pool))
         await endpoint.change(filtered=None)
         await endpoint.reset()
         assert await worker.embed(KEY, graph) == 2

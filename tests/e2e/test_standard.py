@@ -454,7 +454,7 @@ async def test_claims_asked_for_later_cost_their_own_calls_and_are_in_the_tables
         # What stands of an entity in a community's tables, and nowhere else; and in a question
         # about its descriptions.
         (",ADA,", "report", "reports"),
-        ("title: ADA\n", "summary", "summaries"),
+        pytest.param("title: ADA\n", "summary", "summaries", marks=pytest.mark.soak),
     ],
 )
 async def test_reports_and_summaries_that_no_model_gave_are_told_and_retried_alone(
