@@ -2,8 +2,9 @@
 BIN := .venv/bin
 # CI=1 turns tests that would be skipped for want of ../shared into failures.
 PYTEST := $(BIN)/python -m pytest
-# Much of a test's time is waiting for servers to start. The files that take longest come first.
-AT_ONCE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Much of a test's time is waiting: for servers to start, for time to pass. One at once more than the
+# two cores that CI has. The files that take longest come first.
+AT_ONCE := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help install server demo test soak check bench lock
 

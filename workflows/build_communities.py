@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
         GraphRef,
     )
     from workflows.ask_in_batches import ask_of_graph
+    from workflows.cancelled import raise_if_cancelled
     from workflows.policies import CLUSTER_GRAPH, WRITE_MODEL_REPORTS, WRITE_REPORTS
     from workflows.shards import in_shards
 
@@ -24,6 +25,7 @@ class BuildCommunities:
             CommunityActivities.cluster_graph, graph, summary="hierarchical Leiden", **CLUSTER_GRAPH
         )
         workflow.set_current_details(f"{communities} communities; writing their reports")
+        raise_if_cancelled()
         if graph.options:
             await ask_of_graph(BatchedStep.REPORTS, graph, communities)
             reports = await in_shards(

@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
         IndexDocumentResult,
     )
     from graphmill.models import DocumentState
+    from workflows.cancelled import raise_if_cancelled
     from workflows.failures import ends_run, words_of
     from workflows.policies import EXTRACT_DOCUMENT, FAIL_DOCUMENT, PROCESS_DOCUMENT
     from workflows.visibility import show_state
@@ -31,6 +32,7 @@ class IndexDocument:
                 DocumentActivities.process_document, input, **PROCESS_DOCUMENT
             )
             if result.state is DocumentState.PENDING and not input.read_only:
+                raise_if_cancelled()
                 result = await workflow.execute_activity_method(
                     ExtractionActivities.extract_document, input, **EXTRACT_DOCUMENT
                 )

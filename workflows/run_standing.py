@@ -5,6 +5,8 @@ from uuid import UUID
 
 from temporalio import workflow
 
+from workflows.cancelled import raise_if_cancelled
+
 with workflow.unsafe.imports_passed_through():
     from activities.runs import RunActivities
     from graphmill.messages import DocumentCounts, RunRecord
@@ -30,7 +32,9 @@ class RunStanding:
         return UUID(workflow.info().first_execution_run_id)
 
     async def pausable(self) -> None:
+        """Where a run stops that is paused, and one ends that is cancelled."""
         await workflow.wait_condition(lambda: not self.paused)
+        raise_if_cancelled()
 
     async def enter(self, phase: Phase) -> None:
         await self.record(self._under_way, phase)
