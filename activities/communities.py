@@ -27,18 +27,23 @@ class CommunityActivities:
 
     @activity.defn
     async def cluster_graph(self, graph: GraphRef) -> int:
-        """Hierarchical Leiden over the graph; returns how many communities there are."""
+        """Hierarchical Leiden over the graph, from the published one's communities unless it is to
+        be clustered afresh; returns how many communities there are."""
         async with heartbeating():
             loaded = await self._store.load_for_clustering(graph.graph_id)
-            communities = await self._processes.run(
+            last = (
+                None if graph.recluster else await self._store.load_last_clustering(graph.graph_id)
+            )
+            clustering = await self._processes.run(
                 cluster_graph,
                 loaded.entities,
                 loaded.relationships,
                 loaded.text_unit_dates,
+                last,
                 timeout_seconds=_CLUSTER_SECONDS,
             )
-            await self._store.save_communities(graph.graph_id, communities)
-        return len(communities)
+            await self._store.save_communities(graph.graph_id, clustering)
+        return len(clustering.communities)
 
     @activity.defn
     async def write_reports(self, graph: GraphRef) -> int:

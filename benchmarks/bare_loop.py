@@ -122,8 +122,8 @@ async def _build(
     merged = await graphs.merge_graph(key, versions, afresh=False)
     assert merged.graph_id is not None
     loaded = await graphs.load_for_clustering(merged.graph_id)
-    communities = cluster_graph(loaded.entities, loaded.relationships, loaded.text_unit_dates)
-    await graphs.save_communities(merged.graph_id, communities)
+    clustering = cluster_graph(loaded.entities, loaded.relationships, loaded.text_unit_dates)
+    await graphs.save_communities(merged.graph_id, clustering)
     while contexts := await graphs.unreported(merged.graph_id, *REPORTS_AT_A_TIME):
         await graphs.save_reports(merged.graph_id, [write_report(found) for found in contexts])
     embedder = LocalEmbedder()

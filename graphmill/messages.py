@@ -59,7 +59,8 @@ class IndexRequest:
 
     `method` None: standard where the worker that opens the run knows a model endpoint, else fast.
     `budget_usd`: the most that models may cost in this run; None: as much as it takes. `batch`: the
-    endpoint's Batch API is asked, which takes up to a day and costs half.
+    endpoint's Batch API is asked, which takes up to a day and costs half. `recluster`: communities
+    are found afresh, not from those that the published graph has; so with force_rebuild.
     """
 
     collection: str
@@ -69,6 +70,7 @@ class IndexRequest:
     priority: int = 3
     budget_usd: float | None = None
     batch: bool = False
+    recluster: bool = False
 
     def __post_init__(self) -> None:
         """
@@ -96,6 +98,8 @@ class IndexRequest:
             fields["budget_usd"] = self.budget_usd
         if self.batch:
             fields["batch"] = True
+        if self.recluster:
+            fields["recluster"] = True
         return fields
 
     @classmethod
@@ -116,6 +120,7 @@ class IndexRequest:
             "priority",
             "budget_usd",
             "batch",
+            "recluster",
         )
         unknown = sorted(set(fields) - set(known))
         if unknown:
@@ -133,17 +138,22 @@ class IndexRequest:
             raise InvalidRequest(
                 f"method is {given!r}; this release has {', '.join(Method)}"
             ) from None
-        force_rebuild = fields.get("force_rebuild", False)
-        if not isinstance(force_rebuild, bool):
-            raise InvalidRequest(f"force_rebuild is {force_rebuild!r}; expected is true or false")
+        force_rebuild = _flag(fields, "force_rebuild")
         priority = fields.get("priority", 3)
         if type(priority) is not int or not 1 <= priority <= 5:
             raise InvalidRequest(f"priority is {priority!r}; expected is a whole number, 1 to 5")
         budget_usd = check_budget(fields.get("budget_usd"))
-        batch = fields.get("batch", False)
-        if not isinstance(batch, bool):
-            raise InvalidRequest(f"batch is {batch!r}; expected is true or false")
-        return cls(collection, tenant, method, force_rebuild, priority, budget_usd, batch)
+        batch, recluster = _flag(fields, "batch"), _flag(fields, "recluster")
+        return cls(
+            collection, tenant, method, force_rebuild, priority, budget_usd, batch, recluster
+        )
+
+
+def _flag(fields: dict[str, object], name: str) -> bool:
+    given = fields.get(name, False)
+    if not isinstance(given, bool):
+        raise InvalidRequest(f"{name} is {given!r}; expected is true or false")
+    return given
 
 
 def check_budget(given: object) -> float | None:
@@ -332,7 +342,7 @@ class MergeGraph:
 class GraphRef:
     """A graph under construction. Of method standard: on whose account models are asked, and by
     which options, `batch`: in batches, as far as that goes; of both methods, which model embeds it
-    (as in Recipe)."""
+    (as in Recipe), and whether its communities are found afresh."""
 
     key: CollectionKey
     graph_id: int
@@ -340,6 +350,7 @@ class GraphRef:
     options: str = ""
     embeddings: str = ""
     batch: bool = False
+    recluster: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-from graphmill.clustering import ClusterEntity, ClusterRelationship
+from graphmill.clustering import ClusterEntity, Clustering, ClusterRelationship, LastClustering
 from graphmill.errors import FailureReason
 from graphmill.messages import (
     DocumentPage,
@@ -252,7 +252,12 @@ class GraphStore(Protocol):
 
     async def load_for_clustering(self, graph_id: int) -> GraphToCluster: ...
 
-    async def save_communities(self, graph_id: int, communities: Sequence[Community]) -> None: ...
+    async def load_last_clustering(self, graph_id: int) -> LastClustering | None:
+        """How the collection's published graph is clustered, and what is not in this graph as it is
+        there; None where there is none, or another release clustered it."""
+        ...
+
+    async def save_communities(self, graph_id: int, clustering: Clustering) -> None: ...
 
     async def unreported(
         self, graph_id: int, most: int, most_entities: int

@@ -44,8 +44,8 @@ async def publish(
     merged = await graphs.merge_graph(key, "test", afresh=True)
     assert merged.graph_id is not None
     loaded = await graphs.load_for_clustering(merged.graph_id)
-    communities = cluster_graph(loaded.entities, loaded.relationships, loaded.text_unit_dates)
-    await graphs.save_communities(merged.graph_id, communities)
+    clustering = cluster_graph(loaded.entities, loaded.relationships, loaded.text_unit_dates)
+    await graphs.save_communities(merged.graph_id, clustering)
     while contexts := await graphs.unreported(merged.graph_id, 100, 10_000):
         await graphs.save_reports(merged.graph_id, [write_report(c) for c in contexts])
     await _embed(pool, key, merged.graph_id)

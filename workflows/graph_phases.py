@@ -46,19 +46,23 @@ with workflow.unsafe.imports_passed_through():
 
 
 class GraphPhases:
-    """Of one graph, by the run's recipe."""
+    """Of one graph, by the run's recipe. `afresh`: the first that a run makes which was asked to
+    make it anew, whether anything has changed or not."""
 
-    def __init__(self, request: IndexRequest, recipe: Recipe, standing: RunStanding) -> None:
+    def __init__(
+        self, request: IndexRequest, recipe: Recipe, standing: RunStanding, *, afresh: bool
+    ) -> None:
         self._request = request
         self._recipe = recipe
         self._standing = standing
+        self._afresh = afresh
 
-    async def build(self, *, afresh: bool) -> Recipe:
+    async def build(self) -> Recipe:
         """Nothing where the published graph stands. Returns the recipe as it is from here on."""
         key = self._request.key
         # What is missing is asked for by making the graph anew: a report stands on summaries and on
         # other reports, and all that was answered is found stored.
-        afresh = afresh or self._recipe.model_gaps
+        afresh = self._afresh or self._recipe.model_gaps
         await self._standing.enter(Phase.GRAPH)
         if self._recipe.method is Method.STANDARD:
             merged = await self._merge_with_model(afresh=afresh)
@@ -145,8 +149,8 @@ class GraphPhases:
         key, embeddings = self._request.key, self._recipe.embeddings
         if self._recipe.method is Method.STANDARD:
             run = self._standing.run_id, self._recipe.options
-            return GraphRef(key, graph_id, *run, embeddings, self._request.batch)
-        return GraphRef(key, graph_id, embeddings=embeddings)
+            return GraphRef(key, graph_id, *run, embeddings, self._request.batch, self._afresh)
+        return GraphRef(key, graph_id, embeddings=embeddings, recluster=self._afresh)
 
     async def _embed(self, graph: GraphRef, vector_index: str) -> None:
         run_id = self._standing.run_id

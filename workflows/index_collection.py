@@ -60,7 +60,7 @@ class IndexCollection:
         key = self._request.key
         show_collection(key)
         if carried is None:
-            self._afresh = self._request.force_rebuild
+            self._afresh = self._request.force_rebuild or self._request.recluster
         else:
             self._take_over(carried)
         try:
@@ -78,8 +78,10 @@ class IndexCollection:
                 if self._request.batch:
                     await self._ask_in_batches(self._recipe)
                 await self._index_documents(self._recipe)
-                graph = GraphPhases(self._request, self._recipe, self._standing)
-                self._recipe = await graph.build(afresh=self._afresh)
+                graph = GraphPhases(
+                    self._request, self._recipe, self._standing, afresh=self._afresh
+                )
+                self._recipe = await graph.build()
                 self._afresh = False
                 if self._arrivals == seen:
                     await self._standing.record(RunState.COMPLETED, Phase.DONE)

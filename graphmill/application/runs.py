@@ -103,8 +103,8 @@ class Runs:
 
         Raises:
             NotFound: there is no such collection.
-            RunUnderWay: a run is under way that was not asked for the same: force_rebuild, another
-                method, a budget or batches.
+            RunUnderWay: a run is under way that was not asked for the same: force_rebuild,
+                recluster, another method, a budget or batches.
             Unavailable: Temporal or PostgreSQL does not answer.
         """
         key = request.key
@@ -142,6 +142,8 @@ class Runs:
         under_way = await self._status.run_method(run_id)
         if request.force_rebuild:
             words = "would not read everything again"
+        elif request.recluster:
+            words = "would not find communities afresh"
         elif request.method is not None and under_way not in (None, request.method):
             words = f"reads by method {under_way}, not {request.method}"
         elif request.budget_usd is not None:

@@ -30,6 +30,17 @@ from graphmill.models import Community
 Pair = tuple[str, str]
 
 
+def communities_of(
+    entities: Sequence[ClusterEntity],
+    relationships: Sequence[ClusterRelationship],
+    dates: Mapping[UUID, str],
+    max_cluster_size: int = 10,
+) -> tuple[Community, ...]:
+    return cluster_graph(
+        entities, relationships, dates, max_cluster_size=max_cluster_size
+    ).communities
+
+
 def entity(title: str) -> ClusterEntity:
     return ClusterEntity(entity_id(title), title)
 
@@ -158,9 +169,9 @@ def test_any_graph_in_any_order_gives_one_well_formed_hierarchy(
     data: st.DataObject,
 ) -> None:
     entities, relationships, dates = graph
-    communities = cluster_graph(entities, relationships, dates, max_cluster_size=max_cluster_size)
+    communities = communities_of(entities, relationships, dates, max_cluster_size=max_cluster_size)
     assert_is_a_hierarchy(communities, entities, relationships, dates)
-    again = cluster_graph(
+    again = communities_of(
         data.draw(st.permutations(entities)),
         data.draw(st.permutations(relationships)),
         dict(reversed(dates.items())),
@@ -193,16 +204,16 @@ def random_graph(
 
 def test_a_large_graph_gets_a_hierarchy_of_several_levels() -> None:
     entities, relationships, dates = random_graph(600, 2_000)
-    communities = cluster_graph(entities, relationships, dates)
+    communities = communities_of(entities, relationships, dates)
     assert_is_a_hierarchy(communities, entities, relationships, dates)
     assert max(community.level for community in communities) >= 1
     random.Random(1).shuffle(entities)
     random.Random(2).shuffle(relationships)
-    assert cluster_graph(entities, relationships, dates) == communities
+    assert communities_of(entities, relationships, dates) == communities
 
 
 def digest_of_a_random_graph() -> str:
-    return hashlib.sha256(repr(cluster_graph(*random_graph(400, 1_500))).encode()).hexdigest()
+    return hashlib.sha256(repr(communities_of(*random_graph(400, 1_500))).encode()).hexdigest()
 
 
 def test_another_process_gives_the_same_communities(project_root: Path) -> None:
@@ -229,7 +240,7 @@ def test_another_process_gives_the_same_communities(project_root: Path) -> None:
 
 def test_groups_that_belong_together_are_communities_the_largest_first() -> None:
     entities, relationships = graph_of(VILLAGES)
-    communities = cluster_graph(entities, relationships, {})
+    communities = communities_of(entities, relationships, {})
     assert [titles_of(c, entities) for c in communities] == ["ABCDE", "VWXYZ", "PQ"]
     assert [(c.community, c.level, c.parent, c.size) for c in communities] == [
         (0, 0, -1, 5),
@@ -247,31 +258,31 @@ def test_text_units_and_period_come_from_the_relationships_inside() -> None:
         relationship("A", "C", text_units=[4]),
     ]
     dates = {text_unit(1): "2024-05-01", text_unit(2): "2025-12-31", text_unit(9): "2030-01-01"}
-    (community,) = cluster_graph([entity(t) for t in "ABC"], relationships, dates)
+    (community,) = communities_of([entity(t) for t in "ABC"], relationships, dates)
     assert community.text_unit_ids == tuple(sorted(map(text_unit, [1, 2, 3, 4])))
     assert community.period == "2025-12-31"
-    (undated,) = cluster_graph([entity(t) for t in "ABC"], relationships, {})
+    (undated,) = communities_of([entity(t) for t in "ABC"], relationships, {})
     assert undated.period == ""
 
 
 def test_titles_are_ordered_by_code_point_as_the_database_orders_them() -> None:
     names = ["É", "Z", "中", "🦀", "\uffee", "a", "-"]
     entities, relationships = graph_of([(a, b) for a in names for b in names if a < b])
-    (community,) = cluster_graph(entities, relationships, {}, max_cluster_size=20)
+    (community,) = communities_of(entities, relationships, {}, max_cluster_size=20)
     in_database_order = sorted(names, key=lambda title: title.encode())
     assert community.entity_ids == tuple(map(entity_id, in_database_order))
 
 
 def test_no_relationship_no_community() -> None:
-    assert cluster_graph([], [], {}) == ()
-    assert cluster_graph([entity("A"), entity("B")], [], {}) == ()
-    assert cluster_graph([entity("A")], [relationship("A", "A")], {}) == ()
+    assert communities_of([], [], {}) == ()
+    assert communities_of([entity("A"), entity("B")], [], {}) == ()
+    assert communities_of([entity("A")], [relationship("A", "A")], {}) == ()
 
 
 def test_an_entity_related_only_to_itself_is_in_no_community() -> None:
     entities = [entity(t) for t in "ABC"]
     own = relationship("A", "A", text_units=[1])
-    (community,) = cluster_graph(
+    (community,) = communities_of(
         entities, [relationship("A", "B"), own, relationship("C", "C")], {}
     )
     assert titles_of(community, entities) == "AB"
@@ -281,17 +292,17 @@ def test_an_entity_related_only_to_itself_is_in_no_community() -> None:
 @pytest.mark.parametrize("weight", [0.0, -0.0, -3.0, math.nan, -math.inf, 5e-324])
 def test_a_weight_not_above_zero_pulls_next_to_nothing(weight: float) -> None:
     entities, relationships = graph_of(VILLAGES, EV=weight)
-    communities = cluster_graph(entities, relationships, {})
+    communities = communities_of(entities, relationships, {})
     assert [titles_of(c, entities) for c in communities] == ["ABCDE", "VWXYZ", "PQ"]
     everywhere = [relationship(a, b, weight) for a, b in VILLAGES]
-    communities = cluster_graph(entities, everywhere, {})
+    communities = communities_of(entities, everywhere, {})
     assert [titles_of(c, entities) for c in communities] == ["ABCDE", "VWXYZ", "PQ"]
 
 
 @pytest.mark.parametrize("weight", [math.inf, 1e308])
 def test_a_huge_weight_neither_fails_nor_loses_an_entity(weight: float) -> None:
     entities, relationships = graph_of(VILLAGES, EV=weight)
-    communities = cluster_graph(entities, relationships, {})
+    communities = communities_of(entities, relationships, {})
     assert_is_a_hierarchy(communities, entities, relationships, {})
     assert any({"E", "V"} <= set(titles_of(c, entities)) for c in communities)
 
@@ -300,19 +311,19 @@ def test_a_huge_weight_neither_fails_nor_loses_an_entity(weight: float) -> None:
 def test_the_unit_of_weights_does_not_matter(scale: float) -> None:
     entities, relationships, dates = random_graph(200, 800)
     scaled = [relationship(r.source, r.target, r.weight * scale) for r in relationships]
-    assert [c.id for c in cluster_graph(entities, scaled, dates)] == [
-        c.id for c in cluster_graph(entities, relationships, dates)
+    assert [c.id for c in communities_of(entities, scaled, dates)] == [
+        c.id for c in communities_of(entities, relationships, dates)
     ]
 
 
 def test_what_is_not_a_graph_is_refused_without_repeating_its_text() -> None:
     with pytest.raises(InvalidRequest, match="same title"):
-        cluster_graph([entity("A"), entity("A")], [], {})
+        communities_of([entity("A"), entity("A")], [], {})
     with pytest.raises(InvalidRequest, match="does not have") as refused:
-        cluster_graph([entity("A")], [relationship("A", "SECRET")], {})
+        communities_of([entity("A")], [relationship("A", "SECRET")], {})
     assert "SECRET" not in str(refused.value)
     with pytest.raises(InvalidRequest, match="max_cluster_size is 0"):
-        cluster_graph([], [], {}, max_cluster_size=0)
+        communities_of([], [], {}, max_cluster_size=0)
 
 
 def test_the_version_names_the_library_that_the_result_depends_on() -> None:
@@ -341,7 +352,7 @@ def test_the_graph_of_a_christmas_carol_is_clustered_much_as_graphrag_did(shared
 
     ours = {
         (c.level, frozenset(title[id] for id in c.entity_ids) & set(listed.values()))
-        for c in cluster_graph(entities, [relationship(*p, w) for p, w in weights.items()], {})
+        for c in communities_of(entities, [relationship(*p, w) for p, w in weights.items()], {})
     }
     theirs = {
         (c["level"], frozenset(listed[id] for id in c["entity_ids"]))

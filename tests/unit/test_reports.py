@@ -323,7 +323,7 @@ def test_reports_of_a_real_corpus_quote_it_word_for_word_and_once(shared: Path) 
         [ClusterEntity(id, e.title) for id, e in entity.items()],
         [ClusterRelationship(id, r.source, r.target, 1.0, ()) for id, r in bond.items()],
         {},
-    )
+    ).communities
     assert len(communities) > 300
     for one in communities:
         of = ReportContext(

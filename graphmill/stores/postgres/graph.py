@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from graphmill.clustering import ClusterEntity, ClusterRelationship
+from graphmill.clustering import (
+    CLUSTERING_VERSION,
+    ClusterEntity,
+    Clustering,
+    ClusterRelationship,
+    LastClustering,
+    LastCommunity,
+)
 from graphmill.gaps import REPORT
 from graphmill.messages import (
     COMMUNITY_FULL_CONTENT,
@@ -12,7 +19,7 @@ from graphmill.messages import (
     TEXT_UNIT_TEXT,
     MergedGraph,
 )
-from graphmill.models import CollectionKey, Community, CommunityReport
+from graphmill.models import CollectionKey, CommunityReport
 from graphmill.ports import GraphToCluster
 from graphmill.reports import ReportContext
 from graphmill.settings import PruneSettings
@@ -93,8 +100,38 @@ class PostgresGraphStore:
             {row["text_unit_id"]: row["date"] for row in dates},
         )
 
-    async def save_communities(self, graph_id: int, communities: Sequence[Community]) -> None:
+    async def load_last_clustering(self, graph_id: int) -> LastClustering | None:
+        async with self._pool.acquire() as connection:
+            last = await connection.fetchval(_LAST_CLUSTERED, graph_id, CLUSTERING_VERSION)
+            if last is None:
+                return None
+            communities = await connection.fetch(
+                "SELECT community, level, parent, entity_ids FROM communities"
+                " WHERE graph_id = $1 ORDER BY community",
+                last,
+            )
+            touched = await connection.fetch(_TOUCHED, graph_id, last)
+        return LastClustering(
+            tuple(
+                LastCommunity(
+                    row["community"], row["level"], row["parent"], tuple(row["entity_ids"])
+                )
+                for row in communities
+            ),
+            frozenset(row["id"] for row in touched),
+        )
+
+    async def save_communities(self, graph_id: int, clustering: Clustering) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(
+                "UPDATE graphs SET clustering = $2, steady = $3, modularity = $4,"
+                " fresh_modularity = $5 WHERE id = $1",
+                graph_id,
+                CLUSTERING_VERSION,
+                clustering.steady,
+                clustering.modularity,
+                clustering.fresh_modularity,
+            )
             await connection.execute("DELETE FROM communities WHERE graph_id = $1", graph_id)
             await connection.execute("DELETE FROM community_reports WHERE graph_id = $1", graph_id)
             await connection.execute(
@@ -131,7 +168,7 @@ class PostgresGraphStore:
                         c.period,
                         c.size,
                     )
-                    for c in communities
+                    for c in clustering.communities
                 ],
             )
 
@@ -175,6 +212,39 @@ class PostgresGraphStore:
             for statement in (_DELETE_OTHER_VECTORS, _DELETE_CLOSED_GAPS):
                 await connection.execute(statement, key.tenant, key.name, embeddings)
 
+
+# The published graph of the same collection, where this release clustered it.
+_LAST_CLUSTERED = """
+    SELECT last.id FROM graphs g
+    JOIN collections c ON c.tenant = g.tenant AND c.name = g.collection
+    JOIN graphs last ON last.id = c.graph_id
+    WHERE g.id = $1 AND last.id <> g.id AND last.clustering = $2
+    """
+
+# Entities of the graph ($1) with a relationship that the last one ($2) has otherwise, or that only
+# one of them has. Weights are compared as clustering sees them, in medians: where they depend on
+# the whole collection (PMI), all of them change a little with each document, and a hundredth is no
+# change.
+_TOUCHED = """
+    WITH medians AS (
+        SELECT graph_id,
+            percentile_disc(0.5) WITHIN GROUP (ORDER BY weight) FILTER (WHERE weight > 0) AS median
+        FROM relationships WHERE graph_id IN ($1, $2) GROUP BY graph_id
+    ), now AS (
+        SELECT id, source, target, weight / median AS weight
+        FROM relationships JOIN medians USING (graph_id) WHERE graph_id = $1
+    ), last AS (
+        SELECT id, source, target, weight / median AS weight
+        FROM relationships JOIN medians USING (graph_id) WHERE graph_id = $2
+    ), changed AS (
+        SELECT coalesce(now.source, last.source) AS source,
+            coalesce(now.target, last.target) AS target
+        FROM now FULL JOIN last USING (id)
+        WHERE (abs(now.weight - last.weight) <= 0.01 * last.weight) IS NOT TRUE
+    )
+    SELECT id FROM entities WHERE graph_id = $1 AND title IN (
+        SELECT source FROM changed UNION SELECT target FROM changed)
+    """
 
 _UNREPORTED = """
     SELECT * FROM (

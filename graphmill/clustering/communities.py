@@ -1,29 +1,24 @@
 """cluster_graph: a graph becomes a hierarchy of communities, by hierarchical Leiden.
 
-Traag, Waltman and van Eck, "From Louvain to Leiden: guaranteeing well-connected communities"
-(2019), in graspologic-native's form: Leiden over the whole graph gives level 0, and every
-community of more than max_cluster_size entities is taken alone and divided again, level by level,
-until nothing divides further. What was decided, and measured: docs/decisions/clustering.md.
+What was decided, and measured: docs/decisions/clustering.md.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib.metadata import version
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from math import isfinite
 from operator import attrgetter
 from statistics import median_low
 from uuid import UUID
 
-from graspologic_native import hierarchical_leiden
-
+from graphmill.clustering.hierarchy import ROOT, LastHierarchy, Part, divide
+from graphmill.clustering.leiden import LEIDEN_VERSION, WeightedEdge
 from graphmill.errors import InvalidRequest
 from graphmill.ids import community_id
 from graphmill.models import Community
 
-CLUSTERING_VERSION = f"1 graspologic-native {version('graspologic-native')}"
+CLUSTERING_VERSION = f"2 {LEIDEN_VERSION}"
 """For cache keys: changes whenever the same graph may give other communities."""
-
-_ROOT = -1
 
 # Of the median weight. Leiden gives up on infinite sums, crashes on some negative weights, and
 # leaves an entity of weight 0 alone; within these bounds no sum of weights overflows or vanishes.
@@ -59,22 +54,45 @@ class _Edge:
     text_units: tuple[int, ...]
 
 
-@dataclass(slots=True)
-class _Cluster:
+@dataclass(frozen=True, slots=True)
+class LastCommunity:
+    """One that the graph had before it changed; numbers as in Community."""
+
+    community: int
     level: int
     parent: int
-    members: list[int] = field(default_factory=list[int])
-    edges: list[int] = field(default_factory=list[int])
+    entity_ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LastClustering:
+    """`touched`: entities with a relationship that came, went, or has another weight than it had;
+    who is gone need not be among them."""
+
+    communities: tuple[LastCommunity, ...]
+    touched: AbstractSet[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Clustering:
+    """`steady`: begun from the last clustering. The modularities are of level 0: its own, and that
+    of clustering afresh."""
+
+    communities: tuple[Community, ...]
+    steady: bool
+    modularity: float
+    fresh_modularity: float
 
 
 def cluster_graph(
     entities: Sequence[ClusterEntity],
     relationships: Sequence[ClusterRelationship],
     text_unit_dates: Mapping[UUID, str],
+    last: LastClustering | None = None,
     *,
     max_cluster_size: int = 10,
     seed: int = 0xDEADBEEF,
-) -> tuple[Community, ...]:
+) -> Clustering:
     """Group entities that belong together: one graph, in any order, gives the same communities.
 
     Every entity with a relationship to another one is in exactly one community of level 0; others
@@ -88,6 +106,8 @@ def cluster_graph(
     Args:
         text_unit_dates: the creation date (yyyy-mm-dd) of the document of each text unit; a text
             unit that is not in it has no date.
+        last: the clustering that the graph had before it changed: then only what the change touched
+            moves, unless clustering afresh is better by more than 1 % of modularity.
 
     Raises:
         InvalidRequest: two entities of one title, a relationship to a title that no entity has, or
@@ -102,41 +122,64 @@ def cluster_graph(
     )
     dates = [text_unit_dates.get(unit, "") for unit in text_units]
     edges = _edges(ordered, relationships, text_units)
-    clusters = _leiden(edges, max_cluster_size, seed)
-    _place_edges(clusters, edges, len(ordered))
+    before = None if last is None else _last_hierarchy(last, ordered)
+    hierarchy = divide(_weighted(edges), max_cluster_size, seed, before)
+    parts = hierarchy.parts
+    inside = _edges_inside(parts, edges, len(ordered))
 
-    # Canonical: the library's numbers say in which order it happened to find them.
-    def place(number: int) -> tuple[int, int, int]:
-        cluster = clusters[number]
-        return cluster.level, -len(cluster.members), cluster.members[0]
+    # Canonical: their places say in which order they happened to be found.
+    def rank(place: int) -> tuple[int, int, int]:
+        part = parts[place]
+        return part.level, -len(part.members), part.members[0]
 
-    found = sorted(clusters, key=place)
-    numbers = {cluster: number for number, cluster in enumerate(found)} | {_ROOT: _ROOT}
+    found = sorted(range(len(parts)), key=rank)
+    numbers = {place: number for number, place in enumerate(found)} | {ROOT: ROOT}
     children: dict[int, list[int]] = {}
-    for cluster in found:  # ascending numbers, so children ascend too
-        children.setdefault(clusters[cluster].parent, []).append(numbers[cluster])
+    for place in found:  # ascending numbers, so children ascend too
+        children.setdefault(parts[place].parent, []).append(numbers[place])
 
     communities: list[Community] = []
-    for cluster in found:
-        it = clusters[cluster]
-        entity_ids = tuple(ordered[member].id for member in it.members)
-        units = sorted({unit for edge in it.edges for unit in edges[edge].text_units})
+    for place in found:
+        part = parts[place]
+        entity_ids = tuple(ordered[member].id for member in part.members)
+        units = sorted({unit for edge in inside[place] for unit in edges[edge].text_units})
         communities.append(
             Community(
-                id=community_id(it.level, entity_ids),
-                community=numbers[cluster],
-                level=it.level,
-                parent=numbers[it.parent],
-                children=tuple(children.get(cluster, ())),
-                title=f"Community {numbers[cluster]}",
+                id=community_id(part.level, entity_ids),
+                community=numbers[place],
+                level=part.level,
+                parent=numbers[part.parent],
+                children=tuple(children.get(place, ())),
+                title=f"Community {numbers[place]}",
                 entity_ids=entity_ids,
-                relationship_ids=tuple(edges[edge].id for edge in it.edges),
+                relationship_ids=tuple(edges[edge].id for edge in inside[place]),
                 text_unit_ids=tuple(text_units[unit] for unit in units),
                 period=max((dates[unit] for unit in units), default=""),
                 size=len(entity_ids),
             )
         )
-    return tuple(communities)
+    return Clustering(
+        tuple(communities), hierarchy.steady, hierarchy.modularity, hierarchy.fresh_modularity
+    )
+
+
+def _last_hierarchy(last: LastClustering, ordered: Sequence[ClusterEntity]) -> LastHierarchy:
+    places = {entity.id: place for place, entity in enumerate(ordered)}
+    order = sorted(last.communities, key=attrgetter("level", "community"))
+    at = {one.community: place for place, one in enumerate(order)} | {ROOT: ROOT}
+    parts = (
+        Part(
+            one.level,
+            at[one.parent],
+            tuple(sorted(places[id] for id in one.entity_ids if id in places)),
+        )
+        for one in order
+    )
+    return LastHierarchy(
+        tuple(parts),
+        tuple(len(one.entity_ids) for one in order),
+        frozenset(places[id] for id in last.touched if id in places),
+    )
 
 
 def _edges(
@@ -170,34 +213,13 @@ def _edges(
     return edges
 
 
-def _leiden(edges: Sequence[_Edge], max_cluster_size: int, seed: int) -> dict[int, _Cluster]:
-    """Clusters by the library's numbers, each with its members ascending."""
+def _weighted(edges: Sequence[_Edge]) -> list[WeightedEdge]:
+    """What joins two entities, with weights that Leiden can sum."""
     joining = [edge for edge in edges if edge.source != edge.target]
-    if not joining:
-        return {}
     weights = [edge.weight for edge in joining if isfinite(edge.weight) and edge.weight > 0]
     # The median and not the mean: neither outliers nor the order of a sum can move it.
     typical = median_low(weights) if weights else 1.0
-    placements = hierarchical_leiden(
-        [(str(edge.source), str(edge.target), _tame(edge.weight, typical)) for edge in joining],
-        resolution=1.0,
-        randomness=0.001,
-        iterations=1,
-        use_modularity=True,
-        max_cluster_size=max_cluster_size,
-        seed=seed,
-    )
-    clusters: dict[int, _Cluster] = {}
-    for placement in placements:
-        cluster = clusters.get(placement.cluster)
-        if cluster is None:
-            parent = placement.parent_cluster
-            cluster = _Cluster(placement.level, _ROOT if parent is None else parent)
-            clusters[placement.cluster] = cluster
-        cluster.members.append(int(placement.node))
-    for cluster in clusters.values():
-        cluster.members.sort()
-    return clusters
+    return [(edge.source, edge.target, _tame(edge.weight, typical)) for edge in joining]
 
 
 def _tame(weight: float, typical: float) -> float:
@@ -206,27 +228,31 @@ def _tame(weight: float, typical: float) -> float:
     return min(max(weight / typical, _LEAST_WEIGHT), _GREATEST_WEIGHT)
 
 
-def _place_edges(clusters: Mapping[int, _Cluster], edges: Sequence[_Edge], n_entities: int) -> None:
-    """Give each cluster the edges with both ends inside, in order.
+def _edges_inside(
+    parts: Sequence[Part], edges: Sequence[_Edge], n_entities: int
+) -> list[list[int]]:
+    """By part, the edges with both ends in it, in order.
 
-    A cluster lies within its parent, so what falls between two clusters of one level is inside
-    none of a deeper one: each level looks only at what the level above kept.
+    A part lies within its parent, so what falls between two parts of one level is inside none of a
+    deeper one: each level looks only at what the level above kept.
     """
     levels: dict[int, list[int]] = {}
-    for number, cluster in clusters.items():
-        levels.setdefault(cluster.level, []).append(number)
+    for place, part in enumerate(parts):
+        levels.setdefault(part.level, []).append(place)
+    inside: list[list[int]] = [[] for _ in parts]
     nowhere = -1
-    inside = list(range(len(edges)))
+    left = list(range(len(edges)))
     for level in sorted(levels):
-        cluster_of = [nowhere] * n_entities
-        for number in levels[level]:
-            for member in clusters[number].members:
-                cluster_of[member] = number
+        part_of = [nowhere] * n_entities
+        for place in levels[level]:
+            for member in parts[place].members:
+                part_of[member] = place
         kept: list[int] = []
-        for place in inside:
-            edge = edges[place]
-            number = cluster_of[edge.source]
-            if number != nowhere and number == cluster_of[edge.target]:
-                clusters[number].edges.append(place)
-                kept.append(place)
-        inside = kept
+        for number in left:
+            edge = edges[number]
+            place = part_of[edge.source]
+            if place != nowhere and place == part_of[edge.target]:
+                inside[place].append(number)
+                kept.append(number)
+        left = kept
+    return inside
