@@ -52,3 +52,8 @@ def community_id(level: int, entity_ids: Iterable[UUID]) -> UUID:
 def community_report_id(full_content_json: str) -> UUID:
     """A report is its content."""
     return content_id("community_report", full_content_json)
+
+
+def community_embedding_id(text: str) -> UUID:
+    """What is embedded of a report (graphmill.reports.embedded_content)."""
+    return content_id("community_full_content", text)

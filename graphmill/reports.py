@@ -18,6 +18,7 @@ from graphmill.ids import community_report_id
 from graphmill.models import Community, CommunityReport, Finding
 from graphmill.quotations import MAX_CHARACTERS as MAX_QUOTATION
 from graphmill.quotations import quote
+from graphmill.references import rewrite_references
 
 REPORTS_VERSION = "1"
 """For cache keys: changes whenever the same community may give another report."""
@@ -112,6 +113,12 @@ def write_report(context: ReportContext) -> CommunityReport:
     return content_addressed_report(
         community, title, summary, report, rank, rating_explanation, tuple(findings)
     )
+
+
+def embedded_content(full_content: str) -> str:
+    """A report as it is embedded: without its references. Their numbers change with every document
+    of the collection, and it need not be embedded again for that."""
+    return rewrite_references(full_content, lambda table, id: None)
 
 
 def content_addressed_report(

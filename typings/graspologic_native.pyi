@@ -2,21 +2,19 @@
 
 from collections.abc import Sequence
 
-class HierarchicalCluster:
-    node: str
-    cluster: int
-    level: int
-    parent_cluster: int | None
-    is_final_cluster: bool
-
-def hierarchical_leiden(
+def leiden(
     edges: Sequence[tuple[str, str, float]],
     starting_communities: dict[str, int] | None = None,
     resolution: float = 1.0,
     randomness: float = 0.001,
     iterations: int = 1,
     use_modularity: bool = True,
-    max_cluster_size: int = 1000,
     seed: int | None = None,
+    trials: int = 1,
     max_local_moving_iterations: int | None = None,
-) -> list[HierarchicalCluster]: ...
+) -> tuple[float, dict[str, int]]: ...
+def modularity(
+    edges: Sequence[tuple[str, str, float]],
+    communities: dict[str, int],
+    resolution: float,
+) -> float: ...

@@ -12,10 +12,10 @@ from typing import NewType
 from graphmill.errors import InvalidRequest
 from graphmill.ids import entity_id
 from graphmill.models import Community, CommunityReport
+from graphmill.references import TABLES, KnownIds, rewrite_references
 from graphmill.reports import ReportContext, ReportEntity, ReportRelationship
 from graphmill.standard.cleaning import one_line
 from graphmill.standard.extracted import ClaimStatus
-from graphmill.standard.references import TABLES, KnownIds, rewrite_references
 from graphmill.standard.tokens import CountTokens, fit
 
 _MIN_TOKENS = 1_000

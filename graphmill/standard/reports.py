@@ -7,12 +7,12 @@ from functools import partial
 from graphmill.llm.calls import Question
 from graphmill.models import Community, CommunityReport, Finding
 from graphmill.prompts.loading import Prompt, load_prompt
+from graphmill.references import KnownIds, rewrite_references
 from graphmill.reports import MAX_CHARACTERS, content_addressed_report
 from graphmill.standard.answers import InvalidAnswer, read_answer
 from graphmill.standard.cleaning import one_line, paragraphs
 from graphmill.standard.community_context import CommunityContext
 from graphmill.standard.questions import ask
-from graphmill.standard.references import KnownIds, rewrite_references
 from graphmill.standard.schemas import COMMUNITY_REPORT, ReportAnswer
 
 READER_VERSION = "1"

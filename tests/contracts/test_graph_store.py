@@ -21,6 +21,7 @@ from graphmill.stores.postgres.database import open_pool
 from graphmill.stores.postgres.graph import PostgresGraphStore
 from tests.contracts.collections import KEY, index, processed
 from tests.support.examples import on_a_server
+from tests.support.hierarchies import clustered
 
 pytestmark = pytest.mark.asyncio
 
@@ -345,7 +346,7 @@ async def test_reports_are_asked_for_in_batches_bounded_by_communities_and_by_en
     assert len(ids) == 4
     sizes = (3, 1, 2, 2)
     await store.save_communities(
-        merged.graph_id, [community(n, ids[:size]) for n, size in enumerate(sizes)]
+        merged.graph_id, clustered(community(n, ids[:size]) for n, size in enumerate(sizes))
     )
     seen: list[list[int]] = []
     while contexts := await store.unreported(merged.graph_id, most, most_entities):

@@ -26,7 +26,13 @@ from graphmill.standard.reports import ModelReport
 from graphmill.stores.postgres.graph import PostgresGraphStore
 from graphmill.stores.postgres.model_reports import PostgresModelReportStore
 from graphmill.stores.postgres.options import PostgresOptionsStore
-from tests.support.hierarchies import Tree, count_communities, store_hierarchies, title_of
+from tests.support.hierarchies import (
+    Tree,
+    clustered,
+    count_communities,
+    store_hierarchies,
+    title_of,
+)
 from tests.support.model_endpoint import Behaviour, ModelEndpoint, running_endpoint
 
 T = TypeVar("T")
@@ -310,7 +316,7 @@ async def test_a_report_that_a_model_refuses_is_told_until_its_communities_are_c
             one.community for one in await graph.store.load_contexts(graph.ref.graph_id, [0, 1])
         ]
         graphs = PostgresGraphStore(pool, PruneSettings())
-        await graphs.save_communities(graph.ref.graph_id, communities)
+        await graphs.save_communities(graph.ref.graph_id, clustered(communities))
         assert await graph.gaps() == {}
         await graph.endpoint.change(filtered=None)
         assert await graph.write_reports() == 2

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from uuid import UUID
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,12 +65,12 @@ def groups(n: int, seed: int = 3) -> dict[tuple[str, str], float]:
     return edges
 
 
-def ids(clustering: Clustering) -> set[object]:
+def ids(clustering: Clustering) -> set[UUID]:
     return {community.id for community in clustering.communities}
 
 
 def assert_well_formed(communities: Sequence[Community], edges: Edges) -> None:
-    members: Counter[tuple[int, object]] = Counter()
+    members: Counter[tuple[int, UUID]] = Counter()
     for one in communities:
         members.update((one.level, id) for id in one.entity_ids)
         children = [communities[child] for child in one.children]
@@ -85,7 +86,7 @@ def assert_well_formed(communities: Sequence[Community], edges: Edges) -> None:
 
 def assert_connected(community: Community, edges: Edges) -> None:
     members = set(community.entity_ids)
-    near: dict[object, set[object]] = {id: set() for id in members}
+    near: dict[UUID, set[UUID]] = {id: set() for id in members}
     for pair in edges:
         a, b = map(entity_id, pair)
         if a in members and b in members:

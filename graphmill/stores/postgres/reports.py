@@ -9,8 +9,9 @@ from typing import TypeVar
 import asyncpg
 
 from graphmill.gaps import REPORT
+from graphmill.ids import community_embedding_id
 from graphmill.models import Community, CommunityReport, Finding
-from graphmill.reports import ReportContext, ReportEntity, ReportRelationship
+from graphmill.reports import ReportContext, ReportEntity, ReportRelationship, embedded_content
 
 _Record = TypeVar("_Record", ReportEntity, ReportRelationship)
 
@@ -127,6 +128,7 @@ async def write_reports(
                 r.full_content_json,
                 r.period,
                 r.size,
+                community_embedding_id(embedded_content(r.full_content)),
                 gaps.get(r.community),
             )
             for r in reports
@@ -138,10 +140,10 @@ async def write_reports(
 _WRITE = f"""
 WITH written AS (
     INSERT INTO community_reports VALUES
-        ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::jsonb, $13, $14, $15)
+        ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::jsonb, $13, $14, $15, $16)
     ON CONFLICT (graph_id, community) DO NOTHING RETURNING id
 )
-INSERT INTO model_gaps SELECT $1, '{REPORT}', id, $16::text FROM written WHERE $16::text IS NOT NULL
+INSERT INTO model_gaps SELECT $1, '{REPORT}', id, $17::text FROM written WHERE $17::text IS NOT NULL
 """
 
 

@@ -7,6 +7,7 @@ import asyncpg
 
 from graphmill.messages import COMMUNITY_FULL_CONTENT, ENTITY_DESCRIPTION, TEXT_UNIT_TEXT
 from graphmill.models import CollectionKey
+from graphmill.reports import embedded_content
 from graphmill.stores.postgres.gaps import note_embedding_gaps
 
 # What each vector index embeds: (id, text) of a graph's rows. $1 graph, $2 tenant, $3 collection.
@@ -15,8 +16,9 @@ _SOURCES = {
     " ON t.tenant = $2 AND t.collection = $3 AND t.id = g.text_unit_id WHERE g.graph_id = $1",
     ENTITY_DESCRIPTION: "SELECT embedding_id AS id, title || ': ' || description AS text"
     " FROM entities WHERE graph_id = $1",
-    COMMUNITY_FULL_CONTENT: "SELECT id, full_content AS text"
-    " FROM community_reports WHERE graph_id = $1",
+    # Reports that are alike but for their references are embedded once.
+    COMMUNITY_FULL_CONTENT: "SELECT embedding_id AS id, min(full_content) AS text"
+    " FROM community_reports WHERE graph_id = $1 GROUP BY embedding_id",
 }
 
 
@@ -48,6 +50,8 @@ class PostgresVectorStore:
             after,
             limit,
         )
+        if vector_index == COMMUNITY_FULL_CONTENT:
+            return tuple((row["id"], embedded_content(row["text"])) for row in rows)
         return tuple((row["id"], row["text"]) for row in rows)
 
     async def upsert_vectors(

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from graphmill.errors import InvalidRequest
 from graphmill.llm.calls import Question
+from graphmill.references import KnownIds
 from graphmill.standard import schemas
 from graphmill.standard.claims import ClaimsOptions, claims_question
 from graphmill.standard.community_context import CommunityContext
 from graphmill.standard.descriptions import SummaryOptions, summary_question
 from graphmill.standard.extract_graph import ExtractOptions, extract_question
 from graphmill.standard.questions import set_apart
-from graphmill.standard.references import KnownIds
 from graphmill.standard.reports import ReportOptions, report_question
 from graphmill.standard.resolution import Candidate, ResolutionOptions, resolution_question
 

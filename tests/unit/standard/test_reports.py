@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from graphmill.errors import InvalidRequest
 from graphmill.ids import community_report_id, entity_id
 from graphmill.models import Community, Finding
+from graphmill.references import KnownIds
 from graphmill.reports import MAX_CHARACTERS, ReportContext, ReportEntity, ReportRelationship
 from graphmill.standard.answers import InvalidAnswer
 from graphmill.standard.cleaning import one_line
@@ -28,7 +29,6 @@ from graphmill.standard.community_context import (
     community_context,
     rolled_up_context,
 )
-from graphmill.standard.references import KnownIds
 from graphmill.standard.reports import (
     ModelReport,
     ReportOptions,

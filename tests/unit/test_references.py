@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphmill.standard.references import KnownIds, rewrite_references
+from graphmill.references import KnownIds, rewrite_references
 
 KNOWN = KnownIds(
     reports=(70,), entities=(901, 902, 903, 904, 905, 906), relationships=(55, 56), claims=(8,)

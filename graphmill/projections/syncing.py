@@ -1,0 +1,61 @@
+"""A projection is brought up to the published graph: what differs is written, what is beyond it
+goes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from graphmill.models import CollectionKey
+from graphmill.projections.comparing import Fault, differences
+from graphmill.projections.ports import GraphProjection, GraphSource
+from graphmill.projections.records import Kind
+
+BATCH = 1_000
+"""Records that are written at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    written: int
+    removed: int
+
+
+async def sync(key: CollectionKey, source: GraphSource, target: GraphProjection) -> Synced:
+    """Done again, it goes on from what is there. While it writes, the projection says that it holds
+    no graph; a projection that holds this one already is not touched."""
+    if await target.version(key) == source.version:
+        return Synced(0, 0)
+    await target.set_version(key, "")
+    written = removed = 0
+    surplus: dict[Kind, list[UUID]] = {kind: [] for kind in Kind}
+    for kind in Kind:
+        batch: list[UUID] = []
+        async for difference in differences(source.digests(kind), target.digests(key, kind)):
+            if difference.fault is Fault.SURPLUS:
+                surplus[kind].append(difference.id)
+                continue
+            batch.append(difference.id)
+            if len(batch) == BATCH:
+                written += await _write(key, kind, source, target, batch)
+                batch = []
+        written += await _write(key, kind, source, target, batch)
+    # After all else, the last kinds first: nothing that is still pointed to goes.
+    for kind in reversed(Kind):
+        for start in range(0, len(surplus[kind]), BATCH):
+            ids = surplus[kind][start : start + BATCH]
+            await target.remove(key, kind, ids)
+            removed += len(ids)
+    await target.set_version(key, source.version)
+    return Synced(written, removed)
+
+
+async def _write(
+    key: CollectionKey,
+    kind: Kind,
+    source: GraphSource,
+    target: GraphProjection,
+    ids: Sequence[UUID],
+) -> int:
+    if ids:
+        await target.upsert(key, kind, await source.records(kind, ids))
+    return len(ids)

@@ -1,0 +1,1 @@
+"""Neo4j: a projection of published graphs, for search and for people who look at them there."""

@@ -1,0 +1,134 @@
+"""The published graph as projections read it (graphmill.projections.ports.GraphSource).
+
+What changes with every document though the record does not (human_readable_id, the number of a
+community) is no part of a record.
+"""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import asyncpg
+
+from graphmill.models import CollectionKey
+from graphmill.projections.records import Kind, Record
+from graphmill.stores.postgres.published import published_graph
+
+_PREFETCH = 2_000
+
+
+class PostgresGraphSource:
+    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy, graph_id: int) -> None:
+        self._connection = connection
+        self._graph_id = graph_id
+
+    @property
+    def version(self) -> str:
+        return str(self._graph_id)
+
+    async def digests(self, kind: Kind) -> AsyncIterator[tuple[UUID, str]]:
+        statement = f"SELECT id, {_DIGEST} AS digest FROM ({_RECORDS[kind]}) AS r ORDER BY id"
+        async for row in self._connection.cursor(
+            statement, self._graph_id, None, prefetch=_PREFETCH
+        ):
+            yield row["id"], row["digest"]
+
+    async def records(self, kind: Kind, ids: Sequence[UUID]) -> tuple[Record, ...]:
+        rows = await self._connection.fetch(
+            f"SELECT id, properties, links, {_DIGEST} AS digest FROM ({_RECORDS[kind]}) AS r"
+            " ORDER BY id",
+            self._graph_id,
+            list(ids),
+        )
+        return tuple(
+            Record(
+                row["id"],
+                row["digest"],
+                json.loads(row["properties"]),
+                {
+                    name: tuple(map(UUID, pointed_to))
+                    for name, pointed_to in json.loads(row["links"]).items()
+                },
+            )
+            for row in rows
+        )
+
+
+@asynccontextmanager
+async def open_source(
+    pool: asyncpg.Pool, key: CollectionKey
+) -> AsyncGenerator[PostgresGraphSource | None]:
+    """The graph that is published now, the same for the time of the block; None before the first.
+
+    Raises:
+        NotFound: there is no such collection.
+    """
+    async with published_graph(pool, key) as (connection, graph_id):
+        yield None if graph_id is None else PostgresGraphSource(connection, graph_id)
+
+
+_DIGEST = "md5(properties::text || links::text)"
+
+# $1: the graph; $2: ids, NULL: all. As much of a text unit's text as people look at in a graph.
+_RECORDS = {
+    Kind.DOCUMENT: """
+        SELECT g.document_id AS id,
+            jsonb_build_object('name', d.name, 'title', d.title, 'format', d.format,
+                'creation_date', to_char(d.creation_date AT TIME ZONE 'UTC', 'YYYY-MM-DD'))
+                AS properties,
+            '{}'::jsonb AS links
+        FROM graph_documents g JOIN graphs ON graphs.id = g.graph_id
+        JOIN documents d ON d.tenant = graphs.tenant AND d.collection = graphs.collection
+            AND d.id = g.document_id
+        WHERE g.graph_id = $1 AND ($2::uuid[] IS NULL OR g.document_id = ANY($2))
+        """,
+    Kind.TEXT_UNIT: """
+        SELECT g.text_unit_id AS id,
+            jsonb_build_object('position', t.position, 'n_tokens', t.n_tokens,
+                'text', left(t.text, 300)) AS properties,
+            jsonb_build_object('document', ARRAY[g.document_id]) AS links
+        FROM graph_text_units g JOIN graphs ON graphs.id = g.graph_id
+        JOIN text_units t ON t.tenant = graphs.tenant AND t.collection = graphs.collection
+            AND t.id = g.text_unit_id
+        WHERE g.graph_id = $1 AND ($2::uuid[] IS NULL OR g.text_unit_id = ANY($2))
+        """,
+    Kind.ENTITY: """
+        SELECT id,
+            jsonb_build_object('title', title, 'type', type, 'description', description,
+                'frequency', frequency, 'degree', degree) AS properties,
+            jsonb_build_object('text_units', text_unit_ids) AS links
+        FROM entities WHERE graph_id = $1 AND ($2::uuid[] IS NULL OR id = ANY($2))
+        """,
+    Kind.RELATIONSHIP: """
+        SELECT id,
+            jsonb_build_object('description', description, 'weight', weight,
+                'combined_degree', combined_degree, 'text_unit_ids', text_unit_ids) AS properties,
+            jsonb_build_object('source', ARRAY[content_id('entity', source)],
+                'target', ARRAY[content_id('entity', target)]) AS links
+        FROM relationships WHERE graph_id = $1 AND ($2::uuid[] IS NULL OR id = ANY($2))
+        """,
+    Kind.COMMUNITY: """
+        SELECT c.id,
+            jsonb_build_object('level', c.level, 'size', c.size, 'period', c.period,
+                'title', coalesce(r.title, c.title), 'summary', coalesce(r.summary, ''),
+                'rank', coalesce(r.rank, 0)) AS properties,
+            jsonb_build_object('entities', c.entity_ids,
+                'parent', CASE WHEN p.id IS NULL THEN '{}' ELSE ARRAY[p.id] END) AS links
+        FROM communities c
+        LEFT JOIN communities p ON p.graph_id = $1 AND p.community = c.parent
+        LEFT JOIN community_reports r ON r.graph_id = $1 AND r.community = c.community
+        WHERE c.graph_id = $1 AND ($2::uuid[] IS NULL OR c.id = ANY($2))
+        """,
+    Kind.COVARIATE: """
+        SELECT v.id,
+            jsonb_build_object('type', v.type, 'description', v.description,
+                'subject', v.subject_id, 'object', v.object_id, 'status', v.status,
+                'start_date', v.start_date, 'end_date', v.end_date,
+                'source_text', v.source_text) AS properties,
+            jsonb_build_object('text_unit', ARRAY[v.text_unit_id],
+                'about', ARRAY(SELECT e.id FROM entities e WHERE e.graph_id = $1
+                    AND e.title IN (v.subject_id, v.object_id) ORDER BY e.id)) AS links
+        FROM covariates v WHERE v.graph_id = $1 AND ($2::uuid[] IS NULL OR v.id = ANY($2))
+        """,
+}

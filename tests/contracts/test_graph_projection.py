@@ -1,0 +1,245 @@
+"""A published graph in Neo4j: what PostgreSQL has, no more and no less, whatever happened."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from typing import Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from neo4j import AsyncDriver
+
+from graphmill.errors import Unavailable
+from graphmill.models import CollectionKey
+from graphmill.projections.comparing import Difference, differences
+from graphmill.projections.records import Kind
+from graphmill.projections.syncing import Synced, sync
+from graphmill.stores.neo4j.graph import Neo4jGraph, label_of
+from graphmill.stores.postgres.projection_source import open_source
+from tests.published_graph import publish
+from tests.support.neo4j import Neo4jServer
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+KEY = CollectionKey("acme", "letters")
+FILES = {
+    "a.txt": b"Ada Lovelace met Charles Babbage in London. Ada Lovelace wrote to Mary Somerville.",
+    "b.txt": b"Charles Babbage built the Difference Engine in London. Mary Somerville saw it.",
+    "c.txt": b"The Difference Engine pleased Ada Lovelace. London admired Charles Babbage.",
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neo4jServer]:
+    server = Neo4jServer(tmp_path_factory.mktemp("neo4j"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def driver(server: Neo4jServer) -> AsyncGenerator[AsyncDriver]:
+    async with server.open_driver() as driver:
+        yield driver
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def graph(driver: AsyncDriver) -> Neo4jGraph:
+    await driver.execute_query("MATCH (n) DETACH DELETE n")
+    graph = Neo4jGraph(driver, ("person", "geo", "civil servant"))
+    await graph.prepare()
+    return graph
+
+
+async def project(pool: asyncpg.Pool, graph: Neo4jGraph, key: CollectionKey = KEY) -> Synced:
+    async with open_source(pool, key) as source:
+        assert source is not None
+        return await sync(key, source, graph)
+
+
+async def compare(
+    pool: asyncpg.Pool, graph: Neo4jGraph, key: CollectionKey = KEY
+) -> list[tuple[Kind, Difference]]:
+    async with open_source(pool, key) as source:
+        assert source is not None
+        return [
+            (kind, difference)
+            for kind in Kind
+            async for difference in differences(source.digests(kind), graph.digests(key, kind))
+        ]
+
+
+async def dump(driver: AsyncDriver, key: CollectionKey) -> dict[str, list[Any]]:
+    """All that a collection has, but for its name."""
+    of = {"tenant": key.tenant, "collection": key.name}
+    nodes = await driver.execute_query(
+        "MATCH (n {tenant: $tenant, collection: $collection})"
+        " RETURN labels(n) AS labels, properties(n) AS properties",
+        of,
+    )
+    links = await driver.execute_query(
+        "MATCH (a {tenant: $tenant, collection: $collection})-[r]->(b)"
+        " RETURN a.id, type(r), properties(r), b.id",
+        of,
+    )
+
+    def plain(properties: dict[str, Any]) -> list[Any]:
+        return sorted(
+            (name, value)
+            for name, value in properties.items()
+            if name not in ("tenant", "collection")
+        )
+
+    return {
+        "nodes": sorted(
+            (sorted(record["labels"]), plain(record["properties"])) for record in nodes.records
+        ),
+        "links": sorted((a, type, plain(of), b) for a, type, of, b in links.records),
+    }
+
+
+async def test_a_graph_is_there_whole_and_written_once(
+    pool: asyncpg.Pool, driver: AsyncDriver, graph: Neo4jGraph
+) -> None:
+    id = await publish(pool, KEY, FILES)
+    first = await project(pool, graph)
+    assert first.written > 0
+    assert first.removed == 0
+    assert await compare(pool, graph) == []
+    assert await graph.version(KEY) == str(id)
+    held = await dump(driver, KEY)
+    assert await project(pool, graph) == Synced(0, 0)
+    await graph.set_version(KEY, "")
+    assert await project(pool, graph) == Synced(0, 0)
+    assert await dump(driver, KEY) == held
+
+
+async def test_it_holds_what_the_tables_hold(
+    pool: asyncpg.Pool, driver: AsyncDriver, graph: Neo4jGraph
+) -> None:
+    id = await publish(pool, KEY, FILES)
+    await project(pool, graph)
+    entities = await pool.fetch(
+        "SELECT title, type, frequency, text_unit_ids FROM entities WHERE graph_id = $1", id
+    )
+    assert len(entities) > 3
+    found = await driver.execute_query(
+        "MATCH (e:Entity)-[:MENTIONED_IN]->(u:TextUnit)-[:PART_OF]->(:Document)"
+        " RETURN e.title AS title, e.type AS type, e.frequency AS frequency, collect(u.id) AS units"
+    )
+    assert sorted(
+        (r["title"], r["type"], r["frequency"], sorted(r["units"])) for r in found[0]
+    ) == (
+        sorted(
+            (r["title"], r["type"], r["frequency"], sorted(map(str, r["text_unit_ids"])))
+            for r in entities
+        )
+    )
+    related = await driver.execute_query(
+        "MATCH (a:Entity)-[r:RELATED]->(b:Entity) RETURN a.title, b.title, r.weight"
+    )
+    rows = await pool.fetch(
+        "SELECT source, target, weight FROM relationships WHERE graph_id = $1", id
+    )
+    assert sorted(map(tuple, related.records)) == sorted(map(tuple, rows))
+    members = await driver.execute_query(
+        "MATCH (e:Entity)-[:IN_COMMUNITY]->(c:Community) RETURN c.id AS id, count(*) AS n"
+    )
+    sizes = await pool.fetch("SELECT id, size FROM communities WHERE graph_id = $1", id)
+    assert {r["id"]: r["n"] for r in members.records} == {str(r["id"]): r["size"] for r in sizes}
+
+
+async def test_a_change_writes_what_changed_and_leaves_what_a_fresh_projection_has(
+    pool: asyncpg.Pool, driver: AsyncDriver, graph: Neo4jGraph
+) -> None:
+    await publish(pool, KEY, FILES)
+    first = await project(pool, graph)
+    fewer = {name: text for name, text in FILES.items() if name != "c.txt"}
+    other = CollectionKey(KEY.tenant, "fresh")
+    await publish(pool, other, fewer)
+    await project(pool, graph, other)
+
+    await pool.execute("DELETE FROM documents WHERE collection = 'letters' AND name = 'c.txt'")
+    await pool.execute(
+        "UPDATE text_units t SET live = false WHERE collection = 'letters' AND NOT EXISTS ("
+        "SELECT FROM documents d WHERE d.collection = t.collection AND d.id = t.document_id)"
+    )
+    await publish(pool, KEY, fewer)
+    changed = await project(pool, graph)
+    assert changed.removed > 0
+    assert changed.written < first.written
+    assert await compare(pool, graph) == []
+    assert await dump(driver, KEY) == await dump(driver, other)
+
+
+async def test_no_tenant_touches_what_another_has(
+    pool: asyncpg.Pool, driver: AsyncDriver, graph: Neo4jGraph
+) -> None:
+    theirs = CollectionKey("rival", KEY.name)
+    await publish(pool, KEY, FILES)
+    await publish(pool, theirs, {**FILES, "c.txt": b"Ada Lovelace met Mary Somerville in Paris."})
+    await project(pool, graph, theirs)
+    held = await dump(driver, theirs)
+    await project(pool, graph)
+    assert await dump(driver, theirs) == held
+    assert await compare(pool, graph, theirs) == []
+    for kind in Kind:
+        ids = [id async for id, _ in graph.digests(KEY, kind)]
+        await graph.remove(KEY, kind, ids)
+    assert (await dump(driver, KEY))["nodes"] == []
+    assert await dump(driver, theirs) == held
+
+
+async def test_what_was_lost_or_spoilt_is_told_and_written_again(
+    pool: asyncpg.Pool, driver: AsyncDriver, graph: Neo4jGraph
+) -> None:
+    await publish(pool, KEY, FILES)
+    await project(pool, graph)
+    held = await dump(driver, KEY)
+    await driver.execute_query("MATCH (e:Entity) WITH e LIMIT 1 DETACH DELETE e")
+    await driver.execute_query("MATCH (u:TextUnit) WITH u LIMIT 1 SET u.digest = 'another'")
+    await driver.execute_query(
+        "CREATE (:Community {tenant: $tenant, collection: $collection, id: $id})",
+        {
+            "tenant": KEY.tenant,
+            "collection": KEY.name,
+            "id": "f" * 8 + "-ffff-ffff-ffff-" + "f" * 12,
+        },
+    )
+    faults = {(kind, difference.fault) for kind, difference in await compare(pool, graph)}
+    assert {
+        (Kind.ENTITY, "missing"),
+        (Kind.TEXT_UNIT, "outdated"),
+        (Kind.COMMUNITY, "surplus"),
+    } <= faults
+    await graph.set_version(KEY, "")
+    await project(pool, graph)
+    assert await compare(pool, graph) == []
+    assert await dump(driver, KEY) == held
+
+
+async def test_two_writers_at_once_end_as_one(
+    pool: asyncpg.Pool, driver: AsyncDriver, graph: Neo4jGraph
+) -> None:
+    await publish(pool, KEY, FILES)
+    await asyncio.gather(*(project(pool, graph) for _ in range(4)))
+    assert await compare(pool, graph) == []
+    held = await dump(driver, KEY)
+    await driver.execute_query("MATCH (n) DETACH DELETE n")
+    await project(pool, graph)
+    assert await dump(driver, KEY) == held
+
+
+async def test_a_type_is_a_label_only_where_the_collection_asks_for_it() -> None:
+    assert label_of("civil servant") == "CivilServant"
+    assert label_of("x`) DETACH DELETE n //") == "XDetachDeleteN"
+    assert label_of("--") == ""
+
+
+async def test_a_server_that_is_gone_is_unavailable(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    server = Neo4jServer(tmp_path_factory.mktemp("away"))
+    async with server.open_driver() as driver:
+        with pytest.raises(Unavailable, match="Neo4j"):
+            await Neo4jGraph(driver).version(KEY)
