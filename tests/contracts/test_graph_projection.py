@@ -1,7 +1,7 @@
 """A published graph in Neo4j: what PostgreSQL has, no more and no less, whatever happened."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import Any
 
 import asyncpg
@@ -19,7 +19,7 @@ from graphmill.stores.postgres.projection_source import open_source
 from tests.published_graph import publish
 from tests.support.neo4j import Neo4jServer
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio
 
 KEY = CollectionKey("acme", "letters")
 FILES = {
@@ -37,13 +37,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neo4jServer]:
     server.stop()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture
 async def driver(server: Neo4jServer) -> AsyncGenerator[AsyncDriver]:
     async with server.open_driver() as driver:
         yield driver
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture
 async def graph(driver: AsyncDriver) -> Neo4jGraph:
     await driver.execute_query("MATCH (n) DETACH DELETE n")
     graph = Neo4jGraph(driver, ("person", "geo", "civil servant"))
@@ -79,7 +79,7 @@ async def dump(driver: AsyncDriver, key: CollectionKey) -> dict[str, list[Any]]:
     )
     links = await driver.execute_query(
         "MATCH (a {tenant: $tenant, collection: $collection})-[r]->(b)"
-        " RETURN a.id, type(r), properties(r), b.id",
+        " RETURN a.id AS a, type(r) AS type, properties(r) AS properties, b.id AS b",
         of,
     )
 
@@ -94,7 +94,10 @@ async def dump(driver: AsyncDriver, key: CollectionKey) -> dict[str, list[Any]]:
         "nodes": sorted(
             (sorted(record["labels"]), plain(record["properties"])) for record in nodes.records
         ),
-        "links": sorted((a, type, plain(of), b) for a, type, of, b in links.records),
+        "links": sorted(
+            (record["a"], record["type"], plain(record["properties"]), record["b"])
+            for record in links.records
+        ),
     }
 
 
@@ -136,17 +139,22 @@ async def test_it_holds_what_the_tables_hold(
         )
     )
     related = await driver.execute_query(
-        "MATCH (a:Entity)-[r:RELATED]->(b:Entity) RETURN a.title, b.title, r.weight"
+        "MATCH (a:Entity)-[r:RELATED]->(b:Entity)"
+        " RETURN a.title AS source, b.title AS target, r.weight AS weight"
     )
     rows = await pool.fetch(
         "SELECT source, target, weight FROM relationships WHERE graph_id = $1", id
     )
-    assert sorted(map(tuple, related.records)) == sorted(map(tuple, rows))
+    assert sorted(map(_ends, related.records)) == sorted(map(_ends, rows))
     members = await driver.execute_query(
         "MATCH (e:Entity)-[:IN_COMMUNITY]->(c:Community) RETURN c.id AS id, count(*) AS n"
     )
     sizes = await pool.fetch("SELECT id, size FROM communities WHERE graph_id = $1", id)
     assert {r["id"]: r["n"] for r in members.records} == {str(r["id"]): r["size"] for r in sizes}
+
+
+def _ends(row: Mapping[str, Any]) -> tuple[str, str, float]:
+    return row["source"], row["target"], row["weight"]
 
 
 async def test_a_change_writes_what_changed_and_leaves_what_a_fresh_projection_has(

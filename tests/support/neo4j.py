@@ -77,7 +77,7 @@ class Neo4jServer:
     def open_driver(self) -> AsyncDriver:
         # Its keyword arguments have no types.
         return AsyncGraphDatabase.driver(  # pyright: ignore[reportUnknownMemberType]
-            self.uri, auth=("neo4j", "not asked for")
+            self.uri, auth=("neo4j", "not asked for"), max_transaction_retry_time=2
         )
 
     def start(self) -> None:
@@ -104,11 +104,18 @@ class Neo4jServer:
         """As kill -9 does."""
         assert self._process is not None
         self._process.send_signal(signal.SIGKILL)
-        self._process.wait()
+        self._end()
 
     def stop(self) -> None:
         """It ends with its standard input."""
         if self._process is not None and self._process.poll() is None:
             assert self._process.stdin is not None
             self._process.stdin.close()
-            self._process.wait(30)
+            self._end()
+
+    def _end(self) -> None:
+        assert self._process is not None
+        self._process.wait(30)
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
