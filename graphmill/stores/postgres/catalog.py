@@ -23,12 +23,14 @@ from graphmill.uploads import PART_BYTES, UnreadableUpload, Upload
 _Connection = PoolConnectionProxy
 
 _SUMMARY = """
-SELECT d.id, d.name, d.version, d.size, d.creation_date, d.state, d.reason, d.format, d.title,
-       d.pages,
+SELECT d.id, d.name, d.version, d.size, d.creation_date, d.state, d.reason,
+       coalesce(p.format, '') AS format, coalesce(p.title, '') AS title,
+       coalesce(p.pages, 0) AS pages,
        (SELECT count(*) FROM text_units t
         WHERE t.tenant = d.tenant AND t.collection = d.collection
           AND t.document_id = d.id AND t.live) AS text_units
-FROM documents d
+FROM documents d LEFT JOIN parsed_documents p ON p.tenant = d.tenant
+    AND p.collection = d.collection AND p.document_id = d.id AND p.digest = d.parsed
 """
 
 

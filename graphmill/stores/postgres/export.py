@@ -50,7 +50,7 @@ _COLLECTION_QUERIES = {
         WHERE g.graph_id = $1 ORDER BY g.human_readable_id
     """,
     "documents": """
-        SELECT d.id::text, g.human_readable_id, d.title, d.text,
+        SELECT g.document_id::text AS id, g.human_readable_id, p.title, p.text,
                ARRAY(
                    SELECT u.text_unit_id::text
                    FROM graph_text_units u
@@ -59,9 +59,10 @@ _COLLECTION_QUERIES = {
                    WHERE u.graph_id = $1 AND u.document_id = g.document_id
                    ORDER BY t.position, u.text_unit_id
                ) AS text_unit_ids,
-               d.creation_date, d.name, d.format, d.version, d.size, d.pages
+               g.creation_date, g.name, p.format, g.version, g.size, p.pages
         FROM graph_documents g
-        JOIN documents d ON d.tenant = $2 AND d.collection = $3 AND d.id = g.document_id
+        JOIN parsed_documents p ON p.tenant = $2 AND p.collection = $3
+            AND p.document_id = g.document_id AND p.digest = g.parsed
         WHERE g.graph_id = $1 ORDER BY g.human_readable_id
     """,
 }

@@ -80,9 +80,8 @@ class PostgresGraphStore:
             )
             dates = await connection.fetch(
                 "SELECT u.text_unit_id, to_char(d.creation_date, 'YYYY-MM-DD') AS date"
-                " FROM graph_text_units u JOIN graphs g ON g.id = u.graph_id"
-                " JOIN documents d ON d.tenant = g.tenant AND d.collection = g.collection"
-                " AND d.id = u.document_id WHERE u.graph_id = $1",
+                " FROM graph_text_units u JOIN graph_documents d USING (graph_id, document_id)"
+                " WHERE u.graph_id = $1",
                 graph_id,
             )
         return GraphToCluster(
@@ -269,14 +268,22 @@ _STILL_THERE = {
     " AND r.embedding_id = v.id",
 }
 
-# What the published graph does not point to and no live document needs: text units that were
-# replaced or deleted before this graph was merged (those deleted since are still part of it), and
-# vectors, with what is told of them. All take the same parameters: tenant, collection, published
-# graph.
+# What the published graph does not point to and no live document needs: text units, and what was
+# read of documents, that were replaced or deleted before this graph was merged (those deleted since
+# are still part of it), and vectors, with what is told of them. All take the same parameters:
+# tenant, collection, published graph.
 _DELETE_UNREFERENCED = (
     """
     DELETE FROM text_units t WHERE tenant = $1 AND collection = $2 AND NOT live AND NOT EXISTS (
         SELECT FROM graph_text_units g WHERE g.graph_id = $3 AND g.text_unit_id = t.id)
+    """,
+    """
+    DELETE FROM parsed_documents p WHERE tenant = $1 AND collection = $2 AND NOT EXISTS (
+        SELECT FROM documents d WHERE d.tenant = $1 AND d.collection = $2
+        AND d.id = p.document_id AND d.parsed = p.digest
+    ) AND NOT EXISTS (
+        SELECT FROM graph_documents g WHERE g.graph_id = $3
+        AND g.document_id = p.document_id AND g.parsed = p.digest)
     """,
     *(
         f"DELETE FROM {table} v WHERE tenant = $1 AND collection = $2 AND vector_index = '{index}'"

@@ -1,5 +1,6 @@
 """What a run reads and writes in PostgreSQL while documents are indexed (ports.IndexingStore)."""
 
+import hashlib
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -180,11 +181,11 @@ class PostgresIndexingStore:
         read_by: bytes,
         recipe: bytes | None,
     ) -> bool:
+        digest = hashlib.sha256(document.version + read_by).digest()
         async with self._pool.acquire() as connection, connection.transaction():
             # The row is locked first: who changes or deletes the document waits, or was before us.
             current = await connection.fetchval(
-                "UPDATE documents SET reason = '', recipe = $5, format = $6, title = $7, text = $8,"
-                " pages = $9, read_by = $10,"
+                "UPDATE documents SET reason = '', recipe = $5, read_by = $6, parsed = $7,"
                 " state = CASE WHEN $5::bytea IS NULL THEN 'pending' ELSE 'done' END,"
                 " ended_at = CASE WHEN $5::bytea IS NOT NULL THEN now() END"
                 " WHERE tenant = $1 AND collection = $2 AND id = $3 AND version = $4"
@@ -194,14 +195,23 @@ class PostgresIndexingStore:
                 document.id,
                 document.version,
                 recipe,
+                read_by,
+                digest,
+            )
+            if not current:
+                return False
+            await connection.execute(
+                "INSERT INTO parsed_documents VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+                " ON CONFLICT (tenant, collection, document_id, digest) DO NOTHING",
+                key.tenant,
+                key.name,
+                document.id,
+                digest,
                 processed.parsed.format,
                 processed.parsed.title,
                 processed.parsed.text,
                 len(processed.parsed.pages),
-                read_by,
             )
-            if not current:
-                return False
             await _retire_text_units(connection, key, document.id)
             await _insert_text_units(connection, key, processed.text_units)
             if recipe is not None:
@@ -222,7 +232,7 @@ class PostgresIndexingStore:
         async with self._pool.acquire() as connection, connection.transaction():
             current = await connection.fetchval(
                 "UPDATE documents SET state = $5, reason = $6, recipe = $7, read_by = NULL,"
-                " format = '', title = '', text = '', pages = 0, ended_at = now()"
+                " parsed = NULL, ended_at = now()"
                 " WHERE tenant = $1 AND collection = $2 AND id = $3"
                 " AND ($4::bytea IS NULL OR version = $4)"
                 " AND state = 'pending' RETURNING true",
@@ -281,7 +291,7 @@ async def _plan(
         ), others AS (
             UPDATE documents d
             SET state = 'skipped', reason = '{_SAME_AS}' || c.name, recipe = NULL, read_by = NULL,
-                format = '', title = '', text = '', pages = 0, ended_at = now()
+                parsed = NULL, ended_at = now()
             FROM chosen c
             WHERE d.tenant = $1 AND d.collection = $2 AND d.version = c.version
             AND d.name <> c.name

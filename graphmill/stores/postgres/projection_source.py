@@ -74,13 +74,13 @@ _DIGEST = "md5(properties::text || links::text)"
 _RECORDS = {
     Kind.DOCUMENT: """
         SELECT g.document_id AS id,
-            jsonb_build_object('name', d.name, 'title', d.title, 'format', d.format,
-                'creation_date', to_char(d.creation_date AT TIME ZONE 'UTC', 'YYYY-MM-DD'))
+            jsonb_build_object('name', g.name, 'title', p.title, 'format', p.format,
+                'creation_date', to_char(g.creation_date AT TIME ZONE 'UTC', 'YYYY-MM-DD'))
                 AS properties,
             '{}'::jsonb AS links
         FROM graph_documents g JOIN graphs ON graphs.id = g.graph_id
-        JOIN documents d ON d.tenant = graphs.tenant AND d.collection = graphs.collection
-            AND d.id = g.document_id
+        JOIN parsed_documents p ON p.tenant = graphs.tenant AND p.collection = graphs.collection
+            AND p.document_id = g.document_id AND p.digest = g.parsed
         WHERE g.graph_id = $1 AND ($2::uuid[] IS NULL OR g.document_id = ANY($2))
         """,
     Kind.TEXT_UNIT: """

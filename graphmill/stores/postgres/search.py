@@ -70,10 +70,12 @@ WHERE v.tenant = $1 AND v.collection = $2 AND v.vector_index = 'text_unit_text' 
 """
 
 _PASSAGES = """
-SELECT t.id, t.document_id, d.name, d.title, t.position, t.text, t.n_tokens,
+SELECT t.id, t.document_id, d.name, p.title, t.position, t.text, t.n_tokens,
        t.first_page, t.last_page
 FROM text_units t
-JOIN documents d ON d.tenant = t.tenant AND d.collection = t.collection AND d.id = t.document_id
+JOIN graph_documents d ON d.graph_id = $4 AND d.document_id = t.document_id
+JOIN parsed_documents p ON p.tenant = $1 AND p.collection = $2 AND p.document_id = d.document_id
+    AND p.digest = d.parsed
 WHERE t.tenant = $1 AND t.collection = $2 AND t.id = ANY($3::uuid[])
 """
 
@@ -192,7 +194,7 @@ class PostgresGraphSnapshot:
 
     async def passages(self, text_unit_ids: Sequence[UUID]) -> dict[UUID, Passage]:
         rows = await self._connection.fetch(
-            _PASSAGES, self._key.tenant, self._key.name, list(text_unit_ids)
+            _PASSAGES, self._key.tenant, self._key.name, list(text_unit_ids), self._graph_id
         )
         return {row["id"]: Passage(*row) for row in rows}
 
