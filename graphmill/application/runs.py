@@ -167,6 +167,17 @@ class Runs:
         """
         return await self.start(await self._as_before(key, priority))
 
+    @tells_outages
+    async def find_communities_afresh(self, key: CollectionKey) -> RunHandle:
+        """Start a run that makes the graph anew, with communities that depend on it alone and not
+        on those that the published graph has.
+
+        Raises:
+            NotFound: there is no such collection.
+            RunUnderWay: a run is under way, which would go on from those.
+        """
+        return await self.start(replace(await self._as_before(key, 3), recluster=True))
+
     async def _as_before(
         self, key: CollectionKey, priority: int, budget_usd: float | None = None
     ) -> IndexRequest:

@@ -199,6 +199,22 @@ def retry(
 
 
 @app.command()
+def rebuild(
+    collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="Collection.")],
+    communities: Annotated[
+        bool,
+        typer.Option("--communities", help="Find communities afresh, not from those of before."),
+    ] = False,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Make again what is made of a collection's documents, without reading them."""
+    from graphmill.cli.rebuild import rebuild
+
+    run(lambda: rebuild(collection, tenant, communities=communities, as_json=as_json))
+
+
+@app.command()
 def query(
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="What you want to know.")],
     collection: Collection,

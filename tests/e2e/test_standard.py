@@ -228,6 +228,8 @@ async def test_a_person_says_which_entities_are_one_and_takes_it_back(
 
     gone = await run("entities", "undecide", one, other, "--collection", "said")
     await run("status", gone["run_id"], "--watch")
+    afresh = await run("rebuild", "said", "--communities")
+    await run("status", afresh["run_id"], "--watch")
     assert await tables(stack, tmp_path / "after", "said") == before
 
 
