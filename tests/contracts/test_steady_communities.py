@@ -85,7 +85,10 @@ async def test_it_knows_the_last_communities_and_who_is_touched(
             or abs(now[pair] - then[pair]) > 0.01 * then[pair]
             for title in pair
         }
-        here = {row["id"] for row in await pool.fetch("SELECT id FROM entities")}
+        here = {
+            row["id"]
+            for row in await pool.fetch("SELECT id FROM entities WHERE graph_id = $1", second)
+        }
         assert last.touched == touched & here
     finally:
         await close_pool(pool)

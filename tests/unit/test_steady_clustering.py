@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from uuid import UUID
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graphmill.clustering import (
@@ -70,6 +70,11 @@ def ids(clustering: Clustering) -> set[UUID]:
 
 
 def assert_well_formed(communities: Sequence[Community], edges: Edges) -> None:
+    near: dict[UUID, set[UUID]] = {}
+    for pair in edges:
+        a, b = map(entity_id, pair)
+        near.setdefault(a, set()).add(b)
+        near.setdefault(b, set()).add(a)
     members: Counter[tuple[int, UUID]] = Counter()
     for one in communities:
         members.update((one.level, id) for id in one.entity_ids)
@@ -78,27 +83,19 @@ def assert_well_formed(communities: Sequence[Community], edges: Edges) -> None:
         if children:
             assert sorted(id for c in children for id in c.entity_ids) == sorted(one.entity_ids)
             assert all(0 < c.size < one.size for c in children)
-        assert_connected(one, edges)
+        assert_connected(one, near)
     assert set(members.values()) <= {1}
-    roots = {id for one in communities if one.level == 0 for id in one.entity_ids}
-    assert roots == {entity_id(title) for pair in edges for title in pair}
+    assert {id for one in communities if one.level == 0 for id in one.entity_ids} == near.keys()
 
 
-def assert_connected(community: Community, edges: Edges) -> None:
-    members = set(community.entity_ids)
-    near: dict[UUID, set[UUID]] = {id: set() for id in members}
-    for pair in edges:
-        a, b = map(entity_id, pair)
-        if a in members and b in members:
-            near[a].add(b)
-            near[b].add(a)
-    reached = {community.entity_ids[0]}
-    waiting = list(reached)
+def assert_connected(community: Community, near: Mapping[UUID, set[UUID]]) -> None:
+    left = set(community.entity_ids)
+    waiting = [left.pop()]
     while waiting:
-        for other in near[waiting.pop()] - reached:
-            reached.add(other)
-            waiting.append(other)
-    assert reached == members
+        found = near[waiting.pop()] & left
+        left -= found
+        waiting += found
+    assert not left
 
 
 def test_a_graph_that_did_not_change_keeps_its_communities() -> None:
@@ -158,9 +155,9 @@ def test_a_partition_that_is_worse_than_a_fresh_one_is_given_up() -> None:
 
 def test_modularity_stays_near_that_of_clustering_afresh_over_many_changes() -> None:
     rng = random.Random(11)
-    edges = groups(60)
+    edges = groups(40)
     clustering = cluster(edges)
-    for _ in range(40):
+    for _ in range(20):
         now = dict(edges)
         for pair in rng.sample(sorted(now), 3):
             del now[pair]
@@ -179,7 +176,6 @@ edge = st.tuples(titles, titles).filter(lambda pair: pair[0] < pair[1])
 graphs = st.dictionaries(edge, st.integers(1, 9).map(float), max_size=60)
 
 
-@settings(deadline=None, max_examples=150)
 @given(first=graphs, changes=st.lists(graphs, max_size=4), most=st.integers(1, 12), data=st.data())
 def test_any_changes_leave_a_well_formed_hierarchy_in_any_order_of_input(
     first: Edges, changes: list[Edges], most: int, data: st.DataObject
