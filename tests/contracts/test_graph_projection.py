@@ -1,7 +1,7 @@
 """A published graph in Neo4j: what PostgreSQL has, no more and no less, whatever happened."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 import asyncpg
@@ -145,16 +145,14 @@ async def test_it_holds_what_the_tables_hold(
     rows = await pool.fetch(
         "SELECT source, target, weight FROM relationships WHERE graph_id = $1", id
     )
-    assert sorted(map(_ends, related.records)) == sorted(map(_ends, rows))
+    assert sorted((r["source"], r["target"], r["weight"]) for r in related.records) == sorted(
+        (r["source"], r["target"], r["weight"]) for r in rows
+    )
     members = await driver.execute_query(
         "MATCH (e:Entity)-[:IN_COMMUNITY]->(c:Community) RETURN c.id AS id, count(*) AS n"
     )
     sizes = await pool.fetch("SELECT id, size FROM communities WHERE graph_id = $1", id)
     assert {r["id"]: r["n"] for r in members.records} == {str(r["id"]): r["size"] for r in sizes}
-
-
-def _ends(row: Mapping[str, Any]) -> tuple[str, str, float]:
-    return row["source"], row["target"], row["weight"]
 
 
 async def test_a_change_writes_what_changed_and_leaves_what_a_fresh_projection_has(

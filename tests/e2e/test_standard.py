@@ -176,7 +176,13 @@ async def test_of_many_documents_a_changed_one_asks_for_its_own_and_what_changed
     assert asked.pop("summarize_description") == len(change.new_summaries)
     # A report for each community whose content is new, or that is rolled up from such.
     assert asked.pop("community_report") == len(change.reports_to_write) > 0
-    assert len(change.reports_to_write) < len(change.after.tables["communities"]) / 4
+    print(
+        f"one of {documents} documents changed: {len(change.reports_to_write)} of"
+        f" {len(change.after.tables['communities'])} reports written"
+    )
+    # Under 3 % of them; of few documents, one is more of the graph.
+    most = 0.03 if documents == 300 else 0.25
+    assert len(change.reports_to_write) < most * len(change.after.tables["communities"])
     # Doubtful pairs of which it names one: all others are decided as they were.
     doubtful = await doubtful_pairs(stack, "one", tenant)
     assert asked.pop("resolve_entities", 0) <= sum(
@@ -184,10 +190,26 @@ async def test_of_many_documents_a_changed_one_asks_for_its_own_and_what_changed
     )
     assert not any(asked.values()), asked
 
-    # A first run over the same files asks for nothing more, and gives the same graph.
-    other, third = await read("other", "other")
-    assert third.begun == second.begun
-    assert other == after
+    # A first run over the same files asks only about communities that are others afresh.
+    fresh, third = await read("other", "other")
+    more = {step: found.answered for step, found in third.steps.items()}
+    for step, found in second.steps.items():
+        more[step] -= found.answered
+    others = Change(Exported.of(after), Exported.of(fresh))
+    assert more.pop("community_report") == len(others.reports_to_write)
+    assert not any(more.values()), more
+    for table in ("documents", "text_units", "entities", "relationships", "covariates"):
+        assert fresh[f"{table}.jsonl"] == after[f"{table}.jsonl"]
+    # And so has the changed one, once they are found afresh; nothing is left to ask.
+    words = ("rebuild", "one", "--communities", "--tenant", tenant)
+    code, run = await asyncio.to_thread(stack.run_json, *words)
+    assert code == 0, run
+    code, _ = await asyncio.to_thread(
+        stack.run_json, "status", run["run_id"], "--watch", "--tenant", tenant
+    )
+    assert code == 0
+    assert await tables(stack, tmp_path / "rebuilt", "one", tenant) == fresh
+    assert (await model.stats(arrivals=False)).begun == third.begun
 
 
 async def doubtful_pairs(stack: Stack, name: str, tenant: str) -> list[tuple[str, str]]:
