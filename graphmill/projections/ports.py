@@ -11,7 +11,7 @@ Digests = AsyncIterator[tuple[UUID, str]]
 """(id, digest) of records, by ascending id."""
 
 
-class GraphSource(Protocol):
+class ProjectionSource(Protocol):
     """One published graph, as it stays for as long as it is read."""
 
     @property
@@ -26,12 +26,23 @@ class GraphSource(Protocol):
         ...
 
 
-class GraphProjection(Protocol):
-    """A store that graphs are projected into. Every write may happen twice.
+class Projection(Protocol):
+    """A store that published graphs, or their vectors, are projected into. Every write may happen
+    twice.
 
     Raises:
         Unavailable: the store does not answer.
     """
+
+    @property
+    def name(self) -> str:
+        """As people know it: "Neo4j"."""
+        ...
+
+    @property
+    def kinds(self) -> Sequence[Kind]:
+        """What it holds, in the order in which it is written."""
+        ...
 
     async def prepare(self) -> None:
         """Constraints and indexes."""

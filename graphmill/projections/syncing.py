@@ -7,7 +7,7 @@ from uuid import UUID
 
 from graphmill.models import CollectionKey
 from graphmill.projections.comparing import Fault, differences
-from graphmill.projections.ports import GraphProjection, GraphSource
+from graphmill.projections.ports import Projection, ProjectionSource
 from graphmill.projections.records import Kind
 
 BATCH = 1_000
@@ -20,15 +20,15 @@ class Synced:
     removed: int
 
 
-async def sync(key: CollectionKey, source: GraphSource, target: GraphProjection) -> Synced:
+async def sync(key: CollectionKey, source: ProjectionSource, target: Projection) -> Synced:
     """Done again, it goes on from what is there. While it writes, the projection says that it holds
     no graph; a projection that holds this one already is not touched."""
     if await target.version(key) == source.version:
         return Synced(0, 0)
     await target.set_version(key, "")
     written = removed = 0
-    surplus: dict[Kind, list[UUID]] = {kind: [] for kind in Kind}
-    for kind in Kind:
+    surplus: dict[Kind, list[UUID]] = {kind: [] for kind in target.kinds}
+    for kind in target.kinds:
         batch: list[UUID] = []
         async for difference in differences(source.digests(kind), target.digests(key, kind)):
             if difference.fault is Fault.SURPLUS:
@@ -40,7 +40,7 @@ async def sync(key: CollectionKey, source: GraphSource, target: GraphProjection)
                 batch = []
         written += await _write(key, kind, source, target, batch)
     # After all else, the last kinds first: nothing that is still pointed to goes.
-    for kind in reversed(Kind):
+    for kind in reversed(target.kinds):
         for start in range(0, len(surplus[kind]), BATCH):
             ids = surplus[kind][start : start + BATCH]
             await target.remove(key, kind, ids)
@@ -52,8 +52,8 @@ async def sync(key: CollectionKey, source: GraphSource, target: GraphProjection)
 async def _write(
     key: CollectionKey,
     kind: Kind,
-    source: GraphSource,
-    target: GraphProjection,
+    source: ProjectionSource,
+    target: Projection,
     ids: Sequence[UUID],
 ) -> int:
     if ids:

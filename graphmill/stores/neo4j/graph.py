@@ -1,4 +1,4 @@
-"""Graphs in Neo4j (graphmill.projections.ports.GraphProjection).
+"""Graphs in Neo4j (graphmill.projections.ports.Projection).
 
     (:Document)<-[:PART_OF]-(:TextUnit)<-[:MENTIONED_IN]-(:Entity)-[:RELATED]->(:Entity)
     (:Entity)-[:IN_COMMUNITY]->(:Community)-[:CHILD_OF]->(:Community)

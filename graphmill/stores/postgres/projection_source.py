@@ -1,4 +1,4 @@
-"""The published graph as projections read it (graphmill.projections.ports.GraphSource).
+"""The published graph as projections read it (graphmill.projections.ports.ProjectionSource).
 
 What changes with every document though the record does not (human_readable_id, the number of a
 community) is no part of a record.
@@ -18,7 +18,7 @@ from graphmill.stores.postgres.published import published_graph
 _PREFETCH = 2_000
 
 
-class PostgresGraphSource:
+class PostgresProjectionSource:
     def __init__(self, connection: asyncpg.pool.PoolConnectionProxy, graph_id: int) -> None:
         self._connection = connection
         self._graph_id = graph_id
@@ -58,14 +58,14 @@ class PostgresGraphSource:
 @asynccontextmanager
 async def open_source(
     pool: asyncpg.Pool, key: CollectionKey
-) -> AsyncGenerator[PostgresGraphSource | None]:
+) -> AsyncGenerator[PostgresProjectionSource | None]:
     """The graph that is published now, the same for the time of the block; None before the first.
 
     Raises:
         NotFound: there is no such collection.
     """
     async with published_graph(pool, key) as (connection, graph_id):
-        yield None if graph_id is None else PostgresGraphSource(connection, graph_id)
+        yield None if graph_id is None else PostgresProjectionSource(connection, graph_id)
 
 
 _DIGEST = "md5(properties::text || links::text)"
