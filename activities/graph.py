@@ -4,6 +4,7 @@ from temporalio import activity
 
 from activities.heartbeats import heartbeating
 from graphmill.clustering import CLUSTERING_VERSION
+from graphmill.extraction.entity_types import FAST_ENTITY_TYPES
 from graphmill.messages import GraphRef, MergedGraph, MergeGraph
 from graphmill.models import CollectionKey
 from graphmill.ports import GraphStore
@@ -14,9 +15,13 @@ from graphmill.standard.options import OptionsStore
 class GraphActivities:
     """Queue: store."""
 
-    def __init__(self, store: GraphStore, options: OptionsStore) -> None:
+    def __init__(
+        self, store: GraphStore, options: OptionsStore, *, projected: bool = False
+    ) -> None:
+        """`projected`: other stores are to hold what is published too."""
         self._store = store
         self._options = options
+        self._projected = projected
 
     @activity.defn
     async def merge_graph(self, input: MergeGraph) -> MergedGraph:
@@ -48,10 +53,15 @@ class GraphActivities:
             )
 
     @activity.defn
-    async def publish_graph(self, graph: GraphRef) -> None:
-        """From now on queries see this graph."""
+    async def publish_graph(self, graph: GraphRef) -> bool:
+        """From now on queries see this graph. Returns whether other stores are to hold it too."""
         async with heartbeating():
-            await self._store.publish_graph(graph.key, graph.graph_id, graph.embeddings)
+            types = FAST_ENTITY_TYPES
+            if graph.options:
+                options = await self._options.load_options(graph.key, graph.options)
+                types = options.schema.entity_types
+            await self._store.publish_graph(graph.key, graph.graph_id, graph.embeddings, types)
+        return self._projected
 
     async def _has_claims(self, key: CollectionKey, options: str) -> bool:
         return (await self._options.load_options(key, options)).claims is not None

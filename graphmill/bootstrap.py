@@ -15,19 +15,29 @@ from graphmill.application.exports import Exports
 from graphmill.application.graphmill import Graphmill
 from graphmill.application.health import Health
 from graphmill.application.outages import tells_outages
+from graphmill.application.projections import Projections
 from graphmill.application.prompts import Prompts
 from graphmill.application.runs import Runs
 from graphmill.application.search import Search, SearchMode
 from graphmill.embedded.home import Addresses
 from graphmill.models import CollectionKey
+from graphmill.projections.ports import Projection
 from graphmill.settings import Settings
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.collection_prompts import PostgresPromptStore
+from graphmill.stores.postgres.dangling import count_dangling
 from graphmill.stores.postgres.database import close_pool, open_pool
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 from graphmill.stores.postgres.model_figures import PostgresModelFigures
+from graphmill.stores.postgres.projection_source import open_source
+from graphmill.stores.postgres.projection_standings import PostgresProjectionStandings
 from graphmill.stores.postgres.status import PostgresRunStatus
 from graphmill.stores.postgres.verdicts import PostgresVerdicts
+from graphmill.stores.projected import (
+    ProjectedStores,
+    has_projected_stores,
+    open_projected_stores,
+)
 
 # What a server that is gone keeps waiting at the end.
 _CLOSE_SECONDS = 5.0
@@ -51,6 +61,7 @@ async def open_application(settings: Settings, addresses: Addresses) -> AsyncGen
     try:
         catalog = PostgresCatalog(pool)
         documents, status = Documents(catalog), PostgresRunStatus(pool)
+        standings, stores = PostgresProjectionStandings(pool), _LateStores(settings, opened)
         yield Graphmill(
             collections=Collections(catalog),
             documents=documents,
@@ -59,8 +70,18 @@ async def open_application(settings: Settings, addresses: Addresses) -> AsyncGen
             runs=Runs(client, catalog, documents, status),
             search=Search(partial(_load_search, pool, settings, opened)),
             exports=Exports(partial(_export, pool)),
+            projections=Projections(
+                client,
+                catalog,
+                standings,
+                partial(open_source, pool),
+                partial(count_dangling, pool),
+                stores.all,
+                stores_set=has_projected_stores(settings),
+            ),
             health=Health(client, pool),
             model_figures=tells_outages(PostgresModelFigures(pool).load),
+            projection_figures=tells_outages(standings.figures),
         )
     finally:
         try:
@@ -69,6 +90,28 @@ async def open_application(settings: Settings, addresses: Addresses) -> AsyncGen
                     await opened.aclose()
         finally:
             await close_pool(pool)
+
+
+class _LateStores:
+    """Opened when they are first needed: most commands never need them, and their clients take
+    longer to load than those take."""
+
+    def __init__(self, settings: Settings, opened: AsyncExitStack) -> None:
+        self._settings = settings
+        self._opened = opened
+        self._opening = asyncio.Lock()
+        self._stores: ProjectedStores | None = None
+
+    async def open(self) -> ProjectedStores:
+        async with self._opening:
+            if self._stores is None:
+                self._stores = await self._opened.enter_async_context(
+                    open_projected_stores(self._settings)
+                )
+        return self._stores
+
+    async def all(self) -> tuple[Projection, ...]:
+        return (await self.open()).all
 
 
 def _load_search(

@@ -272,9 +272,16 @@ class GraphStore(Protocol):
 
     async def count_reports(self, graph_id: int) -> int: ...
 
-    async def publish_graph(self, key: CollectionKey, graph_id: int, embeddings: str) -> None:
+    async def publish_graph(
+        self,
+        key: CollectionKey,
+        graph_id: int,
+        embeddings: str,
+        entity_types: Sequence[str] = (),
+    ) -> None:
         """Queries see this graph from now on, with vectors by this model of an endpoint ("": by the
-        local one); the one before goes, and what only it needed."""
+        local one); the one before goes, and what only it needed. `entity_types`: those that the
+        collection asks for."""
         ...
 
 

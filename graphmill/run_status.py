@@ -7,6 +7,7 @@ from uuid import UUID
 
 from graphmill.gaps import EmbeddingGaps, ModelGaps
 from graphmill.models import Method, Phase, RunState
+from graphmill.projections.standing import ProjectionStanding
 
 END_STATES = frozenset(
     (
@@ -96,8 +97,8 @@ class RunModelUse:
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """Documents, failures and embeddings are the collection's, graph figures and model gaps those
-    of its published graph.
+    """Documents, failures, embeddings and projections are the collection's, graph figures and model
+    gaps those of its published graph.
 
     `processed` counts the documents that ended since the run began; `seconds_left` is None where
     nothing can be foretold. `reason` says why a run failed. `method` is None until a worker has
@@ -125,6 +126,7 @@ class RunStatus:
     budget_usd: float | None = None
     embeddings: EmbeddingGaps = field(default_factory=EmbeddingGaps)
     model_gaps: ModelGaps = field(default_factory=ModelGaps)
+    projections: tuple[ProjectionStanding, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -177,6 +179,7 @@ class RunStatus:
             "reports": self.reports,
             "embeddings": self.embeddings.to_json(),
             "model_gaps": self.model_gaps.to_json(),
+            "projections": [standing.to_json() for standing in self.projections],
             "model": self.model.to_json(),
             "seconds": round(self.seconds, 3),
             "documents_per_hour": round(self.documents_per_hour, 1),

@@ -116,6 +116,13 @@ class Settings(ProviderSettings, BaseSettings):
     database_connections: int = Field(
         default=10, ge=1, validation_alias="GRAPHMILL_DATABASE_CONNECTIONS"
     )
+    # Stores that hold published graphs too; None: PostgreSQL alone does.
+    neo4j_uri: str | None = Field(default=None, validation_alias="NEO4J_URI", repr=False)
+    neo4j_username: str = Field(default="neo4j", validation_alias="NEO4J_USERNAME")
+    neo4j_password: str = Field(default="", validation_alias="NEO4J_PASSWORD", repr=False)
+    neo4j_connections: int = Field(
+        default=100, ge=1, validation_alias="NEO4J_MAX_CONNECTION_POOL_SIZE"
+    )
     temporal_port: int = Field(
         default=7233, ge=0, le=65535, validation_alias="GRAPHMILL_TEMPORAL_PORT"
     )
@@ -183,6 +190,6 @@ def _words(error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
         return f"{name} is not known to this release"
     # What was given may be a secret, or hold one.
-    if any(part in name.upper() for part in ("KEY", "PASSWORD", "URL")):
+    if any(part in name.upper() for part in ("KEY", "PASSWORD", "URL", "URI")):
         return f"{name}: {error['msg']}"
     return f"{name} is {error['input']!r}: {error['msg']}"

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from uuid import UUID
@@ -34,6 +34,7 @@ async def publish(
     *,
     chunk_size: int = 1200,
     min_node_freq: int = 2,
+    entity_types: Sequence[str] = (),
 ) -> int:
     """Upload, read, merge, cluster, report, embed and publish; gives the graph's id."""
     catalog = PostgresCatalog(pool)
@@ -49,7 +50,7 @@ async def publish(
     while contexts := await graphs.unreported(merged.graph_id, 100, 10_000):
         await graphs.save_reports(merged.graph_id, [write_report(c) for c in contexts])
     await _embed(pool, key, merged.graph_id)
-    await graphs.publish_graph(key, merged.graph_id, "")
+    await graphs.publish_graph(key, merged.graph_id, "", entity_types)
     return merged.graph_id
 
 

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -28,6 +29,7 @@ from activities.failures import FailureInterceptor
 from activities.graph import GraphActivities
 from activities.heartbeats import note_retry
 from activities.model_reports import ModelReportActivities
+from activities.projections import ProjectionActivities
 from activities.prompt_tuning import PromptTuningActivities
 from activities.resolution import ResolutionActivities
 from activities.runs import RunActivities
@@ -52,9 +54,12 @@ from graphmill.stores.postgres.model_accounts import counting_known
 from graphmill.stores.postgres.model_extractions import PostgresModelExtractionStore
 from graphmill.stores.postgres.model_reports import PostgresModelReportStore
 from graphmill.stores.postgres.options import PostgresOptionsStore
+from graphmill.stores.postgres.projection_source import open_source
+from graphmill.stores.postgres.projection_standings import PostgresProjectionStandings
 from graphmill.stores.postgres.resolutions import PostgresResolutionStore
 from graphmill.stores.postgres.summaries import PostgresSummaryStore
 from graphmill.stores.postgres.vectors import PostgresVectorStore
+from graphmill.stores.projected import has_projected_stores, open_projected_stores
 from workers.models import open_batches, standard_options
 from workflows.ask_in_batches import AskInBatches
 from workflows.build_communities import BuildCommunities
@@ -66,15 +71,19 @@ from workflows.policies import (
     CPU_QUEUE,
     EMBEDDING_QUEUE,
     LLM_QUEUE,
+    PROJECTION_QUEUE,
     STORE_QUEUE,
     WORKFLOW_QUEUE,
 )
+from workflows.project_graph import ProjectGraph
 from workflows.tune_prompts import TunePrompts
 
 # Activities in flight get this long to end after SIGTERM; then they are cancelled and done again.
 _DRAIN = timedelta(seconds=20)
 # Tasks that a cpu worker holds beyond those that run: a process that gets free finds work at hand.
 _CPU_AHEAD = 2
+# Each reads a graph within one snapshot of PostgreSQL, and has a connection as long as that takes.
+_PROJECTIONS_AT_ONCE = 4
 
 
 class Role(StrEnum):
@@ -85,6 +94,7 @@ class Role(StrEnum):
     LLM = "llm"
     EMBEDDING = "embedding"
     STORE = "store"
+    PROJECTION = "projection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +156,7 @@ async def _workflow(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Se
             AskInBatches,
             CancelBatches,
             TunePrompts,
+            ProjectGraph,
         ),
     )
 
@@ -274,7 +285,11 @@ async def _store(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Serve
         priced=settings.priced(ModelRole.EXTRACTION, ModelRole.SUMMARIES, ModelRole.REPORTS),
         embeddings_priced=settings.priced(ModelRole.EMBEDDINGS),
     )
-    graph = GraphActivities(PostgresGraphStore(pool, settings.prune), options)
+    graph = GraphActivities(
+        PostgresGraphStore(pool, settings.prune),
+        options,
+        projected=has_projected_stores(settings),
+    )
     yield Served(
         STORE_QUEUE,
         activities=(
@@ -291,10 +306,24 @@ async def _store(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Serve
     )
 
 
+@asynccontextmanager
+async def _projection(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
+    async with open_projected_stores(settings) as stores:
+        projections = ProjectionActivities(
+            partial(open_source, pool), stores.all, PostgresProjectionStandings(pool)
+        )
+        yield Served(
+            PROJECTION_QUEUE,
+            activities=(projections.expect_projections, projections.project_to_store),
+            concurrent_activities=_PROJECTIONS_AT_ONCE,
+        )
+
+
 _SERVE = {
     Role.WORKFLOW: _workflow,
     Role.CPU: _cpu,
     Role.LLM: _llm,
     Role.EMBEDDING: _embedding,
     Role.STORE: _store,
+    Role.PROJECTION: _projection,
 }

@@ -42,6 +42,7 @@ with workflow.unsafe.imports_passed_through():
         RESOLVE_ENTITIES,
         SUMMARIZE_DESCRIPTIONS,
     )
+    from workflows.project_graph import project
     from workflows.shards import in_shards
 
 
@@ -110,9 +111,10 @@ class GraphPhases:
     async def _publish(self, graph: GraphRef) -> Recipe:
         await self._standing.pausable()
         await self._standing.enter(Phase.PUBLISHING)
-        await workflow.execute_activity_method(
+        if await workflow.execute_activity_method(
             GraphActivities.publish_graph, graph, **PUBLISH_GRAPH
-        )
+        ):
+            await project(graph.key)
         # Whatever the published graph was embedded by before, it is not now; and this run has asked
         # for what it lacks.
         return replace(self._recipe, to_embed=None, model_gaps=False)

@@ -17,6 +17,7 @@ CPU_QUEUE = f"{TASK_QUEUE}-cpu"
 LLM_QUEUE = f"{TASK_QUEUE}-llm"
 EMBEDDING_QUEUE = f"{TASK_QUEUE}-embedding"
 STORE_QUEUE = f"{TASK_QUEUE}-store"
+PROJECTION_QUEUE = f"{TASK_QUEUE}-projection"
 
 
 class Policy(TypedDict):
@@ -66,6 +67,8 @@ COLLECT_BATCHES = _policy(            LLM_QUEUE,       timedelta(hours=12),   _B
 CANCEL_BATCHES = _policy(             LLM_QUEUE,       timedelta(hours=1),    _BEAT)  # fmt: skip
 EMBED = _policy(                      EMBEDDING_QUEUE, timedelta(hours=6),    _BEAT)  # fmt: skip
 PUBLISH_GRAPH = _policy(              STORE_QUEUE,     timedelta(hours=1),    _BEAT)  # fmt: skip
+EXPECT_PROJECTIONS = _policy(         PROJECTION_QUEUE, timedelta(seconds=30), None)  # fmt: skip
+PROJECT_TO_STORE = _policy(           PROJECTION_QUEUE, timedelta(hours=24),  _BEAT)  # fmt: skip
 DRAFT_PROMPTS = _policy(              LLM_QUEUE,       timedelta(hours=1),    _BEAT)  # fmt: skip
 
 # One page is one IndexPage workflow; so many of them are open at once in a collection, each with

@@ -8,12 +8,14 @@ from graphmill.application.documents import Collections, Documents
 from graphmill.application.entities import Entities
 from graphmill.application.exports import Exports
 from graphmill.application.health import Health
+from graphmill.application.projections import Projections
 from graphmill.application.prompts import Prompts
 from graphmill.application.runs import RunHandle, Runs
 from graphmill.application.search import Search
 from graphmill.errors import Unavailable
 from graphmill.model_figures import ModelFigures
 from graphmill.models import CollectionKey
+from graphmill.projections.standing import ProjectionFigures
 from graphmill.standard.decisions import Decision
 
 
@@ -28,8 +30,10 @@ class Graphmill:
     runs: Runs
     search: Search
     exports: Exports
+    projections: Projections
     health: Health
     model_figures: Callable[[], Awaitable[ModelFigures]]
+    projection_figures: Callable[[], Awaitable[tuple[ProjectionFigures, ...]]]
 
     async def delete_documents(self, key: CollectionKey, ids: Sequence[UUID]) -> RunHandle:
         """Forget documents, and start or join the run that takes them out of the graph.
@@ -80,8 +84,10 @@ class Graphmill:
 
         Raises:
             NotFound: there is no such collection.
-            Unavailable: its run does not end.
+            Unavailable: its run does not end; or says so where it is deleted and only other stores
+                still hold it.
         """
         await self.collections.show(key)
         await self.runs.cancel_collection(key)
         await self.collections.delete(key)
+        await self.projections.follow_deletion(key)

@@ -205,13 +205,31 @@ def rebuild(
         bool,
         typer.Option("--communities", help="Find communities afresh, not from those of before."),
     ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Until every other store is written.")
+    ] = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
-    """Make again what is made of a collection's documents, without reading them."""
+    """Write a collection's graph into the other stores again, or find its communities afresh."""
     from graphmill.cli.rebuild import rebuild
 
-    run(lambda: rebuild(collection, tenant, communities=communities, as_json=as_json))
+    run(lambda: rebuild(collection, tenant, communities=communities, wait=wait, as_json=as_json))
+
+
+@app.command()
+def check(
+    collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="Collection.")],
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Compare a collection's graph in PostgreSQL with every other store, record by record.
+
+    Exit code 1: something is missing, outdated, too much, or points to what is not there.
+    """
+    from graphmill.cli.check import check
+
+    run(lambda: check(collection, tenant, as_json=as_json))
 
 
 @app.command()

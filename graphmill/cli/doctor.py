@@ -9,6 +9,7 @@ from temporalio.client import Client
 
 from graphmill.application.doctor import Check, check_database, check_machine, check_temporal
 from graphmill.application.endpoint_check import check_endpoints
+from graphmill.application.store_check import check_projected_stores
 from graphmill.cli.console import cell, emit_json, show_table
 from graphmill.cli.running import ERROR
 from graphmill.cli.session import find_addresses, settings_for
@@ -19,6 +20,7 @@ from workflows.policies import (
     CPU_QUEUE,
     EMBEDDING_QUEUE,
     LLM_QUEUE,
+    PROJECTION_QUEUE,
     STORE_QUEUE,
     WORKFLOW_QUEUE,
 )
@@ -29,6 +31,7 @@ _QUEUES = {
     LLM_QUEUE: False,
     EMBEDDING_QUEUE: False,
     STORE_QUEUE: False,
+    PROJECTION_QUEUE: False,
 }
 _MARKS = {True: Text("ok", "green"), None: Text("--", "yellow"), False: Text("wrong", "red")}
 
@@ -75,6 +78,8 @@ async def _checks(settings: Settings) -> AsyncIterator[Check]:
     if addresses.database_url:
         async for check in check_database(addresses.database_url, settings):
             yield check
+    async for check in check_projected_stores(settings):
+        yield check
     if addresses.temporal_address:
         client = await Client.connect(
             addresses.temporal_address, namespace=settings.temporal_namespace, lazy=True

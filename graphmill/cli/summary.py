@@ -47,6 +47,8 @@ def show_summary(status: RunStatus) -> None:
             table.add_row(name, str(gaps))
             for missing in gaps.reasons:
                 table.add_row("", cell(missing))
+    for standing in status.projections:
+        table.add_row(standing.store, cell(standing))
     _add_model(table, status)
     rate = f", {status.documents_per_hour:,.0f} documents/h" if status.processed else ""
     table.add_row("time", f"{duration(status.seconds)}{rate}")

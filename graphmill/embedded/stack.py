@@ -40,7 +40,7 @@ __all__ = [
 WORKERS: Mapping[str, tuple[str, ...]] = {
     "worker-workflow": ("workflow",),
     "worker-cpu": ("cpu",),
-    "worker-io": ("llm", "embedding", "store"),
+    "worker-io": ("llm", "embedding", "store", "projection"),
 }
 # Longer than workers give what is in flight, so that only a worker that hangs is killed.
 _WORKER_STOP_SECONDS = 25.0

@@ -8,6 +8,7 @@ PERSON = "person"
 GEO = "geo"
 EVENT = "event"
 UNKNOWN = ""
+FAST_ENTITY_TYPES = (ORGANIZATION, PERSON, GEO, EVENT)
 
 _ORGANIZATION_WORDS = frozenset(
     """

@@ -44,6 +44,10 @@ class Projection(Protocol):
         """What it holds, in the order in which it is written."""
         ...
 
+    async def server_version(self) -> str:
+        """For people: "5.26.0"."""
+        ...
+
     async def prepare(self) -> None:
         """Constraints and indexes."""
         ...
@@ -55,6 +59,10 @@ class Projection(Protocol):
     async def upsert(self, key: CollectionKey, kind: Kind, records: Sequence[Record]) -> None: ...
 
     async def remove(self, key: CollectionKey, kind: Kind, ids: Sequence[UUID]) -> None: ...
+
+    async def clear(self, key: CollectionKey) -> None:
+        """Nothing of the collection is left, its version first."""
+        ...
 
     async def set_version(self, key: CollectionKey, version: str) -> None:
         """Say which graph it holds, whole; "": none, while it is written."""

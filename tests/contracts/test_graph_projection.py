@@ -11,8 +11,9 @@ from neo4j import AsyncDriver
 
 from graphmill.errors import Unavailable
 from graphmill.models import CollectionKey
-from graphmill.projections.comparing import Difference, differences
-from graphmill.projections.records import Kind
+from graphmill.projections.checking import check
+from graphmill.projections.comparing import Difference, Fault, differences
+from graphmill.projections.records import GRAPH, Kind
 from graphmill.projections.syncing import Synced, sync
 from graphmill.stores.neo4j.graph import Neo4jGraph, label_of
 from graphmill.stores.postgres.projection_source import open_source
@@ -46,7 +47,7 @@ async def driver(server: Neo4jServer) -> AsyncGenerator[AsyncDriver]:
 @pytest_asyncio.fixture
 async def graph(driver: AsyncDriver) -> Neo4jGraph:
     await driver.execute_query("MATCH (n) DETACH DELETE n")
-    graph = Neo4jGraph(driver, ("person", "geo", "civil servant"))
+    graph = Neo4jGraph(driver)
     await graph.prepare()
     return graph
 
@@ -64,7 +65,7 @@ async def compare(
         assert source is not None
         return [
             (kind, difference)
-            for kind in Kind
+            for kind in GRAPH
             async for difference in differences(source.digests(kind), graph.digests(key, kind))
         ]
 
@@ -189,7 +190,7 @@ async def test_no_tenant_touches_what_another_has(
     await project(pool, graph)
     assert await dump(driver, theirs) == held
     assert await compare(pool, graph, theirs) == []
-    for kind in Kind:
+    for kind in GRAPH:
         ids = [id async for id, _ in graph.digests(KEY, kind)]
         await graph.remove(KEY, kind, ids)
     assert (await dump(driver, KEY))["nodes"] == []
@@ -236,8 +237,99 @@ async def test_two_writers_at_once_end_as_one(
     assert await dump(driver, KEY) == held
 
 
-async def test_a_type_is_a_label_only_where_the_collection_asks_for_it() -> None:
+async def test_a_type_is_a_label_only_where_the_collection_asks_for_it(
+    pool: asyncpg.Pool, driver: AsyncDriver, graph: Neo4jGraph
+) -> None:
+    id = await publish(pool, KEY, FILES, entity_types=("Person", "document"))
+    await pool.execute(
+        "UPDATE entities SET type = CASE title WHEN 'ADA LOVELACE' THEN 'person'"
+        " WHEN 'LONDON' THEN 'document' ELSE 'geo' END WHERE graph_id = $1",
+        id,
+    )
+    await project(pool, graph)
+    assert await labels_of_entities(driver) == {
+        ("ADA LOVELACE", "Entity", "Person"),
+        ("LONDON", "DocumentType", "Entity"),
+        ("CHARLES BABBAGE", "Entity"),
+        ("MARY SOMERVILLE", "Entity"),
+        ("DIFFERENCE ENGINE", "Entity"),
+    }
+    assert await compare(pool, graph) == []
+
+    await pool.execute("UPDATE graphs SET entity_types = '{geo}' WHERE id = $1", id)
+    await graph.set_version(KEY, "")
+    await project(pool, graph)
+    assert {labels[1:] for labels in await labels_of_entities(driver)} == {
+        ("Entity",),
+        ("Entity", "Geo"),
+    }
+
+
+async def labels_of_entities(driver: AsyncDriver) -> set[tuple[str, ...]]:
+    found = await driver.execute_query("MATCH (e:Entity) RETURN e.title AS t, labels(e) AS labels")
+    return {(record["t"], *sorted(record["labels"])) for record in found.records}
+
+
+async def test_a_check_counts_what_differs(
+    pool: asyncpg.Pool, driver: AsyncDriver, graph: Neo4jGraph
+) -> None:
+    await publish(pool, KEY, FILES)
+    async with open_source(pool, KEY) as source:
+        assert source is not None
+        empty = await check(KEY, source, graph)
+        assert not empty.current
+        assert {one.kind for one in empty.kinds if not one.ok} == set(GRAPH) - {Kind.COVARIATE}
+        await sync(KEY, source, graph)
+        whole = await check(KEY, source, graph)
+        assert whole.ok
+        assert all(one.records[0] == one.records[1] for one in whole.kinds)
+        assert all(one.checksum[0] == one.checksum[1] for one in whole.kinds)
+        await driver.execute_query("MATCH (:Entity)-[r:RELATED]->() WITH r LIMIT 2 DELETE r")
+        spoilt = await check(KEY, source, graph)
+    assert not spoilt.ok
+    assert spoilt.current  # as far as it knows
+    (relationships,) = (one for one in spoilt.kinds if not one.ok)
+    assert relationships.kind is Kind.RELATIONSHIP
+    assert relationships.faults == {Fault.MISSING: 2}
+    assert relationships.records[1] == relationships.records[0] - 2
+
+
+async def test_all_is_written_afresh_where_that_is_asked_for(
+    pool: asyncpg.Pool, driver: AsyncDriver, graph: Neo4jGraph
+) -> None:
+    await publish(pool, KEY, FILES)
+    first = await project(pool, graph)
+    held = await dump(driver, KEY)
+    # What no comparison can see: the digest is as it was.
+    await driver.execute_query("MATCH (e:Entity) SET e.description = 'spoilt'")
+    async with open_source(pool, KEY) as source:
+        assert source is not None
+        assert await sync(KEY, source, graph, afresh=True) == first
+        assert await graph.version(KEY) == source.version
+    assert await dump(driver, KEY) == held
+
+
+async def test_nothing_is_left_of_what_is_cleared(
+    pool: asyncpg.Pool, driver: AsyncDriver, graph: Neo4jGraph
+) -> None:
+    theirs = CollectionKey("rival", KEY.name)
+    await publish(pool, KEY, FILES)
+    await publish(pool, theirs, FILES)
+    await project(pool, graph)
+    await project(pool, graph, theirs)
+    held = await dump(driver, theirs)
+    await graph.clear(KEY)
+    await graph.clear(KEY)
+    assert await dump(driver, KEY) == {"nodes": [], "links": []}
+    assert await graph.version(KEY) == ""
+    assert await dump(driver, theirs) == held
+    named = await driver.execute_query("MATCH (c:Collection) RETURN c.tenant AS tenant")
+    assert [record["tenant"] for record in named.records] == ["rival"]
+
+
+async def test_a_label_is_letters_and_digits() -> None:
     assert label_of("civil servant") == "CivilServant"
+    assert label_of("text unit") == "TextUnitType"
     assert label_of("x`) DETACH DELETE n //") == "XDetachDeleteN"
     assert label_of("--") == ""
 

@@ -42,7 +42,8 @@ from graphmill.messages import (
     RunRecord,
     WaitingDocument,
 )
-from graphmill.models import DocumentState, Method, RunState
+from graphmill.models import CollectionKey, DocumentState, Method, RunState
+from graphmill.projections.messages import ProjectedToStore, ProjectToStore
 from workflows.ask_in_batches import AskInBatches
 from workflows.build_communities import BuildCommunities
 from workflows.cancel_batches import CancelBatches
@@ -53,9 +54,11 @@ from workflows.policies import (
     CPU_QUEUE,
     EMBEDDING_QUEUE,
     LLM_QUEUE,
+    PROJECTION_QUEUE,
     STORE_QUEUE,
     WORKFLOW_QUEUE,
 )
+from workflows.project_graph import ProjectGraph
 from workflows.tune_prompts import TunePrompts
 
 RECIPE = Recipe(Method.FAST, 1200, 100)
@@ -96,6 +99,8 @@ class Road:
     an endpoint that embeds. `published_by_another`: the graph that stands, where it was embedded by
     another one, and nothing else has changed. `model_gaps`: that graph lacks what no model gave.
 
+    `projected`: graphs go to the stores too, each with what came to it: (graph, whether afresh).
+
     In batches each step has something to ask in so many rounds (`batch_rounds`), and a batch has
     ended at so many looks at it, or at the next if it is cancelled (`ends_cancelled`); `batches` is
     what was done, in order.
@@ -127,6 +132,8 @@ class Road:
         self.ends_cancelled = True
         self.batches: list[str] = []
         self.unread: list[str] = []
+        self.projected = False
+        self.stores: dict[str, list[tuple[str, bool]]] = {"Neo4j": []}
         self._open_looks = 0
         self.fails: dict[str, Exception] = {}
         self._gates: dict[str, Gate] = {}
@@ -325,9 +332,21 @@ class Road:
         return MergedGraph(len(self.merges), text_units=2, entities=7, relationships=9)
 
     @activity.defn
-    async def publish_graph(self, graph: GraphRef) -> None:
+    async def publish_graph(self, graph: GraphRef) -> bool:
         await self._come_to("publish_graph")
         self.published.append(graph.graph_id)
+        return self.projected
+
+    @activity.defn
+    async def expect_projections(self, key: CollectionKey) -> tuple[str, ...]:
+        return tuple(self.stores)
+
+    @activity.defn
+    async def project_to_store(self, asked: ProjectToStore) -> ProjectedToStore:
+        await self._come_to(f"project_to_store {asked.store}")
+        version = str(self.published[-1]) if self.published else ""
+        self.stores[asked.store].append((version, asked.afresh))
+        return ProjectedToStore(asked.store, version, 5, 2)
 
     @activity.defn
     async def cluster_graph(self, graph: GraphRef) -> int:
@@ -372,6 +391,7 @@ async def working(client: Client, road: Road, cached_workflows: int = 200) -> As
                 AskInBatches,
                 TunePrompts,
                 CancelBatches,
+                ProjectGraph,
             ]
         },
         STORE_QUEUE: {
@@ -386,6 +406,7 @@ async def working(client: Client, road: Road, cached_workflows: int = 200) -> As
                 road.publish_graph,
             ]
         },
+        PROJECTION_QUEUE: {"activities": [road.expect_projections, road.project_to_store]},
         CPU_QUEUE: {"activities": [road.process_document, road.cluster_graph, road.write_reports]},
         LLM_QUEUE: {
             "activities": [

@@ -11,26 +11,32 @@ model's words.
 """
 
 import re
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, LiteralString
 from uuid import UUID
 
 from neo4j import AsyncDriver, RoutingControl
 from neo4j.exceptions import DriverError, Neo4jError
 
-from graphmill.errors import Unavailable
 from graphmill.models import CollectionKey
-from graphmill.projections.records import Kind, Record
+from graphmill.projections.records import GRAPH, Kind, Record
+from graphmill.stores.neo4j.driver import unavailable
 
 _PAGE = 10_000
 
 
 class Neo4jGraph:
-    """`types`: the entity types that become labels. The driver belongs to the caller."""
+    """The driver belongs to the caller."""
 
-    def __init__(self, driver: AsyncDriver, types: Collection[str] = ()) -> None:
+    name = "Neo4j"
+    kinds = GRAPH
+
+    def __init__(self, driver: AsyncDriver) -> None:
         self._driver = driver
-        self._labels = {type.upper(): label_of(type) for type in types}
+
+    async def server_version(self) -> str:
+        rows = await self._run("CALL dbms.components() YIELD versions RETURN versions[0] AS v")
+        return rows[0]["v"]
 
     async def prepare(self) -> None:
         for statement in _CONSTRAINTS:
@@ -61,7 +67,7 @@ class Neo4jGraph:
     async def upsert(self, key: CollectionKey, kind: Kind, records: Sequence[Record]) -> None:
         # In one order everywhere, so that two writers never wait for each other.
         rows = [self._row(key, kind, one) for one in sorted(records, key=lambda one: one.id.int)]
-        await self._run(_UPSERTS[kind], key, rows=rows, labels=sorted(self._labels.values()))
+        await self._run(_UPSERTS[kind], key, rows=rows)
 
     async def remove(self, key: CollectionKey, kind: Kind, ids: Sequence[UUID]) -> None:
         await self._run(
@@ -83,6 +89,17 @@ class Neo4jGraph:
         )
         return rows[0]["graph"] if rows else ""
 
+    async def clear(self, key: CollectionKey) -> None:
+        await self.set_version(key, "")
+        for kind in reversed(GRAPH):
+            statement = f"MATCH {_RECORDS[kind]} WITH n LIMIT $limit DETACH DELETE n"
+            while await self._count(f"{statement} RETURN count(*) AS n", key, limit=_PAGE):
+                pass
+        await self._run("MATCH (c:Collection {tenant: $tenant, name: $collection}) DELETE c", key)
+
+    async def _count(self, statement: LiteralString, key: CollectionKey, **given: Any) -> int:
+        return (await self._run(statement, key, **given))[0]["n"]
+
     def _row(self, key: CollectionKey, kind: Kind, record: Record) -> dict[str, Any]:
         properties = {
             **record.properties,
@@ -96,8 +113,8 @@ class Neo4jGraph:
             properties["links"] = sum(map(len, links.values()))
         row = {"id": str(record.id), "properties": properties, **links}
         if kind is Kind.ENTITY:
-            label = self._labels.get(record.properties["type"].upper())
-            row["labels"] = [] if label is None else [label]
+            label = label_of(properties.pop("label") or "")
+            row["labels"] = [label] if label else []
         return row
 
     async def _run(
@@ -108,7 +125,7 @@ class Neo4jGraph:
         read: bool = False,
         **parameters: Any,
     ) -> list[dict[str, Any]]:
-        """In a transaction of its own, tried again by the driver for 30 s where it may be."""
+        """In a transaction of its own, tried again by the driver for a while where it may be."""
         of = {} if key is None else {"tenant": key.tenant, "collection": key.name}
         try:
             result = await self._driver.execute_query(
@@ -117,13 +134,19 @@ class Neo4jGraph:
                 routing_=RoutingControl.READ if read else RoutingControl.WRITE,
             )
         except (DriverError, Neo4jError) as error:
-            raise Unavailable(f"Neo4j: {type(error).__name__}") from error
+            raise unavailable(error) from error
         return [record.data() for record in result.records]
 
 
 def label_of(type: str) -> str:
-    """An entity type as a label: "civil servant" becomes CivilServant."""
-    return "".join(word[:1].upper() + word[1:].lower() for word in re.findall(r"\w+", type))
+    """An entity type as a label: "civil servant" becomes CivilServant; "" where nothing is left.
+    One that we use for something else gets Type behind it: a document that a text tells of is not
+    one that was indexed."""
+    label = "".join(word[:1].upper() + word[1:].lower() for word in re.findall(r"\w+", type))
+    return f"{label}Type" if label in _OWN_LABELS else label
+
+
+_OWN_LABELS = frozenset(("Collection", "Document", "TextUnit", "Entity", "Community", "Covariate"))
 
 
 _CONSTRAINTS: tuple[LiteralString, ...] = (
@@ -183,7 +206,8 @@ _UPSERTS: Mapping[Kind, LiteralString] = {
         UNWIND $rows AS row
         MERGE (n:Entity {tenant: $tenant, collection: $collection, id: row.id})
         SET n = row.properties
-        WITH n, row, [label IN $labels WHERE NOT label IN row.labels] AS others
+        WITH n, row, [label IN labels(n) WHERE label <> 'Entity' AND NOT label IN row.labels]
+            AS others
         REMOVE n:$(others)
         SET n:$(row.labels)
         WITH n, row

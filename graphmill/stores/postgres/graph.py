@@ -186,13 +186,20 @@ class PostgresGraphStore:
             "SELECT count(*) FROM community_reports WHERE graph_id = $1", graph_id
         )
 
-    async def publish_graph(self, key: CollectionKey, graph_id: int, embeddings: str) -> None:
+    async def publish_graph(
+        self,
+        key: CollectionKey,
+        graph_id: int,
+        embeddings: str,
+        entity_types: Sequence[str] = (),
+    ) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(
-                "UPDATE graphs SET published = true, embedding_model = nullif($2, '')"
-                " WHERE id = $1",
+                "UPDATE graphs SET published = true, embedding_model = nullif($2, ''),"
+                " entity_types = $3, published_at = coalesce(published_at, now()) WHERE id = $1",
                 graph_id,
                 embeddings,
+                entity_types,
             )
             await connection.execute(
                 "UPDATE collections SET graph_id = $3 WHERE tenant = $1 AND name = $2",

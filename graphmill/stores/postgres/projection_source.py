@@ -94,11 +94,15 @@ _RECORDS = {
         WHERE g.graph_id = $1 AND ($2::uuid[] IS NULL OR g.text_unit_id = ANY($2))
         """,
     Kind.ENTITY: """
-        SELECT id,
-            jsonb_build_object('title', title, 'type', type, 'description', description,
-                'frequency', frequency, 'degree', degree) AS properties,
-            jsonb_build_object('text_units', text_unit_ids) AS links
-        FROM entities WHERE graph_id = $1 AND ($2::uuid[] IS NULL OR id = ANY($2))
+        SELECT e.id,
+            jsonb_build_object('title', e.title, 'type', e.type, 'description', e.description,
+                'frequency', e.frequency, 'degree', e.degree, 'label', asked.type) AS properties,
+            jsonb_build_object('text_units', e.text_unit_ids) AS links
+        FROM entities e LEFT JOIN LATERAL (
+            SELECT type FROM graphs, unnest(entity_types) AS type
+            WHERE graphs.id = $1 AND upper(type) = upper(e.type) LIMIT 1
+        ) AS asked ON true
+        WHERE e.graph_id = $1 AND ($2::uuid[] IS NULL OR e.id = ANY($2))
         """,
     Kind.RELATIONSHIP: """
         SELECT id,

@@ -10,6 +10,7 @@ from graphmill.models import CollectionKey, Method, Phase, RunState
 from graphmill.run_status import DocumentFailure, DocumentTotals, RunStatus
 from graphmill.stores.postgres.gaps import load_embedding_gaps, load_model_gaps
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
+from graphmill.stores.postgres.projection_standings import PostgresProjectionStandings
 
 # A status with more failures than this tells the first of them, in the order of their names; how
 # many there are stands in documents.failed, and `documents list --state failed` pages through all.
@@ -37,6 +38,7 @@ class PostgresRunStatus:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
         self._accounts = PostgresModelAccounts(pool)
+        self._projections = PostgresProjectionStandings(pool)
         self._figures: tuple[int, asyncpg.Record] | None = None
 
     async def find_run(self, tenant: str, run_or_collection: str) -> UUID:
@@ -157,6 +159,7 @@ class PostgresRunStatus:
             budget_usd=None if budget is None else budget / 1e9,
             embeddings=await self.embedding_gaps(key),
             model_gaps=await self.model_gaps(key),
+            projections=await self._projections.load(key),
         )
 
     async def embedding_gaps(self, key: CollectionKey) -> EmbeddingGaps:

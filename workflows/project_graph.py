@@ -1,0 +1,142 @@
+"""ProjectGraph: what a collection shows to queries, into every other store that is to hold it.
+
+One per collection: its id is project/TENANT/COLLECTION. It is apart from the run that published, so
+that a store which is away, or slow, keeps no run from its end. It ends when all stores hold what is
+published; a graph that is published meanwhile is told by a signal.
+"""
+
+import asyncio
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import Priority
+from temporalio.exceptions import (
+    ApplicationError,
+    FailureError,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
+
+with workflow.unsafe.imports_passed_through():
+    from activities.projections import ProjectionActivities
+    from graphmill.errors import InvalidRequest
+    from graphmill.models import CollectionKey
+    from graphmill.projections.messages import (
+        PROJECT,
+        PROJECT_GRAPH,
+        ProjectedToStore,
+        ProjectRequest,
+        ProjectToStore,
+        project_workflow_id,
+    )
+    from graphmill.search_attributes import collection_attributes
+    from workflows.policies import EXPECT_PROJECTIONS, PROJECT_TO_STORE
+    from workflows.visibility import show_collection
+
+
+@workflow.defn(name=PROJECT_GRAPH)
+class ProjectGraph:
+    """Each store at its own pace: one that is away does not hold up another."""
+
+    def __init__(self) -> None:
+        self._asked = 1
+        self._done: dict[str, int] = {}
+        self._afresh_asked = 0
+        self._projected: dict[str, ProjectedToStore] = {}
+
+    @workflow.run
+    async def run(self, *inputs: Any) -> list[ProjectedToStore]:
+        """One input: the JSON of a ProjectRequest. Plain, as IndexCollection's is."""
+        request = _read_input(inputs)
+        key = request.key
+        show_collection(key)
+        if request.afresh:
+            self._afresh_asked = self._asked
+        while True:
+            stores = await workflow.execute_activity_method(
+                ProjectionActivities.expect_projections, key, **EXPECT_PROJECTIONS
+            )
+            await asyncio.gather(*(self._project(key, store) for store in stores))
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            if all(self._is_done(store) for store in stores):
+                return list(self._projected.values())
+            if workflow.info().is_continue_as_new_suggested():
+                left = ProjectRequest(key, self._afresh_asked > min(self._done.values(), default=0))
+                workflow.continue_as_new(args=[left.to_json()])
+
+    async def _project(self, key: CollectionKey, store: str) -> None:
+        while not self._is_done(store):
+            asked = self._asked
+            afresh = self._afresh_asked > self._done.get(store, 0)
+            self._projected[store] = await workflow.execute_activity_method(
+                ProjectionActivities.project_to_store,
+                ProjectToStore(key, store, afresh),
+                summary=f"{store}, all" if afresh else store,
+                **PROJECT_TO_STORE,
+            )
+            self._done[store] = asked
+            self._describe()
+            if workflow.info().is_continue_as_new_suggested():
+                return
+
+    def _is_done(self, store: str) -> bool:
+        return self._done.get(store, 0) == self._asked
+
+    def _describe(self) -> None:
+        workflow.set_current_details(
+            "; ".join(
+                f"{one.store} holds graph {one.version or 'none'} ({one.written:,} written,"
+                f" {one.removed:,} removed)"
+                for one in self._projected.values()
+            )
+        )
+
+    @workflow.signal(name=PROJECT)
+    def project(self, afresh: bool = False) -> None:
+        """A graph was published, or the collection is gone: look again."""
+        self._asked += 1
+        if afresh:
+            self._afresh_asked = self._asked
+
+
+async def project(key: CollectionKey) -> None:
+    """Start the collection's ProjectGraph, which outlives the workflow that calls this, or tell it
+    to look again."""
+    while True:
+        try:
+            await workflow.start_child_workflow(
+                ProjectGraph.run,
+                args=[ProjectRequest(key).to_json()],
+                id=project_workflow_id(key),
+                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+                static_summary=f"project {key.name} ({key.tenant})",
+                priority=Priority(fairness_key=key.tenant),
+                search_attributes=collection_attributes(key),
+            )
+            return
+        except WorkflowAlreadyStartedError:
+            pass
+        handle = workflow.get_external_workflow_handle(project_workflow_id(key))
+        try:
+            await handle.signal(PROJECT)
+            return
+        except FailureError as error:
+            if is_cancelled_exception(error):
+                raise
+            # It ended before the signal came.
+
+
+def _read_input(inputs: tuple[Any, ...]) -> ProjectRequest:
+    try:
+        if len(inputs) != 1:
+            raise InvalidRequest(f"there are {len(inputs)} inputs; expected is one JSON object")
+        request = ProjectRequest.from_json(inputs[0])
+        expected, actual = project_workflow_id(request.key), workflow.info().workflow_id
+        if actual != expected:
+            raise InvalidRequest(
+                f"the workflow id is {actual!r}; for this input it must be {expected!r}, so that a"
+                " store is written by one workflow at a time"
+            )
+    except InvalidRequest as error:
+        raise ApplicationError(str(error), type="InvalidRequest", non_retryable=True) from None
+    return request
