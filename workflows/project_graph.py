@@ -52,22 +52,38 @@ class ProjectGraph:
         show_collection(key)
         if request.afresh:
             self._afresh_asked = self._asked
-        while True:
-            stores = await workflow.execute_activity_method(
-                ProjectionActivities.expect_projections, key, **EXPECT_PROJECTIONS
+        stores = await workflow.execute_activity_method(
+            ProjectionActivities.expect_projections, key, **EXPECT_PROJECTIONS
+        )
+        self._done = dict.fromkeys(stores, 0)
+        following = [asyncio.create_task(self._follow(key, store)) for store in stores]
+        try:
+            await workflow.wait_condition(
+                lambda: (
+                    self._all_done()
+                    or any(task.done() for task in following)
+                    or workflow.info().is_continue_as_new_suggested()
+                )
             )
-            await asyncio.gather(*(self._project(key, store) for store in stores))
-            await workflow.wait_condition(workflow.all_handlers_finished)
-            if all(self._is_done(store) for store in stores):
-                return list(self._projected.values())
-            if workflow.info().is_continue_as_new_suggested():
-                left = ProjectRequest(key, self._afresh_asked > min(self._done.values(), default=0))
-                workflow.continue_as_new(args=[left.to_json()])
+            if not self._all_done() and workflow.info().is_continue_as_new_suggested():
+                # What is being written goes on from what is there.
+                afresh = any(self._afresh_asked > done for done in self._done.values())
+                workflow.continue_as_new(args=[ProjectRequest(key, afresh).to_json()])
+            await asyncio.gather(*following)
+        finally:
+            for task in following:
+                task.cancel()
+        return list(self._projected.values())
 
-    async def _project(self, key: CollectionKey, store: str) -> None:
-        while not self._is_done(store):
+    async def _follow(self, key: CollectionKey, store: str) -> None:
+        """Until all stores hold what is published: what is published while another is written, or
+        away, goes here at once."""
+        while not self._all_done():
+            if self._is_done(store):
+                await workflow.wait_condition(lambda: self._all_done() or not self._is_done(store))
+                continue
             asked = self._asked
-            afresh = self._afresh_asked > self._done.get(store, 0)
+            afresh = self._afresh_asked > self._done[store]
             self._projected[store] = await workflow.execute_activity_method(
                 ProjectionActivities.project_to_store,
                 ProjectToStore(key, store, afresh),
@@ -76,11 +92,12 @@ class ProjectGraph:
             )
             self._done[store] = asked
             self._describe()
-            if workflow.info().is_continue_as_new_suggested():
-                return
 
     def _is_done(self, store: str) -> bool:
-        return self._done.get(store, 0) == self._asked
+        return self._done[store] == self._asked
+
+    def _all_done(self) -> bool:
+        return all(map(self._is_done, self._done))
 
     def _describe(self) -> None:
         workflow.set_current_details(

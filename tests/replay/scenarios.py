@@ -218,6 +218,19 @@ async def _batches_cancelled(index: IndexRun, road: Road) -> None:
     await until(lambda: road.batches[-1] == "collect")
 
 
+async def _projected(index: IndexRun, road: Road) -> None:
+    """Into two stores, one of which is written while another graph is published."""
+    road.projected, road.stores = True, {"Neo4j": [], "Qdrant": []}
+    held = road.hold("project_to_store Neo4j")
+    for number in (1, 2):
+        road.add(f"{number}.txt")
+        await index.to_end()
+        await held.arrived()
+        await until(lambda number=number: len(road.stores["Qdrant"]) == number)
+    held.open()
+    await until(lambda: len(road.stores["Neo4j"]) == 2)
+
+
 SCENARIOS = {
     "normal": Scenario(_normal, {"PAGE_DOCUMENTS": 3}),
     "failures": Scenario(_failures, {}),
@@ -231,5 +244,6 @@ SCENARIOS = {
     "refused_cutting_off": Scenario(_refused, {"PAGE_DOCUMENTS": 1}, past=True),
     "batches": Scenario(_batches, {}),
     "prompts_tuned": Scenario(_prompts_tuned, {}),
+    "projected": Scenario(_projected, {}),
     "batches_cancelled": Scenario(_batches_cancelled, {}),
 }

@@ -21,6 +21,7 @@ from workflows.cancel_batches import CancelBatches
 from workflows.index_collection import IndexCollection
 from workflows.index_document import IndexDocument
 from workflows.index_page import IndexPage
+from workflows.project_graph import ProjectGraph
 from workflows.tune_prompts import TunePrompts
 
 WORKFLOWS = (
@@ -31,6 +32,7 @@ WORKFLOWS = (
     AskInBatches,
     CancelBatches,
     TunePrompts,
+    ProjectGraph,
 )
 FOLDER = Path(__file__).parent / "histories"
 HISTORIES = sorted(FOLDER.glob("*/*.json"))
