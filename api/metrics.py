@@ -11,29 +11,33 @@ from prometheus_client.registry import Collector
 
 from api.requests import Application
 from graphmill.model_figures import EndpointFigures, ModelFigures, StepUse
+from graphmill.projections.standing import ProjectionFigures
 
 router = APIRouter(tags=["health"])
 
 
 @router.get("/metrics", response_class=Response)
 async def metrics(app: Application) -> Response:
-    """Calls, tokens and money by step and model; tries by endpoint and outcome; places.
+    """Calls, tokens and money by step and model; tries by endpoint and outcome; places; how far
+    other stores are behind.
 
     They are of all runs of the deployment, read from PostgreSQL: any of several APIs tells the
     same, a few seconds old at most.
     """
     registry = CollectorRegistry()
-    registry.register(_Collected(await app.model_figures()))
+    registry.register(_Collected(await app.model_figures(), await app.projection_figures()))
     return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})
 
 
 class _Collected(Collector):
-    def __init__(self, figures: ModelFigures) -> None:
+    def __init__(self, figures: ModelFigures, projections: Iterable[ProjectionFigures]) -> None:
         self._figures = figures
+        self._projections = projections
 
     def collect(self) -> Iterable[Metric]:
         yield from _spent(self._figures.steps)
         yield from _endpoints(self._figures.endpoints)
+        yield from _stores(self._projections)
 
 
 def _spent(steps: Iterable[StepUse]) -> Iterable[Metric]:
@@ -58,6 +62,29 @@ def _spent(steps: Iterable[StepUse]) -> Iterable[Metric]:
         tokens.add_metric((*labels, "completion"), one.use.completion_tokens)
         money.add_metric(labels, one.use.nano_usd / 1e9)
     yield from (calls, cached, tokens, money)
+
+
+def _stores(projections: Iterable[ProjectionFigures]) -> Iterable[Metric]:
+    behind = GaugeMetricFamily(
+        "graphmill_projection_behind",
+        "Collections whose published graph a store does not hold yet.",
+        labels=("store",),
+    )
+    lag = GaugeMetricFamily(
+        "graphmill_projection_lag_seconds",
+        "For how long queries have seen the oldest graph that a store does not hold yet.",
+        labels=("store",),
+    )
+    failing = GaugeMetricFamily(
+        "graphmill_projection_failing",
+        "Collections that a store failed to take at the last try.",
+        labels=("store",),
+    )
+    for one in projections:
+        behind.add_metric((one.store,), one.behind)
+        lag.add_metric((one.store,), one.lag_seconds)
+        failing.add_metric((one.store,), one.failing)
+    yield from (behind, lag, failing)
 
 
 def _endpoints(endpoints: Iterable[EndpointFigures]) -> Iterable[Metric]:

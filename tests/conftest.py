@@ -13,6 +13,7 @@ for _port in ("TEMPORAL_PORT", "TEMPORAL_UI_PORT", "API_PORT"):
     os.environ.setdefault(f"GRAPHMILL_{_port}", "0")
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+_TOGETHER = {"/chaos/": "chaos", "/test_graph_projection": "neo4j", "/test_graph_reads": "neo4j"}
 _LONGEST_FIRST = ("chaos", "e2e", "workflows", "contracts")
 
 # `make test` passes today what it passed yesterday: examples are the same in every run, and a busy
@@ -33,14 +34,15 @@ def _place(folder: str) -> int:
 
 class FilesAtOnce(LoadScopeScheduling):
     """What runs at once (`make test`) is whole files, so that what a file's tests share is made
-    once; the chaos tests together, since all compare with one undisturbed run.
+    once; the chaos tests together, since all compare with one undisturbed run, and those of graph
+    stores, which share a Neo4j.
 
     (Marks for --dist loadgroup do nothing: xdist 3.8 writes them where pytest 9.2 reads no more.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, _ = nodeid.partition("::")
-        return "chaos" if "/chaos/" in file else file
+        return next((name for part, name in _TOGETHER.items() if part in file), file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesAtOnce:

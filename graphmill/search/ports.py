@@ -53,7 +53,49 @@ class WordMatches:
     words_of: dict[UUID, frozenset[int]]
 
 
-class GraphSnapshot(Protocol):
+@dataclass(frozen=True, slots=True)
+class RelationshipEdge:
+    """A relationship of the graph. source and target: titles."""
+
+    id: UUID
+    source: str
+    target: str
+    description: str
+    weight: float
+    text_unit_ids: tuple[UUID, ...]
+
+
+class OtherGraph(Exception):
+    """A store that holds graphs too holds another one by now, or is being written."""
+
+
+class GraphStore(Protocol):
+    """Reads of the entities and relationships of one published graph.
+
+    Raises:
+        OtherGraph: the store does not hold it any more.
+        Unavailable: the store does not answer.
+    """
+
+    async def entities_by_title(self, titles: Sequence[str]) -> tuple[EntityNode, ...]:
+        """By title."""
+        ...
+
+    async def mentioned_entities(
+        self, text_unit_ids: Sequence[UUID], max_frequency: int
+    ) -> tuple[EntityNode, ...]:
+        """Entities of those text units that other text units mention too, max_frequency at most; by
+        id."""
+        ...
+
+    async def relationships_of(
+        self, titles: Sequence[str], limit: int
+    ) -> tuple[RelationshipEdge, ...]:
+        """Relationships of any of these entities, the heaviest first, then by id."""
+        ...
+
+
+class GraphSnapshot(GraphStore, Protocol):
     """Reads of one published graph, all within one transaction. Ties are broken by id."""
 
     @property
@@ -79,18 +121,10 @@ class GraphSnapshot(Protocol):
 
     async def passages(self, text_unit_ids: Sequence[UUID]) -> dict[UUID, Passage]: ...
 
-    async def entities_by_title(self, titles: Sequence[str]) -> tuple[EntityNode, ...]: ...
-
     async def nearest_entities(
         self, model: str, vector: Sequence[float], limit: int
     ) -> tuple[tuple[EntityNode, float], ...]:
         """Entities with the cosine similarity of their descriptions, nearest first."""
-        ...
-
-    async def mentioned_entities(
-        self, text_unit_ids: Sequence[UUID], max_frequency: int
-    ) -> tuple[EntityNode, ...]:
-        """Entities of those text units that other text units mention too, max_frequency at most."""
         ...
 
 

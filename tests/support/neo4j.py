@@ -7,10 +7,14 @@ import signal
 import socket
 import subprocess
 import threading
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from neo4j import AsyncDriver, AsyncGraphDatabase
+
+from graphmill.stores.neo4j.graph import Neo4jGraph
 
 _SOURCES = Path(__file__).parent / "neo4j_server"
 _START_SECONDS = 90.0
@@ -119,3 +123,26 @@ class Neo4jServer:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
+
+
+@pytest.fixture(scope="session")
+def neo4j(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neo4jServer]:
+    server = Neo4jServer(tmp_path_factory.mktemp("neo4j"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest_asyncio.fixture
+async def driver(neo4j: Neo4jServer) -> AsyncIterator[AsyncDriver]:
+    async with neo4j.open_driver() as driver:
+        yield driver
+
+
+@pytest_asyncio.fixture
+async def graph(driver: AsyncDriver) -> Neo4jGraph:
+    """Over an empty server."""
+    await driver.execute_query("MATCH (n) DETACH DELETE n")
+    graph = Neo4jGraph(driver)
+    await graph.prepare()
+    return graph

@@ -1,9 +1,10 @@
 """The driver by which Neo4j is reached, and what its errors mean."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any, LiteralString
 
-from neo4j import AsyncDriver, AsyncGraphDatabase
+from neo4j import AsyncDriver, AsyncGraphDatabase, RoutingControl
 from neo4j.exceptions import AuthError, ConfigurationError, DriverError, Neo4jError
 
 from graphmill.errors import SettingsError, Unavailable
@@ -43,6 +44,30 @@ async def open_driver(settings: Settings) -> AsyncGenerator[AsyncDriver]:
         ) from error
     async with driver:
         yield driver
+
+
+async def run(
+    driver: AsyncDriver,
+    statement: LiteralString,
+    parameters: Mapping[str, Any],
+    *,
+    read: bool = False,
+) -> list[dict[str, Any]]:
+    """One statement in a transaction of its own, tried again by the driver for a while where it
+    may be.
+
+    Raises:
+        Unavailable: it fails.
+    """
+    try:
+        result = await driver.execute_query(
+            statement,
+            dict(parameters),
+            routing_=RoutingControl.READ if read else RoutingControl.WRITE,
+        )
+    except (DriverError, Neo4jError) as error:
+        raise unavailable(error) from error
+    return [record.data() for record in result.records]
 
 
 def unavailable(error: DriverError | Neo4jError) -> Unavailable:

@@ -15,12 +15,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, LiteralString
 from uuid import UUID
 
-from neo4j import AsyncDriver, RoutingControl
-from neo4j.exceptions import DriverError, Neo4jError
+from neo4j import AsyncDriver
 
 from graphmill.models import CollectionKey
 from graphmill.projections.records import GRAPH, Kind, Record
-from graphmill.stores.neo4j.driver import unavailable
+from graphmill.stores.neo4j.driver import run
+from graphmill.stores.neo4j.reads import Neo4jReads
 
 _PAGE = 10_000
 
@@ -33,6 +33,10 @@ class Neo4jGraph:
 
     def __init__(self, driver: AsyncDriver) -> None:
         self._driver = driver
+
+    def reads(self, key: CollectionKey, version: str) -> Neo4jReads:
+        """Of this graph of the collection, as long as it is the one that is here."""
+        return Neo4jReads(self._driver, key, version)
 
     async def server_version(self) -> str:
         rows = await self._run("CALL dbms.components() YIELD versions RETURN versions[0] AS v")
@@ -125,17 +129,8 @@ class Neo4jGraph:
         read: bool = False,
         **parameters: Any,
     ) -> list[dict[str, Any]]:
-        """In a transaction of its own, tried again by the driver for a while where it may be."""
         of = {} if key is None else {"tenant": key.tenant, "collection": key.name}
-        try:
-            result = await self._driver.execute_query(
-                statement,
-                {**of, **parameters},
-                routing_=RoutingControl.READ if read else RoutingControl.WRITE,
-            )
-        except (DriverError, Neo4jError) as error:
-            raise unavailable(error) from error
-        return [record.data() for record in result.records]
+        return await run(self._driver, statement, {**of, **parameters}, read=read)
 
 
 def label_of(type: str) -> str:

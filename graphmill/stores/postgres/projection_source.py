@@ -96,7 +96,8 @@ _RECORDS = {
     Kind.ENTITY: """
         SELECT e.id,
             jsonb_build_object('title', e.title, 'type', e.type, 'description', e.description,
-                'frequency', e.frequency, 'degree', e.degree, 'label', asked.type) AS properties,
+                'frequency', e.frequency, 'degree', e.degree, 'text_unit_ids', e.text_unit_ids,
+                'label', asked.type) AS properties,
             jsonb_build_object('text_units', e.text_unit_ids) AS links
         FROM entities e LEFT JOIN LATERAL (
             SELECT type FROM graphs, unnest(entity_types) AS type

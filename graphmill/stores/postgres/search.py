@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from graphmill.models import CollectionKey
-from graphmill.search.ports import EntityNode, Passage, WordMatches
+from graphmill.search.ports import EntityNode, Passage, RelationshipEdge, WordMatches
 from graphmill.stores.postgres.published import published_graph
 
 # The words' matches are materialized first and filtered by collection after: the planner may not
@@ -110,6 +110,15 @@ WHERE e.graph_id = $1 AND e.frequency BETWEEN 2 AND $3
       WHERE g.graph_id = $1 AND g.text_unit_id = ANY($2::uuid[])
   )
 ORDER BY e.id
+"""
+
+_RELATIONSHIPS_OF = """
+SELECT id, source, target, description, weight, text_unit_ids FROM relationships
+WHERE graph_id = $1 AND id IN (
+    SELECT id FROM relationships WHERE graph_id = $1 AND source = ANY($2::text[])
+    UNION SELECT id FROM relationships WHERE graph_id = $1 AND target = ANY($2::text[])
+)
+ORDER BY weight DESC, id LIMIT $3
 """
 
 
@@ -226,6 +235,22 @@ class PostgresGraphSnapshot:
             _MENTIONED_ENTITIES, self._graph_id, list(text_unit_ids), max_frequency
         )
         return tuple(_entity(row) for row in rows)
+
+    async def relationships_of(
+        self, titles: Sequence[str], limit: int
+    ) -> tuple[RelationshipEdge, ...]:
+        rows = await self._connection.fetch(_RELATIONSHIPS_OF, self._graph_id, list(titles), limit)
+        return tuple(
+            RelationshipEdge(
+                row["id"],
+                row["source"],
+                row["target"],
+                row["description"],
+                row["weight"],
+                tuple(row["text_unit_ids"]),
+            )
+            for row in rows
+        )
 
 
 async def _embedding_model(

@@ -1,6 +1,6 @@
 """Of a collection that is gone nothing stays in a store; what a store fails to take is told."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 from uuid import UUID
@@ -75,7 +75,7 @@ class Projecting:
         self.activities = ProjectionActivities(self._open, (cast(Any, self.store),), self.standings)
 
     @asynccontextmanager
-    async def _open(self, key: CollectionKey) -> AsyncIterator[ProjectionSource | None]:
+    async def _open(self, key: CollectionKey) -> AsyncGenerator[ProjectionSource | None]:
         if isinstance(self._source, NotFound):
             raise self._source
         yield cast(Any, self._source)
