@@ -5,21 +5,18 @@ interrupted, ends. Else in this process: Python and its libraries are loaded onc
 """
 
 import json
-import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from graphmill.cli.app import app
 from graphmill.embedded import processes
-from tests.support.stack import FOREIGN, Stack, command
+from tests.support.commands import run, run_json
+from tests.support.stack import Stack, command
 
 # Two files that share entities, one without text and one that is no PDF.
 _FILES = {
@@ -31,30 +28,6 @@ _FILES = {
 
 # So many that a run takes ten seconds on a quiet machine: time enough to interrupt it.
 MANY = 150
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command printed and how it ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def run(stack: Stack, *words: str, environment: Mapping[str, str] | None = None) -> Done:
-    """A command over a running stack, in this process."""
-    foreign = {name: None for name in os.environ if name.startswith(FOREIGN)}
-    result = CliRunner().invoke(
-        app, words, env=foreign | stack.environment | dict(environment or {})
-    )
-    return Done(result.exit_code, result.stdout, result.stderr)
-
-
-def run_json(stack: Stack, *words: str) -> tuple[int, Any]:
-    done = run(stack, *words, "--json")
-    assert done.stdout, done.stderr
-    return done.returncode, json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")

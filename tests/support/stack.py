@@ -22,7 +22,7 @@ from graphmill.settings import load_settings
 
 _START_SECONDS = 60
 # What a user's shell may have set, and a test must not take over.
-FOREIGN = ("GRAPHMILL_", "TEMPORAL_", "DATABASE_URL", "OPENAI_", "ANTHROPIC_")
+FOREIGN = ("GRAPHMILL_", "TEMPORAL_", "DATABASE_URL", "OPENAI_", "ANTHROPIC_", "NEO4J_", "QDRANT_")
 
 
 class Target(StrEnum):
@@ -166,7 +166,7 @@ def _is(process: psutil.Process, target: Target) -> bool:
         case Target.WORKFLOW_WORKER:
             return words[-2:] == ["workers", "workflow"]
         case Target.LLM_WORKER:
-            return words[-4:-2] == ["workers", "llm"]
+            return "workers" in words and words[words.index("workers") + 1 :][:1] == ["llm"]
         case Target.TEMPORAL:
             return "start-dev" in words
         case Target.POSTGRES:
