@@ -42,9 +42,11 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Undisturbed:
-    """`tables` by file name; `timeline` is (seconds since the start, where the run was)."""
+    """`home`: where the documents wait; `indexed`: where the run has ended. `tables` by file name;
+    `timeline` is (seconds since the start, where the run was)."""
 
     home: Path
+    indexed: Path
     tables: dict[str, bytes]
     timeline: tuple[tuple[float, Point], ...]
 
@@ -77,7 +79,7 @@ def undisturbed(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Undis
         tables, timeline = asyncio.run(_run(stack, folder / "tables"))
     finally:
         stack.kill_everything()
-    return Undisturbed(folder / "uploaded", tables, timeline)
+    return Undisturbed(folder / "uploaded", folder / "home", tables, timeline)
 
 
 @pytest.fixture
