@@ -44,8 +44,11 @@ _CLOSE_SECONDS = 5.0
 
 
 @asynccontextmanager
-async def open_application(settings: Settings, addresses: Addresses) -> AsyncGenerator[Graphmill]:
-    """The application over the servers at these addresses, for the time of a block.
+async def open_application(
+    settings: Settings, addresses: Addresses, connections: int | None = None
+) -> AsyncGenerator[Graphmill]:
+    """The application over the servers at these addresses, for the time of a block, with so many
+    connections to PostgreSQL at most; None: as many as the settings say.
 
     Neither server need answer yet: each is connected to when it is first needed, and again when it
     comes back. Where there is no address of Temporal, what needs it raises Unavailable.
@@ -55,7 +58,8 @@ async def open_application(settings: Settings, addresses: Addresses) -> AsyncGen
         client = await Client.connect(
             addresses.temporal_address, namespace=settings.temporal_namespace, lazy=True
         )
-    pool = await open_pool(addresses.database_url, settings.database_connections)
+    most = settings.database_connections
+    pool = await open_pool(addresses.database_url, min(most, connections or most))
     # What is opened with the first question that needs it.
     opened = AsyncExitStack()
     try:

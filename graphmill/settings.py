@@ -3,9 +3,9 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
@@ -18,6 +18,7 @@ from pydantic_settings import (
 
 from graphmill.errors import SettingsError
 from graphmill.model_settings import ProviderSettings
+from graphmill.roles import Role
 
 
 class ChunkSettings(BaseModel):
@@ -60,12 +61,22 @@ class LimitSettings(BaseModel):
     unpacked_ratio: float = Field(default=100, ge=1)
 
 
+def _known_process(name: str) -> str:
+    if name not in ("api", "commands") and not set(name.split("_")) <= set(Role):
+        raise ValueError(
+            f"expected is one of {', '.join(Role)}, several of them joined by _ where a process has"
+            " several roles, api or commands"
+        )
+    return name
+
+
 # Tables of graphmill.toml, and how the environment's names for what is in them begin.
 _SECTIONS = {
     "chunk": "GRAPHMILL_CHUNK_",
     "prune": "GRAPHMILL_PRUNE_",
     "limits": "GRAPHMILL_LIMIT_",
     "extraction": "GRAPHMILL_EXTRACTION_",
+    "deployment": "GRAPHMILL_DEPLOYMENT_",
 }
 # Tables that only graphmill.toml has.
 _TABLES = ("endpoints", "models")
@@ -158,6 +169,11 @@ class Settings(ProviderSettings, BaseSettings):
     chunk: ChunkSettings = Field(default_factory=ChunkSettings)
     prune: PruneSettings = Field(default_factory=PruneSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
+    # How many processes of each kind run in all, on whatever machines: for the sum of their
+    # connections (graphmill/database_connections.py). Empty: what `graphmill up` runs.
+    deployment: dict[
+        Annotated[str, AfterValidator(_known_process)], Annotated[int, Field(ge=0)]
+    ] = Field(default_factory=dict[str, int])
 
     @classmethod
     def settings_customise_sources(

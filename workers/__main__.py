@@ -11,11 +11,14 @@ import uvloop
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from graphmill.database_connections import pool_size, uncounted
 from graphmill.errors import GraphmillError, SettingsError, Unavailable
 from graphmill.leaving import leave
+from graphmill.roles import Role
 from graphmill.settings import Settings, load_settings
+from graphmill.stores.postgres.connection_room import refuse_what_cannot_fit
 from graphmill.stores.postgres.database import close_pool, migrate, open_pool
-from workers.registry import Role, open_workers
+from workers.registry import open_workers
 
 # A server that restarts is back within seconds; a worker that starts before it waits for it.
 _CONNECT_SECONDS = 60
@@ -44,7 +47,8 @@ async def run_workers(settings: Settings, roles: Sequence[Role]) -> None:
     """Run workers for these roles until SIGTERM or SIGINT; what is in flight then may end.
 
     Raises:
-        SettingsError: no address of a server is set.
+        SettingsError: no address of a server is set, or not all processes of the deployment fit
+            into PostgreSQL.
         Unavailable: a server does not answer.
     """
     if settings.temporal_address is None or settings.database_url is None:
@@ -55,10 +59,14 @@ async def run_workers(settings: Settings, roles: Sequence[Role]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    await _prepare(settings, settings.database_url, roles)
     client = await _connect(settings, settings.temporal_address)
-    if Role.STORE in roles:  # in a fleet nobody else does
-        await migrate(settings.database_url)
-    pool = await open_pool(settings.database_url, settings.database_connections)
+    if left_out := uncounted(settings, roles):
+        logging.warning(
+            "the table [deployment] names no process of role %s: its connections are not counted",
+            ", ".join(left_out),
+        )
+    pool = await open_pool(settings.database_url, pool_size(settings, roles))
     try:
         async with open_workers(client, pool, settings, roles) as workers:
             logging.info("polling as %s", ", ".join(roles))
@@ -83,6 +91,21 @@ async def _connect(settings: Settings, address: str) -> Client:
                 raise Unavailable(
                     f"Temporal does not answer at {address} ({error}); check TEMPORAL_ADDRESS"
                 ) from error
+            await asyncio.sleep(0.5)
+
+
+async def _prepare(settings: Settings, url: str, roles: Sequence[Role]) -> None:
+    """Tables, and room for the connections of all."""
+    deadline = asyncio.get_running_loop().time() + _CONNECT_SECONDS
+    while True:
+        try:
+            if Role.STORE in roles:  # in a fleet nobody else does
+                await migrate(url)
+            await refuse_what_cannot_fit(url, settings)
+            return
+        except Unavailable:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
             await asyncio.sleep(0.5)
 
 

@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
 from functools import partial
 from typing import Any
 
@@ -35,6 +34,7 @@ from activities.resolution import ResolutionActivities
 from activities.runs import RunActivities
 from activities.summaries import SummaryActivities
 from activities.unknown import refuse_unknown
+from graphmill.database_connections import CPU_AHEAD, PROJECTIONS_AT_ONCE
 from graphmill.embedding import LocalEmbedder
 from graphmill.llm.pool import Retried
 from graphmill.model_endpoints import (
@@ -45,6 +45,7 @@ from graphmill.model_endpoints import (
 from graphmill.model_settings import ModelRole
 from graphmill.process_pool import ProcessPool
 from graphmill.processing import recipe
+from graphmill.roles import Role
 from graphmill.settings import Settings
 from graphmill.stores.postgres.collection_prompts import PostgresPromptStore
 from graphmill.stores.postgres.database import is_transient
@@ -80,21 +81,6 @@ from workflows.tune_prompts import TunePrompts
 
 # Activities in flight get this long to end after SIGTERM; then they are cancelled and done again.
 _DRAIN = timedelta(seconds=20)
-# Tasks that a cpu worker holds beyond those that run: a process that gets free finds work at hand.
-_CPU_AHEAD = 2
-# Each reads a graph within one snapshot of PostgreSQL, and has a connection as long as that takes.
-_PROJECTIONS_AT_ONCE = 4
-
-
-class Role(StrEnum):
-    """A kind of work, with a task queue of its own."""
-
-    WORKFLOW = "workflow"
-    CPU = "cpu"
-    LLM = "llm"
-    EMBEDDING = "embedding"
-    STORE = "store"
-    PROJECTION = "projection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +167,8 @@ async def _cpu(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
                     communities.cluster_graph,
                     communities.write_reports,
                 ),
-                concurrent_activities=settings.cpu_workers + _CPU_AHEAD,
+                # A process that gets free finds work at hand.
+                concurrent_activities=settings.cpu_workers + CPU_AHEAD,
             )
     finally:
         await processes.close()
@@ -315,7 +302,7 @@ async def _projection(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[
         yield Served(
             PROJECTION_QUEUE,
             activities=(projections.expect_projections, projections.project_to_store),
-            concurrent_activities=_PROJECTIONS_AT_ONCE,
+            concurrent_activities=PROJECTIONS_AT_ONCE,
         )
 
 

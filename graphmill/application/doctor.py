@@ -19,13 +19,14 @@ from temporalio.client import Client
 
 from graphmill import search_attributes
 from graphmill.application.outages import explain_outage
+from graphmill.database_connections import judge
 from graphmill.settings import Settings
+from graphmill.stores.postgres.connection_room import load_room
+from graphmill.stores.postgres.database import APPLICATION_NAME
 
 _SECONDS = 5.0
 _PACKAGES = ("temporalio", "asyncpg", "fastapi", "graspologic-native", "liteparse", "wordllama")
 _LOW_DISK_BYTES = 2_000_000_000
-# The processes of one machine that hold a pool: three groups of workers, and one of these commands.
-_POOLS_BESIDE_API = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def check_machine(settings: Settings) -> tuple[Check, ...]:
             "settings",
             True,
             f"{settings.cpu_workers} CPU workers, {settings.database_connections} database"
-            f" connections a process, chunks of {settings.chunk.size} tokens with"
+            f" connections a process at most, chunks of {settings.chunk.size} tokens with"
             f" {settings.chunk.overlap} of overlap, tenant {settings.tenant}",
         ),
     )
@@ -71,7 +72,9 @@ def _check_home(home: Path) -> Check:
 async def check_database(url: str, settings: Settings) -> AsyncIterator[Check]:
     """PostgreSQL: whether it answers, its version, extension, tables and connections."""
     try:
-        connection = await asyncpg.connect(url, timeout=_SECONDS)
+        connection = await asyncpg.connect(
+            url, timeout=_SECONDS, server_settings={"application_name": APPLICATION_NAME}
+        )
     except Exception as error:
         yield Check("postgresql", False, _words(error))
         return
@@ -109,22 +112,8 @@ async def _check_tables(connection: asyncpg.Connection) -> Check:
 
 
 async def _check_connections(connection: asyncpg.Connection, settings: Settings) -> Check:
-    allowed = int(await connection.fetchval("SHOW max_connections"))
-    allowed -= int(await connection.fetchval("SHOW superuser_reserved_connections"))
-    pools = _POOLS_BESIDE_API + settings.uvicorn_workers
-    wanted = pools * settings.database_connections
-    words = (
-        f"{pools} processes with {settings.database_connections} connections each may want"
-        f" {wanted}; the server allows {allowed}"
-    )
-    if wanted > allowed:
-        return Check(
-            "connections",
-            False,
-            f"{words}; lower GRAPHMILL_DATABASE_CONNECTIONS to {allowed // pools}, or raise"
-            " max_connections",
-        )
-    return Check("connections", True, words)
+    fit = judge(settings, await load_room(connection))
+    return Check("connections", fit.ok, fit.words)
 
 
 async def check_temporal(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from graphmill.application.graphmill import Graphmill
 from graphmill.bootstrap import open_application
 from graphmill.cli.console import say
+from graphmill.database_connections import COMMAND_CONNECTIONS
 from graphmill.embedded.stack import Addresses, Parts, find_running, running_stack
 from graphmill.errors import SettingsError, Unavailable
 from graphmill.settings import Settings, load_settings
@@ -73,14 +74,14 @@ async def open_session(
     """
     addresses = find_addresses(settings, temporal=temporal)
     if addresses is not None:
-        async with open_application(settings, addresses) as app:
+        async with open_application(settings, addresses, COMMAND_CONNECTIONS) as app:
             yield Session(settings, addresses, app, own_stack=False)
         return
     if start is None:
         raise nothing_runs(settings)
     async with (
         running_stack(settings, parts=start, on_event=say) as started,
-        open_application(settings, started) as app,
+        open_application(settings, started, COMMAND_CONNECTIONS) as app,
     ):
         yield Session(settings, started, app, own_stack=True)
 

@@ -39,7 +39,6 @@ _SOCKET_PATH_BYTES = 107  # sun_path of Linux, less its final zero
 SETTINGS: dict[str, str] = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": "100",
     # A laptop's memory, shared with model servers and workers.
     "shared_buffers": "256MB",
     "effective_cache_size": "1GB",
@@ -79,15 +78,16 @@ class PostgresServer:
     programs: Path
     socket_folder: Path
     identity: Identity
+    max_connections: int
 
     @classmethod
-    def of(cls, home: Home) -> Self:
+    def of(cls, home: Home, max_connections: int = 100) -> Self:
         """The server of a home; nothing is started or written yet.
 
         Raises:
             SettingsError: it cannot run under this user.
         """
-        return cls(home, _programs(), _socket_folder(home), identity())
+        return cls(home, _programs(), _socket_folder(home), identity(), max_connections)
 
     @property
     def data(self) -> Path:
@@ -100,7 +100,10 @@ class PostgresServer:
         return f"postgresql://{_ROLE}@/{DATABASE}?host={host}"
 
     def part(self) -> Part:
-        options = SETTINGS | {"unix_socket_directories": _quoted(self.socket_folder)}
+        options = SETTINGS | {
+            "unix_socket_directories": _quoted(self.socket_folder),
+            "max_connections": str(self.max_connections),
+        }
         command = (
             *self.identity.prefix,
             str(self.programs / "postgres"),

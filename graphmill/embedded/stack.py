@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from temporalio.client import Client
 
+from graphmill.database_connections import embedded_max_connections
 from graphmill.embedded import temporal_binary
 from graphmill.embedded.home import Addresses, Home, HomeInUse, HomeLock
 from graphmill.embedded.leftovers import end_leftovers
@@ -21,8 +22,10 @@ from graphmill.embedded.postgres_server import PostgresServer
 from graphmill.embedded.supervisor import Part, PartFailed, Supervisor
 from graphmill.embedded.temporal_server import TemporalServer
 from graphmill.errors import Unavailable
+from graphmill.roles import ON_ONE_MACHINE, Role
 from graphmill.search_attributes import ensure_search_attributes
 from graphmill.settings import Settings
+from graphmill.stores.postgres.connection_room import refuse_what_cannot_fit
 from graphmill.stores.postgres.database import migrate
 
 __all__ = [
@@ -35,13 +38,6 @@ __all__ = [
     "up",
 ]
 
-# Workflow code apart from the rest: it must answer the server within seconds. CPU work apart: the
-# kernel may kill it for its memory. The other roles mostly wait.
-WORKERS: Mapping[str, tuple[str, ...]] = {
-    "worker-workflow": ("workflow",),
-    "worker-cpu": ("cpu",),
-    "worker-io": ("llm", "embedding", "store", "projection"),
-}
 # Longer than workers give what is in flight, so that only a worker that hangs is killed.
 _WORKER_STOP_SECONDS = 25.0
 _API_STOP_SECONDS = 5.0
@@ -176,7 +172,7 @@ class _Stack:
                     finally:
                         self.home.addresses.unlink(missing_ok=True)
                         # Each may still need the next: workers report to Temporal and PostgreSQL.
-                        await supervisor.stop(("api", *WORKERS))
+                        await supervisor.stop(("api", *ON_ONE_MACHINE))
                         await supervisor.stop(("temporal",))
                         await supervisor.stop(("postgres",))
             finally:
@@ -184,7 +180,9 @@ class _Stack:
                     postgres.remove_socket_folder()
 
     def _postgres(self) -> PostgresServer | None:
-        return None if self.settings.database_url else PostgresServer.of(self.home)
+        if self.settings.database_url:
+            return None
+        return PostgresServer.of(self.home, embedded_max_connections(self.settings))
 
     async def _start(
         self, supervisor: Supervisor, parts: Parts, postgres: PostgresServer | None
@@ -219,8 +217,8 @@ class _Stack:
         )
         environment = _environment(self.settings, self.home, addresses, api_port)
         if Parts.WORKERS in parts:
-            workers = [_worker(name, roles, environment) for name, roles in WORKERS.items()]
-            self.on_event(f"starting {', '.join(WORKERS)}")
+            workers = [_worker(name, roles, environment) for name, roles in ON_ONE_MACHINE.items()]
+            self.on_event(f"starting {', '.join(ON_ONE_MACHINE)}")
             await supervisor.start(*workers)
         if api_port is not None:
             self.on_event("starting the API")
@@ -241,6 +239,8 @@ class _Stack:
             self.on_event("starting PostgreSQL")
             await supervisor.start(postgres.part())
         await migrate(addresses.database_url)
+        if postgres is None:
+            await refuse_what_cannot_fit(addresses.database_url, self.settings)
 
     async def _serve_temporal(
         self, supervisor: Supervisor, temporal: TemporalServer | None, addresses: Addresses
@@ -286,7 +286,7 @@ async def _ended_by(supervisor: Supervisor) -> AsyncGenerator[None]:
         failure.cancel()
 
 
-def _worker(name: str, roles: tuple[str, ...], environment: Mapping[str, str]) -> Part:
+def _worker(name: str, roles: tuple[Role, ...], environment: Mapping[str, str]) -> Part:
     return Part(
         name=name,
         command=_python("workers", *roles),

@@ -12,8 +12,14 @@ _CLOSE_SECONDS = 2.0
 # Any number that nobody else locks: one migration at a time over all processes.
 _MIGRATION_LOCK = 0x67726D69
 
+APPLICATION_NAME = "graphmill"
+"""By which the server knows our connections."""
+
 # One time zone and one float format, whatever the server's own are.
-_SESSION = {"timezone": "UTC", "application_name": "graphmill"}
+_SESSION = {"timezone": "UTC", "application_name": APPLICATION_NAME}
+
+# A connection that nobody used for so long is given back to the server: others may need it.
+_IDLE_SECONDS = 60.0
 
 _DOWN = (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, TimeoutError)
 
@@ -36,7 +42,8 @@ def is_transient(error: BaseException) -> bool:
 
 
 async def open_pool(url: str, max_size: int) -> asyncpg.Pool:
-    """A pool of at most max_size connections, opened when they are needed.
+    """A pool of at most max_size connections, opened when they are needed, and closed when they
+    are not.
 
     A connection goes back into it as it is, but for a transaction that is open, which is undone:
     who changes its session otherwise (SET without LOCAL, a lock of the session) changes it back.
@@ -49,6 +56,7 @@ async def open_pool(url: str, max_size: int) -> asyncpg.Pool:
             url,
             min_size=0,
             max_size=max_size,
+            max_inactive_connection_lifetime=_IDLE_SECONDS,
             timeout=10,
             command_timeout=None,
             # asyncpg would send four statements after each of ours: more work than most of those.

@@ -53,3 +53,17 @@ async def test_a_transaction_that_was_left_open_is_undone(database_url: str) -> 
         await connection.execute("BEGIN; CREATE TABLE left_open (id int)")
     assert await pool.fetchval("SELECT to_regclass('left_open')") is None
     await close_pool(pool)
+
+
+async def test_a_connection_that_nobody_uses_is_given_back(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphmill.stores.postgres.database._IDLE_SECONDS", 0.1)
+    pool = await open_pool(database_url, 3)
+    await asyncio.gather(*(pool.fetchval("SELECT pg_sleep(0.05)") for _ in range(3)))
+    assert pool.get_size() == 3
+    async with asyncio.timeout(5):
+        while pool.get_size():
+            await asyncio.sleep(0.02)
+    assert await pool.fetchval("SELECT 1") == 1
+    await close_pool(pool)
