@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 Node = dict[str, Any]
+_execute = asyncpg.Connection.execute
 _EXPLAINED = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "CREATE TEMP TABLE")
 
 
@@ -62,7 +63,7 @@ def explaining(monkeypatch: pytest.MonkeyPatch) -> Generator[list[Plan]]:
 
 def _explained_first(name: str, plans: list[Plan]) -> Any:
     run = getattr(asyncpg.Connection, name)
-    fetchval, execute = asyncpg.Connection.fetchval, asyncpg.Connection.execute
+    fetchval = asyncpg.Connection.fetchval
 
     async def explained(self: asyncpg.Connection, query: str, *args: Any, **given: Any) -> Any:
         if args:
@@ -71,7 +72,7 @@ def _explained_first(name: str, plans: list[Plan]) -> Any:
         result: Any = None
         for statement in _statements(query):
             plans.extend(await _explain(fetchval, self, statement, ()))
-            result = await (run if name != "execute" else execute)(self, statement, **given)
+            result = await run(self, statement, **given)
         return result
 
     return explained
@@ -80,9 +81,7 @@ def _explained_first(name: str, plans: list[Plan]) -> Any:
 def _one_by_one(plans: list[Plan]) -> Any:
     fetchval, executemany = asyncpg.Connection.fetchval, asyncpg.Connection.executemany
 
-    async def explained(
-        self: asyncpg.Connection, command: str, args: Any, **given: Any
-    ) -> None:
+    async def explained(self: asyncpg.Connection, command: str, args: Any, **given: Any) -> None:
         rows = list(args)
         if rows:
             plans.extend(await _explain(fetchval, self, command, rows[0]))
@@ -96,12 +95,18 @@ async def _explain(
 ) -> list[Plan]:
     if not statement.lstrip().startswith(_EXPLAINED):
         return []
-    plans: list[Plan] = []
-    for generic in (False, True) if args else (False,):
-        options = "FORMAT JSON, GENERIC_PLAN" if generic else "FORMAT JSON"
-        told = await fetchval(connection, f"EXPLAIN ({options}) {statement}", *args)
-        plans.append(Plan(statement, generic, json.loads(told)[0]["Plan"]))
-    return plans
+    told = [await fetchval(connection, f"EXPLAIN (FORMAT JSON) {statement}", *args)]
+    if args:
+        nulls = ", ".join(["NULL"] * len(args))
+        await _execute(
+            connection, f"SET plan_cache_mode = force_generic_plan; PREPARE p AS {statement}"
+        )
+        told.append(await fetchval(connection, f"EXPLAIN (FORMAT JSON) EXECUTE p ({nulls})"))
+        await _execute(connection, "DEALLOCATE p; RESET plan_cache_mode")
+    return [
+        Plan(statement, generic, json.loads(plan)[0]["Plan"])
+        for generic, plan in zip((False, True), told, strict=False)
+    ]
 
 
 def _statements(script: str) -> list[str]:

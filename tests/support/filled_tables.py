@@ -16,9 +16,9 @@ from graphmill.models import CollectionKey
 class Shape:
     """`collections`: each of a tenant of its own, all alike."""
 
-    collections: int = 40
-    documents: int = 25
-    text_units: int = 20  # of a document
+    collections: int = 20
+    documents: int = 40
+    text_units: int = 6  # of a document
     words: int = 12  # of a text unit
     entities: int = 200
     relationships: int = 400
@@ -32,15 +32,22 @@ def key_of(number: int) -> CollectionKey:
 
 async def fill(connection: asyncpg.Connection, shape: Shape) -> None:
     """The connection is of who owns the tables."""
+    sizes = {name: int(getattr(shape, name)) for name in Shape.__annotations__}
+    has_tenant = await _has_tenant(connection)
+    of_graph, graph = ("tenant, graph_id", "tenant, g.id") if has_tenant else ("graph_id", "g.id")
     async with connection.transaction():
         for statement in _STATEMENTS:
-            await connection.execute(
-                statement.format(
-                    **{name: int(getattr(shape, name)) for name in Shape.__annotations__}
-                )
-            )
+            await connection.execute(statement.format(of_graph=of_graph, graph=graph, **sizes))
     # Not within: it reads what is committed. Everything, as autovacuum has it after a while.
     await connection.execute("VACUUM (ANALYZE, SKIP_LOCKED)")
+
+
+async def _has_tenant(connection: asyncpg.Connection) -> bool:
+    """Whether rows of graphs name their tenant."""
+    return await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM pg_attribute WHERE attname = 'tenant'"
+        " AND attrelid = 'graph_text_units'::regclass)"
+    )
 
 
 # Ids are md5 of what they are, so that each statement makes those of the others again.
@@ -111,41 +118,44 @@ _STATEMENTS = (
     FROM {_COLLECTIONS}, {_UNITS}
     """,
     f"""
-    INSERT INTO graph_documents (graph_id, document_id, human_readable_id, name, version, size,
+    INSERT INTO graph_documents ({{of_graph}}, document_id, human_readable_id, name, version, size,
         creation_date, parsed)
-    SELECT g.id, {_DOCUMENT}, d, 'folder/' || to_char(d, 'FM000000') || '.md', {_DIGEST}, 5000,
+    SELECT {{graph}}, {_DOCUMENT}, d, 'folder/' || to_char(d, 'FM000000') || '.md', {_DIGEST}, 5000,
         '2024-01-02', {_DIGEST}
     FROM {_GRAPHS}, generate_series(1, {{documents}}) AS d
     """,
     f"""
-    INSERT INTO graph_text_units (graph_id, text_unit_id, document_id, human_readable_id,
+    INSERT INTO graph_text_units ({{of_graph}}, text_unit_id, document_id, human_readable_id,
         entity_ids)
-    SELECT g.id, {_UNIT}, {_DOCUMENT}, d * {{text_units}} + u, {_ENTITY_IDS}
+    SELECT {{graph}}, {_UNIT}, {_DOCUMENT}, d * {{text_units}} + u, {_ENTITY_IDS}
     FROM {_GRAPHS}, {_UNITS}
     """,
     f"""
-    INSERT INTO entities (graph_id, id, human_readable_id, title, type, description, text_unit_ids,
-        frequency, degree, embedding_id)
-    SELECT g.id, {_ENTITY.format("e")}, e, 'ENTITY ' || e, '', 'Something that is said of it.',
+    INSERT INTO entities ({{of_graph}}, id, human_readable_id, title, type, description,
+        text_unit_ids, frequency, degree, embedding_id)
+    SELECT {{graph}}, {_ENTITY.format("e")}, e, 'ENTITY ' || e, '', 'Something that is said of it.',
         ARRAY[md5('unit1/' || 1 + e % {{text_units}})::uuid], 2 + e % 5, 2, {_ENTITY.format("e")}
     FROM {_GRAPHS}, generate_series(1, {{entities}}) AS e
     """,
     f"""
-    INSERT INTO relationships (graph_id, id, human_readable_id, source, target, description, weight,
-        combined_degree, text_unit_ids)
-    SELECT g.id, md5('relationship' || r)::uuid, r, 'ENTITY ' || 1 + r % {{entities}},
+    INSERT INTO relationships ({{of_graph}}, id, human_readable_id, source, target, description,
+        weight, combined_degree, text_unit_ids)
+    SELECT {{graph}}, md5('relationship' || r)::uuid, r, 'ENTITY ' || 1 + r % {{entities}},
         'ENTITY ' || 1 + (r * 7 + 1) % {{entities}}, 'They meet.', 1, 4, '{{{{}}}}'
     FROM {_GRAPHS}, generate_series(1, {{relationships}}) AS r
     """,
     f"""
-    INSERT INTO communities
-    SELECT g.id, md5('community' || k)::uuid, k, 0, -1, '{{{{}}}}', 'Community ' || k,
+    INSERT INTO communities ({{of_graph}}, id, community, level, parent, children, title,
+        entity_ids, relationship_ids, text_unit_ids, period, size)
+    SELECT {{graph}}, md5('community' || k)::uuid, k, 0, -1, '{{{{}}}}', 'Community ' || k,
         ARRAY[{_ENTITY.format("1 + k")}], '{{{{}}}}', '{{{{}}}}', '2024-01-02', 1
     FROM {_GRAPHS}, generate_series(0, {{communities}} - 1) AS k
     """,
     f"""
-    INSERT INTO community_reports
-    SELECT g.id, md5('report' || k)::uuid, k, 0, -1, '{{{{}}}}', 'Report ' || k, 'summary',
+    INSERT INTO community_reports ({{of_graph}}, id, community, level, parent, children, title,
+        summary, full_content, rank, rating_explanation, findings, full_content_json, period, size,
+        embedding_id)
+    SELECT {{graph}}, md5('report' || k)::uuid, k, 0, -1, '{{{{}}}}', 'Report ' || k, 'summary',
         'content', 1, '', '[]', '{{{{}}}}', '2024-01-02', 1, md5('report' || k)::uuid
     FROM {_GRAPHS}, generate_series(0, {{communities}} - 1) AS k
     """,

@@ -17,6 +17,7 @@ from graphmill.ids import document_id
 from graphmill.models import CollectionKey, DocumentState, DocumentSummary
 from graphmill.run_status import ModelUse
 from graphmill.stores.postgres.gaps import load_embedding_gaps, load_model_gaps
+from graphmill.stores.postgres.graph_counts import count_of
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 from graphmill.uploads import PART_BYTES, UnreadableUpload, Upload
 
@@ -104,15 +105,14 @@ class PostgresCatalog:
             NotFound: there is no such collection.
         """
         row = await self._pool.fetchrow(
-            """
+            f"""
             SELECT c.created_at,
-                (SELECT count(*) FROM graph_text_units g WHERE g.graph_id = c.graph_id)
-                    AS text_units,
-                (SELECT count(*) FROM entities g WHERE g.graph_id = c.graph_id) AS entities,
-                (SELECT count(*) FROM relationships g WHERE g.graph_id = c.graph_id)
-                    AS relationships,
-                (SELECT count(*) FROM communities g WHERE g.graph_id = c.graph_id) AS communities
-            FROM collections c WHERE c.tenant = $1 AND c.name = $2
+                coalesce({count_of("text_units")}, 0) AS text_units,
+                coalesce({count_of("entities")}, 0) AS entities,
+                coalesce({count_of("relationships")}, 0) AS relationships,
+                coalesce({count_of("communities")}, 0) AS communities
+            FROM collections c LEFT JOIN graphs g ON g.id = c.graph_id
+            WHERE c.tenant = $1 AND c.name = $2
             """,
             key.tenant,
             key.name,

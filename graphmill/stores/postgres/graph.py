@@ -13,12 +13,7 @@ from graphmill.clustering import (
     LastCommunity,
 )
 from graphmill.gaps import REPORT
-from graphmill.messages import (
-    COMMUNITY_FULL_CONTENT,
-    ENTITY_DESCRIPTION,
-    TEXT_UNIT_TEXT,
-    MergedGraph,
-)
+from graphmill.messages import MergedGraph
 from graphmill.models import CollectionKey, CommunityReport
 from graphmill.ports import GraphToCluster
 from graphmill.reports import ReportContext
@@ -32,7 +27,9 @@ from graphmill.stores.postgres.fold import (
     open_graph,
     snapshot,
 )
+from graphmill.stores.postgres.graph_counts import SET_COUNTS
 from graphmill.stores.postgres.reports import read_contexts, write_reports
+from graphmill.stores.postgres.unreferenced import delete_unreferenced
 
 
 class PostgresGraphStore:
@@ -196,7 +193,8 @@ class PostgresGraphStore:
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(
                 "UPDATE graphs SET published = true, embedding_model = nullif($2, ''),"
-                " entity_types = $3, published_at = coalesce(published_at, now()) WHERE id = $1",
+                " entity_types = $3, published_at = coalesce(published_at, now()),"
+                f" {SET_COUNTS} WHERE id = $1",
                 graph_id,
                 embeddings,
                 entity_types,
@@ -213,10 +211,7 @@ class PostgresGraphStore:
                 key.name,
                 graph_id,
             )
-            for statement in _DELETE_UNREFERENCED:
-                await connection.execute(statement, key.tenant, key.name, graph_id)
-            for statement in (_DELETE_OTHER_VECTORS, _DELETE_CLOSED_GAPS):
-                await connection.execute(statement, key.tenant, key.name, embeddings)
+            await delete_unreferenced(connection, key, graph_id, embeddings)
 
 
 # The published graph of the same collection, where this release clustered it.
@@ -263,54 +258,4 @@ _UNREPORTED = """
     ) AS counted
     WHERE entities_before = 0 OR entities_before + size <= $3
     ORDER BY community
-    """
-
-# Whether what is embedded is still there: of text units, whoever has them, of the rest in the
-# published graph ($3).
-_STILL_THERE = {
-    TEXT_UNIT_TEXT: "FROM text_units t WHERE t.tenant = $1 AND t.collection = $2 AND t.id = v.id"
-    " AND $3::bigint IS NOT NULL",
-    ENTITY_DESCRIPTION: "FROM entities e WHERE e.graph_id = $3 AND e.embedding_id = v.id",
-    COMMUNITY_FULL_CONTENT: "FROM community_reports r WHERE r.graph_id = $3"
-    " AND r.embedding_id = v.id",
-}
-
-# What the published graph does not point to and no live document needs: text units, and what was
-# read of documents, that were replaced or deleted before this graph was merged (those deleted since
-# are still part of it), and vectors, with what is told of them. All take the same parameters:
-# tenant, collection, published graph.
-_DELETE_UNREFERENCED = (
-    """
-    DELETE FROM text_units t WHERE tenant = $1 AND collection = $2 AND NOT live AND NOT EXISTS (
-        SELECT FROM graph_text_units g WHERE g.graph_id = $3 AND g.text_unit_id = t.id)
-    """,
-    """
-    DELETE FROM parsed_documents p WHERE tenant = $1 AND collection = $2 AND NOT EXISTS (
-        SELECT FROM documents d WHERE d.tenant = $1 AND d.collection = $2
-        AND d.id = p.document_id AND d.parsed = p.digest
-    ) AND NOT EXISTS (
-        SELECT FROM graph_documents g WHERE g.graph_id = $3
-        AND g.document_id = p.document_id AND g.parsed = p.digest)
-    """,
-    *(
-        f"DELETE FROM {table} v WHERE tenant = $1 AND collection = $2 AND vector_index = '{index}'"
-        f" AND NOT EXISTS (SELECT {still_there})"
-        for table in ("vectors", "embedding_gaps")
-        for index, still_there in _STILL_THERE.items()
-    ),
-)
-
-# Vectors by another model than the published graph's: by any other, where that is an endpoint's; by
-# those of endpoints, where it is the local one.
-_DELETE_OTHER_VECTORS = """
-    DELETE FROM vectors v WHERE tenant = $1 AND collection = $2 AND model <> $3 AND (
-        $3 <> '' OR model IN (SELECT d.model FROM vector_dimensions d WHERE d.tenant = $1))
-    """
-
-# What is told of texts that have a vector by now, or of another model's.
-_DELETE_CLOSED_GAPS = """
-    DELETE FROM embedding_gaps g WHERE tenant = $1 AND collection = $2 AND (
-        model <> $3 OR reason <> '' AND EXISTS (
-            SELECT FROM vectors v WHERE v.tenant = $1 AND v.collection = $2
-            AND v.vector_index = g.vector_index AND v.model = g.model AND v.id = g.id))
     """

@@ -9,12 +9,13 @@ import asyncpg
 
 from graphmill.models import CollectionKey
 from graphmill.search.ports import EntityNode, Passage, RelationshipEdge, WordMatches
+from graphmill.stores.postgres.graph_counts import count_of
 from graphmill.stores.postgres.published import published_graph
 
 # The words' matches are materialized first and filtered by collection after: the planner may not
 # turn the index condition into a filter, which would stem every text of the collection.
 # The sum is of whole numbers, so that it does not depend on the order of rows.
-_MATCH_WORDS = """
+_MATCH_WORDS = f"""
 WITH words AS (
     SELECT i - 1 AS i,
            plainto_tsquery('pg_catalog.english', word)
@@ -32,7 +33,7 @@ found AS MATERIALIZED (
     FROM hits JOIN graph_text_units g ON g.graph_id = $3 AND g.text_unit_id = hits.id
     WHERE hits.tenant = $1 AND hits.collection = $2
 ),
-total AS (SELECT count(*) AS n FROM graph_text_units WHERE graph_id = $3),
+total AS (SELECT {count_of("text_units")} AS n FROM graphs g WHERE g.id = $3),
 frequencies AS (SELECT i, count(*) AS n FROM found GROUP BY i),
 weights AS (
     SELECT f.i, f.n, (1e6 * ln(1 + (total.n - f.n + 0.5) / (f.n + 0.5)))::bigint AS weight
@@ -69,14 +70,19 @@ WHERE v.tenant = $1 AND v.collection = $2 AND v.vector_index = 'text_unit_text' 
   AND v.id = ANY($5::uuid[])
 """
 
+# Texts first, by their ids: a plan that was good where graphs have few documents would go through all
+# of them where there are half a million.
 _PASSAGES = """
+WITH asked AS MATERIALIZED (
+    SELECT id, document_id, position, text, n_tokens, first_page, last_page
+    FROM text_units WHERE tenant = $1 AND collection = $2 AND id = ANY($3::uuid[])
+)
 SELECT t.id, t.document_id, d.name, p.title, t.position, t.text, t.n_tokens,
        t.first_page, t.last_page
-FROM text_units t
+FROM asked t
 JOIN graph_documents d ON d.graph_id = $4 AND d.document_id = t.document_id
 JOIN parsed_documents p ON p.tenant = $1 AND p.collection = $2 AND p.document_id = d.document_id
     AND p.digest = d.parsed
-WHERE t.tenant = $1 AND t.collection = $2 AND t.id = ANY($3::uuid[])
 """
 
 _ENTITIES_BY_TITLE = """

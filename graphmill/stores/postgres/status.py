@@ -9,6 +9,7 @@ from graphmill.gaps import EmbeddingGaps, ModelGaps
 from graphmill.models import CollectionKey, Method, Phase, RunState
 from graphmill.run_status import DocumentFailure, DocumentTotals, RunStatus
 from graphmill.stores.postgres.gaps import load_embedding_gaps, load_model_gaps
+from graphmill.stores.postgres.graph_counts import count_of
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 from graphmill.stores.postgres.projection_standings import PostgresProjectionStandings
 
@@ -23,12 +24,14 @@ SELECT r.id, r.tenant, r.collection, r.workflow_id, r.state, r.phase, r.reason, 
 FROM runs r JOIN collections c ON c.tenant = r.tenant AND c.name = r.collection
 """
 
-_FIGURES = """
-SELECT (SELECT count(*) FROM graph_text_units WHERE graph_id = $1) AS text_units,
-       (SELECT count(*) FROM entities WHERE graph_id = $1) AS entities,
-       (SELECT count(*) FROM relationships WHERE graph_id = $1) AS relationships,
-       (SELECT count(*) FROM communities WHERE graph_id = $1) AS communities,
-       (SELECT count(*) FROM community_reports WHERE graph_id = $1) AS reports
+# One row, whether there is a graph or not.
+_FIGURES = f"""
+SELECT coalesce(max({count_of("text_units")}), 0) AS text_units,
+       coalesce(max({count_of("entities")}), 0) AS entities,
+       coalesce(max({count_of("relationships")}), 0) AS relationships,
+       coalesce(max({count_of("communities")}), 0) AS communities,
+       coalesce(max({count_of("reports")}), 0) AS reports
+FROM graphs g WHERE g.id = $1
 """
 
 
@@ -194,7 +197,7 @@ class PostgresRunStatus:
     async def _graph_figures(self, graph_id: int | None) -> asyncpg.Record:
         if self._figures is None or self._figures[0] != graph_id or graph_id is None:
             record = await self._pool.fetchrow(_FIGURES, graph_id)
-            assert record is not None  # scalar subqueries always make one row
+            assert record is not None  # an aggregate always has its row
             self._figures = (graph_id or -1, record)
         return self._figures[1]
 

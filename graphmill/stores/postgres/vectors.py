@@ -9,16 +9,36 @@ from graphmill.messages import COMMUNITY_FULL_CONTENT, ENTITY_DESCRIPTION, TEXT_
 from graphmill.models import CollectionKey
 from graphmill.reports import embedded_content
 from graphmill.stores.postgres.gaps import note_embedding_gaps
+from graphmill.stores.postgres.vector_codec import VectorCodec
 
-# What each vector index embeds: (id, text) of a graph's rows. $1 graph, $2 tenant, $3 collection.
-_SOURCES = {
-    TEXT_UNIT_TEXT: "SELECT t.id, t.text FROM graph_text_units g JOIN text_units t"
-    " ON t.tenant = $2 AND t.collection = $3 AND t.id = g.text_unit_id WHERE g.graph_id = $1",
-    ENTITY_DESCRIPTION: "SELECT embedding_id AS id, title || ': ' || description AS text"
-    " FROM entities WHERE graph_id = $1",
+_WITHOUT_VECTOR = (
+    "NOT EXISTS (SELECT FROM vectors v WHERE v.tenant = $2 AND v.collection = $3"
+    " AND v.vector_index = $4 AND v.model = $5 AND v.id = {id}) AND {id} > $6"
+)
+# What each vector index embeds of a graph's rows, without a vector: (id, text), ascending by id.
+# $1 graph, $2 tenant, $3 collection, $4 vector index, $5 model, $6 after which id, $7 how many.
+_UNEMBEDDED = {
+    # Ids first, by indexes alone: where all but a few have vectors, no other text is read.
+    TEXT_UNIT_TEXT: f"""
+        SELECT t.id, t.text FROM (
+            SELECT g.text_unit_id FROM graph_text_units g
+            WHERE g.graph_id = $1 AND {_WITHOUT_VECTOR.format(id="g.text_unit_id")}
+            ORDER BY g.text_unit_id LIMIT $7
+        ) AS without
+        JOIN text_units t ON t.tenant = $2 AND t.collection = $3 AND t.id = without.text_unit_id
+        ORDER BY t.id
+        """,
+    ENTITY_DESCRIPTION: f"""
+        SELECT e.embedding_id AS id, e.title || ': ' || e.description AS text FROM entities e
+        WHERE e.graph_id = $1 AND {_WITHOUT_VECTOR.format(id="e.embedding_id")}
+        ORDER BY e.embedding_id LIMIT $7
+        """,
     # Reports that are alike but for their references are embedded once.
-    COMMUNITY_FULL_CONTENT: "SELECT embedding_id AS id, min(full_content) AS text"
-    " FROM community_reports WHERE graph_id = $1 GROUP BY embedding_id",
+    COMMUNITY_FULL_CONTENT: f"""
+        SELECT r.embedding_id AS id, min(r.full_content) AS text FROM community_reports r
+        WHERE r.graph_id = $1 AND {_WITHOUT_VECTOR.format(id="r.embedding_id")}
+        GROUP BY r.embedding_id ORDER BY r.embedding_id LIMIT $7
+        """,
 }
 
 
@@ -27,6 +47,7 @@ class PostgresVectorStore:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._codec = VectorCodec()
 
     async def unembedded(
         self,
@@ -38,10 +59,7 @@ class PostgresVectorStore:
         limit: int,
     ) -> tuple[tuple[UUID, str], ...]:
         rows = await self._pool.fetch(
-            f"SELECT s.id, s.text FROM ({_SOURCES[vector_index]}) AS s WHERE NOT EXISTS ("
-            " SELECT FROM vectors v WHERE v.tenant = $2 AND v.collection = $3"
-            " AND v.vector_index = $4 AND v.model = $5 AND v.id = s.id)"
-            " AND s.id > $6 ORDER BY s.id LIMIT $7",
+            _UNEMBEDDED[vector_index],
             graph_id,
             key.tenant,
             key.name,
@@ -61,15 +79,16 @@ class PostgresVectorStore:
         model: str,
         vectors: Sequence[tuple[UUID, Sequence[float]]],
     ) -> None:
-        await self._pool.executemany(
-            # As real[]: asyncpg sends that in binary, pgvector's own type only as text.
-            "INSERT INTO vectors VALUES ($1, $2, $3, $4, $5, $6::real[]::vector)"
-            " ON CONFLICT (tenant, collection, vector_index, model, id) DO NOTHING",
-            [
-                (key.tenant, key.name, vector_index, model, id, embedding)
-                for id, embedding in vectors
-            ],
-        )
+        async with self._pool.acquire() as connection:
+            await self._codec.teach(connection)
+            await connection.executemany(
+                "INSERT INTO vectors VALUES ($1, $2, $3, $4, $5, $6)"
+                " ON CONFLICT (tenant, collection, vector_index, model, id) DO NOTHING",
+                [
+                    (key.tenant, key.name, vector_index, model, id, embedding)
+                    for id, embedding in vectors
+                ],
+            )
 
     async def note_gaps(
         self, key: CollectionKey, vector_index: str, model: str, gaps: Mapping[UUID, str]
