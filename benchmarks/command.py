@@ -9,6 +9,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
+from benchmarks import stores
 from benchmarks.fast import FULL, QUICK, compare_fast
 from benchmarks.peers.comparison import DOCUMENTS, QUICK_DOCUMENTS, compare_peers
 from benchmarks.standard import compare_standard
@@ -20,13 +21,14 @@ class Part(StrEnum):
     FAST = "fast"
     STANDARD = "standard"
     PEERS = "peers"
+    STORES = "stores"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a small version")
     parser.add_argument(
-        "--only", type=Part, choices=list(Part), help="this part (fast and standard if not given)"
+        "--only", type=Part, choices=list(Part), help="this part (all but peers if not given)"
     )
     parser.add_argument(
         "--peers", action="store_true", help="then LightRAG and GraphRAG beside method standard"
@@ -38,7 +40,7 @@ def main() -> None:
     if not shared.is_dir():
         console.print(f"{shared} is not here: the corpus is needed for the benchmark")
         raise SystemExit(2)
-    parts = {given.only} if given.only else {Part.FAST, Part.STANDARD}
+    parts = {given.only} if given.only else {Part.FAST, Part.STANDARD, Part.STORES}
     if given.peers:
         parts.add(Part.PEERS)
     # As workers do; bare loops too.
@@ -54,5 +56,7 @@ async def _compare(parts: set[Part], shared: Path, console: Console, *, quick: b
         await compare_fast(QUICK if quick else FULL, shared, console)
     if Part.STANDARD in parts:
         await compare_standard(shared, console, 1 if quick else 3)
+    if Part.STORES in parts:
+        await stores.compare_stores(stores.QUICK if quick else stores.FULL, shared, console)
     if Part.PEERS in parts:
         await compare_peers(shared, console, documents=QUICK_DOCUMENTS if quick else DOCUMENTS)

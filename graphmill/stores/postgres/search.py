@@ -70,8 +70,8 @@ WHERE v.tenant = $1 AND v.collection = $2 AND v.vector_index = 'text_unit_text' 
   AND v.id = ANY($5::uuid[])
 """
 
-# Texts first, by their ids: a plan that was good where graphs have few documents would go through all
-# of them where there are half a million.
+# Texts first, by their ids: a plan that is good where graphs have few documents would go through
+# all of them where there are half a million.
 _PASSAGES = """
 WITH asked AS MATERIALIZED (
     SELECT id, document_id, position, text, n_tokens, first_page, last_page

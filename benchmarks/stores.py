@@ -1,0 +1,64 @@
+"""Rows a second into each store, beside the bare driver in a loop in the same run; as a table.
+
+A store adds a measure of its own, which gives rates, and a line in `compare_stores`.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.rates import Rate
+from benchmarks.stores_postgres import measure_postgres
+from graphmill.embedded.stack import Parts, running_stack
+from graphmill.settings import load_settings
+from tests.support.corpus import read_passages
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is written, how often; the best round counts."""
+
+    documents: int
+    vectors: int
+    reports: int
+    rounds: int
+
+
+QUICK = Sizes(documents=30, vectors=2_000, reports=200, rounds=1)
+FULL = Sizes(documents=200, vectors=10_000, reports=1_000, rounds=3)
+
+
+async def compare_stores(sizes: Sizes, shared: Path, console: Console) -> None:
+    """Measure and print."""
+    passages = read_passages(shared)
+    folder = Path(tempfile.mkdtemp(prefix="graphmill-bench-"))
+    settings = load_settings({"home": folder, "temporal_address": None, "database_url": None})
+    rates: list[Rate] = []
+    try:
+        async with running_stack(settings, Parts.POSTGRES) as addresses:
+            console.print("[dim]PostgreSQL, and asyncpg in a loop[/dim]")
+            rates += await measure_postgres(addresses.database_url, passages, sizes)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    _show(rates, console)
+
+
+def _show(rates: Sequence[Rate], console: Console) -> None:
+    table = Table(title="written, rows a second", title_justify="left", box=None)
+    for column in ("", "rows", "by the store", "by the bare driver", "of the bare driver"):
+        table.add_column(column, justify="left" if not column else "right")
+    for rate in rates:
+        table.add_row(
+            rate.words,
+            f"{rate.rows:,}",
+            f"{rate.rows / rate.store:,.0f}",
+            f"{rate.rows / rate.bare:,.0f} ({rate.bare_words})",
+            f"{rate.bare / rate.store:.2f}",
+        )
+    console.print()
+    console.print(table)
