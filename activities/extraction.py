@@ -45,7 +45,7 @@ _DOCUMENTS_AT_ONCE = 8
 # What waits is read in pages of so many.
 _PAGE = 500
 # Extractions, or claims, that are written together; their answers are stored already.
-_WRITTEN_TOGETHER = 20
+_WRITTEN_TOGETHER = 100
 
 
 class ExtractionActivities:

@@ -23,6 +23,10 @@ from graphmill.uploads import PART_BYTES, UnreadableUpload, Upload
 
 _Connection = PoolConnectionProxy
 
+# Parts of files that are written together: many small ones, or few large ones.
+_MOST_PARTS = 100
+_MOST_BYTES = 4 * PART_BYTES
+
 _SUMMARY = """
 SELECT d.id, d.name, d.version, d.size, d.creation_date, d.state, d.reason,
        coalesce(p.format, '') AS format, coalesce(p.title, '') AS title,
@@ -376,6 +380,7 @@ async def _store_contents(
     )
     # Parts are written in one transaction, so a version that has one part has all.
     stored: set[bytes] = {row["version"] for row in rows}
+    parts: list[tuple[str, str, bytes, int, bytes]] = []
     # In the order of versions: two uploads of the same bytes wait for each other, never in a ring.
     for upload in sorted(uploads, key=lambda upload: upload.version):
         if upload.version in stored:
@@ -386,18 +391,24 @@ async def _store_contents(
             number = 0
             while (part := await _read_part(upload, stream)) or number == 0:
                 digest.update(part)
-                await connection.execute(
-                    "INSERT INTO contents (tenant, collection, version, part, bytes)"
-                    " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-                    key.tenant,
-                    key.name,
-                    upload.version,
-                    number,
-                    part,
-                )
+                parts.append((key.tenant, key.name, upload.version, number, part))
                 number += 1
+                if len(parts) == _MOST_PARTS or sum(len(row[-1]) for row in parts) > _MOST_BYTES:
+                    await _insert_parts(connection, parts)
+                    parts.clear()
         if digest.digest() != upload.version:
             raise UnreadableUpload(upload.name, "changed while it was read; upload it again")
+    await _insert_parts(connection, parts)
+
+
+async def _insert_parts(
+    connection: _Connection, parts: Sequence[tuple[str, str, bytes, int, bytes]]
+) -> None:
+    await connection.executemany(
+        "INSERT INTO contents (tenant, collection, version, part, bytes)"
+        " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        parts,
+    )
 
 
 async def _open(upload: Upload) -> BinaryIO:

@@ -145,7 +145,11 @@ class PostgresSearchStore:
         async with published_graph(self._pool, key) as (connection, graph_id):
             # Without statistics (a collection just filled) the planner may take a sequential scan
             # for cheap, and it would stem every text.
-            await connection.execute("SET LOCAL enable_seqscan = off; SET LOCAL jit = off")
+            # And where a word has more matches than it can remember one by one, it stems the texts
+            # around them too.
+            await connection.execute(
+                "SET LOCAL enable_seqscan = off; SET LOCAL jit = off; SET LOCAL work_mem = '128MB'"
+            )
             if graph_id is None:
                 yield None
                 return
