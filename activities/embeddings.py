@@ -13,7 +13,7 @@ from graphmill.llm.calls import Payer
 from graphmill.llm.embedder import ModelEmbedder
 from graphmill.llm.vectors import MOST_TEXTS, MOST_TOKENS, TextVector, Vector
 from graphmill.messages import EmbedRequest
-from graphmill.ports import Embedder, VectorStore
+from graphmill.ports import Embedder, EmbeddingStore
 from graphmill.tokens import count_tokens
 
 EMBED = "embed"
@@ -28,7 +28,7 @@ _AT_ONCE = 200
 class EmbeddingActivities:
     """Queue: embedding."""
 
-    def __init__(self, store: VectorStore, local: Embedder, model: ModelEmbedder) -> None:
+    def __init__(self, store: EmbeddingStore, local: Embedder, model: ModelEmbedder) -> None:
         self._store = store
         self._local = local
         self._model = model
@@ -81,7 +81,9 @@ class _Batch:
 class _ByModel:
     """One vector index of a graph on its way through the model of an endpoint."""
 
-    def __init__(self, store: VectorStore, embedder: ModelEmbedder, request: EmbedRequest) -> None:
+    def __init__(
+        self, store: EmbeddingStore, embedder: ModelEmbedder, request: EmbedRequest
+    ) -> None:
         self._store = store
         self._embedder = embedder
         self._request = request

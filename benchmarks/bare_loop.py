@@ -23,9 +23,9 @@ from graphmill.reports import REPORTS_VERSION, write_report
 from graphmill.settings import ChunkSettings, LimitSettings, PruneSettings
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.database import open_pool
+from graphmill.stores.postgres.embeddings import PostgresEmbeddingStore
 from graphmill.stores.postgres.graph import PostgresGraphStore
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
-from graphmill.stores.postgres.vectors import PostgresVectorStore
 
 _CHUNK = ChunkSettings()
 _LIMITS = LimitSettings()
@@ -78,7 +78,7 @@ async def measure_bare_loop(url: str, workload: Workload, collection: str, proce
                 )
             )
             documents_seconds = time.monotonic() - began
-        await _build(PostgresGraphStore(pool, PruneSettings()), PostgresVectorStore(pool), key)
+        await _build(PostgresGraphStore(pool, PruneSettings()), PostgresEmbeddingStore(pool), key)
         return Bare(workload.documents, documents_seconds, time.monotonic() - began)
     finally:
         await pool.close()
@@ -116,7 +116,7 @@ async def _read_all(url: str, key: CollectionKey, ids: Sequence[UUID]) -> None:
 
 
 async def _build(
-    graphs: PostgresGraphStore, vectors: PostgresVectorStore, key: CollectionKey
+    graphs: PostgresGraphStore, vectors: PostgresEmbeddingStore, key: CollectionKey
 ) -> None:
     versions = f"{CLUSTERING_VERSION} {REPORTS_VERSION}"
     merged = await graphs.merge_graph(key, versions, afresh=False)

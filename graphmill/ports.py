@@ -375,7 +375,7 @@ class ModelReportStore(Protocol):
         ...
 
 
-class VectorStore(Protocol):
+class EmbeddingStore(Protocol):
     """Vectors under the ids of what was embedded."""
 
     async def unembedded(

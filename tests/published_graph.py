@@ -18,9 +18,9 @@ from graphmill.processing import ProcessSettings, process_document
 from graphmill.reports import write_report
 from graphmill.settings import LimitSettings, PruneSettings
 from graphmill.stores.postgres.catalog import PostgresCatalog
+from graphmill.stores.postgres.embeddings import PostgresEmbeddingStore
 from graphmill.stores.postgres.graph import PostgresGraphStore
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
-from graphmill.stores.postgres.vectors import PostgresVectorStore
 from graphmill.uploads import Upload
 
 _EMBEDDER = LocalEmbedder()
@@ -86,7 +86,7 @@ def _process(data: bytes, name: str, chunk_size: int) -> ProcessedDocument:
 
 
 async def _embed(pool: asyncpg.Pool, key: CollectionKey, graph_id: int) -> None:
-    vectors = PostgresVectorStore(pool)
+    vectors = PostgresEmbeddingStore(pool)
     for index in (TEXT_UNIT_TEXT, ENTITY_DESCRIPTION, COMMUNITY_FULL_CONTENT):
         after = UUID(int=0)
         while rows := await vectors.unembedded(key, graph_id, index, _EMBEDDER.model, after, 500):

@@ -49,6 +49,7 @@ from graphmill.roles import Role
 from graphmill.settings import Settings
 from graphmill.stores.postgres.collection_prompts import PostgresPromptStore
 from graphmill.stores.postgres.database import is_transient
+from graphmill.stores.postgres.embeddings import PostgresEmbeddingStore
 from graphmill.stores.postgres.graph import PostgresGraphStore
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from graphmill.stores.postgres.model_accounts import counting_known
@@ -59,7 +60,6 @@ from graphmill.stores.postgres.projection_source import open_source
 from graphmill.stores.postgres.projection_standings import PostgresProjectionStandings
 from graphmill.stores.postgres.resolutions import PostgresResolutionStore
 from graphmill.stores.postgres.summaries import PostgresSummaryStore
-from graphmill.stores.postgres.vectors import PostgresVectorStore
 from graphmill.stores.projected import has_projected_stores, open_projected_stores
 from workers.models import open_batches, standard_options
 from workflows.ask_in_batches import AskInBatches
@@ -249,7 +249,7 @@ async def _embedding(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[S
         counting_known(pool) as known,
         open_model_embedder(pool, settings, _tell_retry, known.count) as model,
     ):
-        activities = EmbeddingActivities(PostgresVectorStore(pool), LocalEmbedder(), model)
+        activities = EmbeddingActivities(PostgresEmbeddingStore(pool), LocalEmbedder(), model)
         yield Served(
             EMBEDDING_QUEUE,
             activities=(activities.embed,),

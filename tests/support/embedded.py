@@ -15,7 +15,7 @@ from graphmill.model_endpoints import open_model_embedder
 from graphmill.model_settings import EndpointSettings
 from graphmill.models import CollectionKey
 from graphmill.settings import Settings, load_settings
-from graphmill.stores.postgres.vectors import PostgresVectorStore
+from graphmill.stores.postgres.embeddings import PostgresEmbeddingStore
 from tests.support.model_endpoint import ModelEndpoint
 
 MODEL = "vectors-1"
@@ -82,7 +82,7 @@ async def embedding_worker(
     pool: asyncpg.Pool, settings: Settings
 ) -> AsyncGenerator[EmbeddingWorker]:
     async with open_model_embedder(pool, settings, lambda _: None) as embedder:
-        activities = EmbeddingActivities(PostgresVectorStore(pool), LocalEmbedder(), embedder)
+        activities = EmbeddingActivities(PostgresEmbeddingStore(pool), LocalEmbedder(), embedder)
         yield EmbeddingWorker(activities)
 
 

@@ -1,4 +1,4 @@
-"""Vectors in PostgreSQL, by pgvector (ports.VectorStore)."""
+"""Vectors in PostgreSQL, by pgvector (ports.EmbeddingStore)."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -42,7 +42,7 @@ _UNEMBEDDED = {
 }
 
 
-class PostgresVectorStore:
+class PostgresEmbeddingStore:
     """Vectors are kept under ids made from content: one that is there is never made again."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
