@@ -2,10 +2,20 @@
 
 import os
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
@@ -68,6 +78,24 @@ def _known_process(name: str) -> str:
             " several roles, api or commands"
         )
     return name
+
+
+class Quantization(StrEnum):
+    """What Qdrant keeps of vectors for the first look: them, a byte or a bit for each number. The
+    best of that look are compared whole."""
+
+    NONE = "none"
+    SCALAR = "scalar"
+    BINARY = "binary"
+
+
+def _check_qdrant_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("expected is an address such as http://localhost:6333")
+    if parts.username or parts.password:
+        raise ValueError("a key belongs into QDRANT_API_KEY, not into the address")
+    return url.rstrip("/")
 
 
 # Tables of graphmill.toml, and how the environment's names for what is in them begin.
@@ -134,6 +162,20 @@ class Settings(ProviderSettings, BaseSettings):
     neo4j_connections: int = Field(
         default=100, ge=1, validation_alias="NEO4J_MAX_CONNECTION_POOL_SIZE"
     )
+    qdrant_url: Annotated[str, AfterValidator(_check_qdrant_url)] | None = Field(
+        default=None, validation_alias="QDRANT_URL", repr=False
+    )
+    qdrant_api_key: SecretStr = Field(default=SecretStr(""), validation_alias="QDRANT_API_KEY")
+    qdrant_batch_size: int = Field(
+        default=100, ge=1, le=10_000, validation_alias="QDRANT_BATCH_SIZE"
+    )
+    qdrant_parallel_uploads: int = Field(
+        default=4, ge=1, le=64, validation_alias="QDRANT_PARALLEL_UPLOADS"
+    )
+    qdrant_quantization: Quantization = Field(
+        default=Quantization.NONE, validation_alias="QDRANT_QUANTIZATION"
+    )
+    qdrant_on_disk: bool = Field(default=False, validation_alias="QDRANT_ON_DISK")
     temporal_port: int = Field(
         default=7233, ge=0, le=65535, validation_alias="GRAPHMILL_TEMPORAL_PORT"
     )

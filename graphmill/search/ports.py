@@ -95,6 +95,31 @@ class GraphStore(Protocol):
         ...
 
 
+class VectorStore(Protocol):
+    """The vectors of one published graph, by the model that its questions are embedded by: tenant,
+    collection, graph and model are settled when it is opened, and nothing that is asked of it leads
+    beyond them. A vector index is one of graphmill.messages.VECTOR_INDEXES; ids are of what was
+    embedded. Similarities are cosines; to a vector of zeros (of a text without tokens) nothing has
+    any.
+
+    Raises:
+        OtherGraph: the store does not hold it any more.
+        Unavailable: the store does not answer.
+    """
+
+    async def nearest(
+        self, vector_index: str, vector: Sequence[float], limit: int
+    ) -> dict[UUID, float]:
+        """Id to similarity, nearest first, ties by id."""
+        ...
+
+    async def similarities(
+        self, vector_index: str, vector: Sequence[float], ids: Sequence[UUID]
+    ) -> dict[UUID, float]:
+        """Of those that the graph has a vector of; in the same order."""
+        ...
+
+
 class GraphSnapshot(GraphStore, Protocol):
     """Reads of one published graph, all within one transaction. Ties are broken by id."""
 

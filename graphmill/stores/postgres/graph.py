@@ -194,7 +194,7 @@ class PostgresGraphStore:
             await connection.execute(
                 "UPDATE graphs SET published = true, embedding_model = nullif($2, ''),"
                 " entity_types = $3, published_at = coalesce(published_at, now()),"
-                f" {SET_COUNTS} WHERE id = $1",
+                f" {SET_COUNTS}, publications = publications + 1 WHERE id = $1",
                 graph_id,
                 embeddings,
                 entity_types,

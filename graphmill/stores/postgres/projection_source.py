@@ -11,23 +11,39 @@ from uuid import UUID
 
 import asyncpg
 
+from graphmill.embedding import LocalEmbedder
 from graphmill.models import CollectionKey
-from graphmill.projections.records import Kind, Record
+from graphmill.projections.records import VECTORS, Kind, Record
 from graphmill.stores.postgres.published import published_graph
+from graphmill.stores.postgres.vector_records import PostgresVectorRecords
 
 _PREFETCH = 2_000
 
 
 class PostgresProjectionSource:
-    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy, graph_id: int) -> None:
+    """`model`: what the graph's vectors are by."""
+
+    def __init__(
+        self,
+        connection: asyncpg.pool.PoolConnectionProxy,
+        graph_id: int,
+        version: str,
+        model: str,
+    ) -> None:
         self._connection = connection
         self._graph_id = graph_id
+        self._version = version
+        self._vectors = PostgresVectorRecords(connection, graph_id, model)
 
     @property
     def version(self) -> str:
-        return str(self._graph_id)
+        return self._version
 
     async def digests(self, kind: Kind) -> AsyncIterator[tuple[UUID, str]]:
+        if kind in VECTORS:
+            async for digest in self._vectors.digests(kind):
+                yield digest
+            return
         statement = f"SELECT id, {_DIGEST} AS digest FROM ({_RECORDS[kind]}) AS r ORDER BY id"
         async for row in self._connection.cursor(
             statement, self._graph_id, None, prefetch=_PREFETCH
@@ -35,6 +51,8 @@ class PostgresProjectionSource:
             yield row["id"], row["digest"]
 
     async def records(self, kind: Kind, ids: Sequence[UUID]) -> tuple[Record, ...]:
+        if kind in VECTORS:
+            return await self._vectors.records(kind, ids)
         rows = await self._connection.fetch(
             f"SELECT id, properties, links, {_DIGEST} AS digest FROM ({_RECORDS[kind]}) AS r"
             " ORDER BY id",
@@ -65,7 +83,16 @@ async def open_source(
         NotFound: there is no such collection.
     """
     async with published_graph(pool, key) as (connection, graph_id):
-        yield None if graph_id is None else PostgresProjectionSource(connection, graph_id)
+        if graph_id is None:
+            yield None
+            return
+        (version, model), *_ = await connection.fetch(
+            "SELECT version, embedding_model FROM graphs WHERE id = $1", graph_id
+        )
+        # A graph does not tell the name of the local model, which is this release's.
+        yield PostgresProjectionSource(
+            connection, graph_id, version, model or LocalEmbedder().model
+        )
 
 
 _DIGEST = "md5(properties::text || links::text)"

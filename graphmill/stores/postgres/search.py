@@ -1,16 +1,23 @@
 """Reads of the published graph for search: exact scans by pgvector, words by a GIN index."""
 
-import math
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
 import asyncpg
 
+from graphmill.messages import ENTITY_DESCRIPTION, TEXT_UNIT_TEXT
 from graphmill.models import CollectionKey
-from graphmill.search.ports import EntityNode, Passage, RelationshipEdge, WordMatches
+from graphmill.search.ports import (
+    EntityNode,
+    Passage,
+    RelationshipEdge,
+    VectorStore,
+    WordMatches,
+)
 from graphmill.stores.postgres.graph_counts import count_of
 from graphmill.stores.postgres.published import published_graph
+from graphmill.stores.postgres.vectors import PostgresVectors
 
 # The words' matches are materialized first and filtered by collection after: the planner may not
 # turn the index condition into a filter, which would stem every text of the collection.
@@ -54,22 +61,6 @@ SELECT id, words, NULL, NULL, weight FROM best
 ORDER BY weight DESC NULLS FIRST, id
 """
 
-_NEAREST_TEXT_UNITS = """
-SELECT v.id, 1 - (v.embedding <=> $5::real[]::vector) AS similarity
-FROM vectors v
-JOIN graph_text_units g ON g.graph_id = $3 AND g.text_unit_id = v.id
-WHERE v.tenant = $1 AND v.collection = $2 AND v.vector_index = 'text_unit_text' AND v.model = $4
-ORDER BY v.embedding <=> $5::real[]::vector, v.id
-LIMIT $6
-"""
-
-_SIMILARITIES = """
-SELECT v.id, 1 - (v.embedding <=> $4::real[]::vector) AS similarity
-FROM vectors v
-WHERE v.tenant = $1 AND v.collection = $2 AND v.vector_index = 'text_unit_text' AND v.model = $3
-  AND v.id = ANY($5::uuid[])
-"""
-
 # Texts first, by their ids: a plan that is good where graphs have few documents would go through
 # all of them where there are half a million.
 _PASSAGES = """
@@ -91,20 +82,10 @@ FROM entities WHERE graph_id = $1 AND title = ANY($2::text[])
 ORDER BY title, id
 """
 
-_NEAREST_ENTITIES = """
-WITH nearest AS (
-    SELECT e.id, v.embedding <=> $5::real[]::vector AS distance
-    FROM entities e
-    JOIN vectors v ON v.tenant = $1 AND v.collection = $2
-        AND v.vector_index = 'entity_description' AND v.model = $4 AND v.id = e.embedding_id
-    WHERE e.graph_id = $3
-    ORDER BY distance, e.id
-    LIMIT $6
-)
-SELECT e.id, e.title, e.type, e.description, e.frequency, e.text_unit_ids,
-       1 - nearest.distance AS similarity
-FROM nearest JOIN entities e ON e.graph_id = $3 AND e.id = nearest.id
-ORDER BY nearest.distance, e.id
+_ENTITIES_BY_EMBEDDING = """
+SELECT embedding_id, id, title, type, description, frequency, text_unit_ids
+FROM entities WHERE graph_id = $1 AND embedding_id = ANY($2::uuid[])
+ORDER BY id
 """
 
 _MENTIONED_ENTITIES = """
@@ -136,7 +117,10 @@ class PostgresSearchStore:
 
     async def embedding_model(self, key: CollectionKey) -> str:
         async with published_graph(self._pool, key) as (connection, graph_id):
-            return await _embedding_model(connection, graph_id)
+            found = await connection.fetchval(
+                "SELECT embedding_model FROM graphs WHERE id = $1", graph_id
+            )
+            return found or ""
 
     @asynccontextmanager
     async def snapshot(
@@ -153,12 +137,15 @@ class PostgresSearchStore:
             if graph_id is None:
                 yield None
                 return
-            model = await _embedding_model(connection, graph_id)
-            yield PostgresGraphSnapshot(connection, key, graph_id, model)
+            (model, version), *_ = await connection.fetch(
+                "SELECT embedding_model, version FROM graphs WHERE id = $1", graph_id
+            )
+            yield PostgresGraphSnapshot(connection, key, graph_id, model or "", version)
 
 
 class PostgresGraphSnapshot:
-    """graphmill.search.ports.GraphSnapshot within the transaction of `connection`."""
+    """graphmill.search.ports.GraphSnapshot within the transaction of `connection`. `version`: the
+    graph's, as stores say it that hold it too."""
 
     def __init__(
         self,
@@ -166,8 +153,10 @@ class PostgresGraphSnapshot:
         key: CollectionKey,
         graph_id: int,
         embedding_model: str,
+        version: str,
     ) -> None:
         self.embedding_model = embedding_model
+        self.version = version
         self._connection = connection
         self._key = key
         self._graph_id = graph_id
@@ -184,32 +173,19 @@ class PostgresGraphSnapshot:
             words_of={row["id"]: frozenset(row["words"]) for row in rows[1:]},
         )
 
+    def vectors(self, model: str) -> VectorStore:
+        """The graph's, by this model, in PostgreSQL."""
+        return PostgresVectors(self._connection, self._key, self._graph_id, model)
+
     async def nearest_text_units(
         self, model: str, vector: Sequence[float], limit: int
     ) -> dict[UUID, float]:
-        rows = await self._connection.fetch(
-            _NEAREST_TEXT_UNITS,
-            self._key.tenant,
-            self._key.name,
-            self._graph_id,
-            model,
-            vector,
-            limit,
-        )
-        return _similarities(rows)
+        return await self.vectors(model).nearest(TEXT_UNIT_TEXT, vector, limit)
 
     async def similarities(
         self, model: str, vector: Sequence[float], text_unit_ids: Sequence[UUID]
     ) -> dict[UUID, float]:
-        rows = await self._connection.fetch(
-            _SIMILARITIES,
-            self._key.tenant,
-            self._key.name,
-            model,
-            vector,
-            list(text_unit_ids),
-        )
-        return _similarities(rows)
+        return await self.vectors(model).similarities(TEXT_UNIT_TEXT, vector, text_unit_ids)
 
     async def passages(self, text_unit_ids: Sequence[UUID]) -> dict[UUID, Passage]:
         rows = await self._connection.fetch(
@@ -224,19 +200,18 @@ class PostgresGraphSnapshot:
     async def nearest_entities(
         self, model: str, vector: Sequence[float], limit: int
     ) -> tuple[tuple[EntityNode, float], ...]:
+        near = await self.vectors(model).nearest(ENTITY_DESCRIPTION, vector, limit)
+        return (await self.entities_of_vectors(near))[:limit]
+
+    async def entities_of_vectors(
+        self, similarities: Mapping[UUID, float]
+    ) -> tuple[tuple[EntityNode, float], ...]:
+        """The entities whose descriptions have these vectors, nearest first, ties by id."""
         rows = await self._connection.fetch(
-            _NEAREST_ENTITIES,
-            self._key.tenant,
-            self._key.name,
-            self._graph_id,
-            model,
-            vector,
-            limit,
+            _ENTITIES_BY_EMBEDDING, self._graph_id, list(similarities)
         )
-        similarities = _similarities(rows)
-        return tuple(
-            (_entity(row), similarities[row["id"]]) for row in rows if row["id"] in similarities
-        )
+        found = [(_entity(row), similarities[row["embedding_id"]]) for row in rows]
+        return tuple(sorted(found, key=lambda one: (-one[1], one[0].id)))
 
     async def mentioned_entities(
         self, text_unit_ids: Sequence[UUID], max_frequency: int
@@ -263,13 +238,6 @@ class PostgresGraphSnapshot:
         )
 
 
-async def _embedding_model(
-    connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", graph_id: int | None
-) -> str:
-    found = await connection.fetchval("SELECT embedding_model FROM graphs WHERE id = $1", graph_id)
-    return found or ""
-
-
 def _entity(row: asyncpg.Record) -> EntityNode:
     return EntityNode(
         id=row["id"],
@@ -279,8 +247,3 @@ def _entity(row: asyncpg.Record) -> EntityNode:
         frequency=row["frequency"],
         text_unit_ids=tuple(row["text_unit_ids"]),
     )
-
-
-def _similarities(rows: Sequence[asyncpg.Record]) -> dict[UUID, float]:
-    # A text without tokens has a vector of zeros, whose cosine with anything is no number.
-    return {row["id"]: row["similarity"] for row in rows if not math.isnan(row["similarity"])}

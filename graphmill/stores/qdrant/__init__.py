@@ -1,0 +1,1 @@
+"""Qdrant: a projection of the vectors of published graphs, for search."""
