@@ -93,3 +93,25 @@ def test_an_overlap_as_large_as_a_chunk_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("GRAPHMILL_CHUNK_OVERLAP", "200")
     with pytest.raises(SettingsError, match=r"chunk.*overlap"):
         load_settings()
+
+
+def test_qdrant_is_set_by_its_documented_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QDRANT_URL", "https://qdrant.example.com:6333/")
+    monkeypatch.setenv("QDRANT_API_KEY", "s3cr3t")
+    monkeypatch.setenv("QDRANT_QUANTIZATION", "scalar")
+    settings = load_settings()
+    assert settings.qdrant_url == "https://qdrant.example.com:6333"
+    assert (settings.qdrant_batch_size, settings.qdrant_parallel_uploads) == (100, 4)
+    assert settings.qdrant_quantization == "scalar"
+    assert settings.qdrant_api_key.get_secret_value() == "s3cr3t"
+    assert "s3cr3t" not in repr(settings)
+
+
+@pytest.mark.parametrize("url", ["example.com:6333", "https://user:s3cr3t@example.com", "ftp://x"])
+def test_a_wrong_address_of_qdrant_is_named_and_not_repeated(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QDRANT_URL", url)
+    with pytest.raises(SettingsError, match=r"QDRANT_URL: .*(address|QDRANT_API_KEY)") as told:
+        load_settings()
+    assert url not in str(told.value)

@@ -22,11 +22,11 @@ _PAGE = 5_000
 async def scroll_digests(
     client: AsyncQdrantClient, name: str, key: CollectionKey, kind: Kind
 ) -> AsyncGenerator[tuple[UUID, str]]:
-    """Of a point that is not as we write them, its own id and "". Nothing where the collection is
-    gone."""
+    """Of a stranger, a point that is not as we write them, its own id and "". Nothing where the
+    collection is gone."""
     alike: list[tuple[UUID, str]] = []
     with suppress(NoSuchCollection):
-        async for point in _points(client, name, key, kind):
+        async for point in _points(client, name, within(key, kind)):
             found = _read(key, kind, point)
             if alike and order_of(found[0]) != order_of(alike[0][0]):
                 for digest in sorted(alike):
@@ -35,6 +35,17 @@ async def scroll_digests(
             alike.append(found)
     for digest in sorted(alike):
         yield digest
+
+
+async def find_strangers(
+    client: AsyncQdrantClient, name: str, key: CollectionKey, kind: Kind, ids: Sequence[UUID]
+) -> list[UUID]:
+    """Those points of these ids that are strangers: what was one may have been written again since,
+    as what it should be."""
+    with suppress(NoSuchCollection):
+        points = [point async for point in _points(client, name, within(key, kind, ids))]
+        return [id for id, digest in (_read(key, kind, one) for one in points) if not digest]
+    return []
 
 
 async def merged(
@@ -59,14 +70,14 @@ async def merged(
 
 
 async def _points(
-    client: AsyncQdrantClient, name: str, key: CollectionKey, kind: Kind
+    client: AsyncQdrantClient, name: str, among: models.Filter
 ) -> AsyncIterator[models.Record]:
     after = None
     while True:
         with answering():
             points, after = await client.scroll(
                 name,
-                scroll_filter=within(key, kind),
+                scroll_filter=among,
                 limit=_PAGE,
                 offset=after,
                 with_payload=["id", "digest"],

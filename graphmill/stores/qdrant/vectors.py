@@ -15,7 +15,7 @@ from graphmill.stores.qdrant.client import NoSuchCollection, answering
 from graphmill.stores.qdrant.collections import QdrantCollections, Storing, collection_of
 from graphmill.stores.qdrant.points import payload_of, point_id, within
 from graphmill.stores.qdrant.reading import QdrantGraphVectors
-from graphmill.stores.qdrant.scrolling import merged, scroll_digests
+from graphmill.stores.qdrant.scrolling import find_strangers, merged, scroll_digests
 from graphmill.stores.qdrant.versions import QdrantVersions
 
 T = TypeVar("T")
@@ -82,12 +82,11 @@ class QdrantVectors:
                 self._collections.forget(name)
                 raise
             # By another model before, or of another dimension.
-            ids = [UUID(str(point.id)) for point in points]
-            await self._delete(key, kind, ids, but=name)
+            ids = [record.id for record in records]
+            await self._remove(key, kind, ids, but=name)
 
     async def remove(self, key: CollectionKey, kind: Kind, ids: Sequence[UUID]) -> None:
-        # A point that is not ours has its own id for that of a record: see scroll_digests.
-        await self._delete(key, kind, [point_id(key, kind, id) for id in ids] + list(ids))
+        await self._remove(key, kind, ids)
 
     async def clear(self, key: CollectionKey) -> None:
         await self._versions.set(key, "")
@@ -122,15 +121,17 @@ class QdrantVectors:
         with answering():
             await self._client.upsert(name, list(points), wait=True)
 
-    async def _delete(
-        self, key: CollectionKey, kind: Kind, point_ids: Sequence[UUID], but: str = ""
+    async def _remove(
+        self, key: CollectionKey, kind: Kind, ids: Sequence[UUID], but: str = ""
     ) -> None:
+        async def remove_from(name: str, batch: Sequence[UUID]) -> None:
+            points = [point_id(key, kind, id) for id in batch]
+            points += await find_strangers(self._client, name, key, kind, batch)
+            await self._delete_matching(name, within(key, kind, points))
+
         for name in await self._collections.of_vectors():
             if name != but and await self._has(name, within(key, kind)):
-                await self._in_batches(
-                    point_ids,
-                    lambda batch, name=name: self._delete_matching(name, within(key, kind, batch)),
-                )
+                await self._in_batches(ids, lambda batch, name=name: remove_from(name, batch))
 
     async def _delete_matching(self, name: str, points: models.Filter) -> None:
         try:
