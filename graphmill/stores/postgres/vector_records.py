@@ -46,15 +46,16 @@ class PostgresVectorRecords:
         )
 
 
-_DIGEST = "md5(properties::text || md5(vector_send(embedding)))"
+_DIGEST = "md5(properties::text || vector_digest::text)"
 
 _VECTORS = """
-    SELECT v.id, v.embedding, jsonb_build_object('model', v.model{properties}) AS properties
+    SELECT v.id, v.embedding, v.digest AS vector_digest,
+        jsonb_build_object('model', v.model{properties}) AS properties
     FROM graphs JOIN vectors v ON v.tenant = graphs.tenant AND v.collection = graphs.collection
         AND v.vector_index = '{kind}' AND v.model = $3
     {of}
     WHERE graphs.id = $1 AND ($2::uuid[] IS NULL OR v.id = ANY($2))
-        AND vector_norm(v.embedding) > 0 {within}
+        AND v.digest IS NOT NULL {within}
     """
 
 # $1: the graph; $2: ids, NULL: all; $3: the model. Several entities or reports may have one vector.
