@@ -129,7 +129,7 @@ class Projections:
         async with self._open_source(key) as source:
             if source is None:
                 return CollectionCheck(published=False)
-            dangling = await self._count_dangling(int(source.version))
+            dangling = await self._count_dangling(source.graph_id)
             checked: list[StoreCheck] = []
             away: dict[str, str] = {}
             for store in stores:

@@ -15,8 +15,12 @@ class ProjectionSource(Protocol):
     """One published graph, as it stays for as long as it is read."""
 
     @property
+    def graph_id(self) -> int: ...
+
+    @property
     def version(self) -> str:
-        """Changes with every published graph."""
+        """Changes with every published graph, and when one is published again as it stands, with
+        other vectors."""
         ...
 
     def digests(self, kind: Kind) -> Digests: ...

@@ -79,7 +79,7 @@ async def test_quantisation_is_a_setting_that_may_change(
     assert config.params.vectors.on_disk
     await quantised.set_version(key, "1")
     question = records[7].vector
-    near = await quantised.of_graph(key, "1", key.tenant).nearest(KIND, question, 10)
+    near = await quantised.reads(key, "1", key.tenant).nearest(KIND, question, 10)
     rows = np.array([record.vector for record in records], np.float64)
     cosines = rows @ rows[7] / np.linalg.norm(rows, axis=1) / np.linalg.norm(rows[7])
     best = {records[int(i)].id for i in np.argsort(-cosines)[:10]}

@@ -76,7 +76,7 @@ class QdrantStore:
     ) -> AsyncGenerator[VectorStore]:
         async with open_snapshot(pool, key) as snapshot:
             model = model or LocalEmbedder().model
-            yield self.vectors.of_graph(key, snapshot.version, model)
+            yield self.vectors.reads(key, snapshot.version, model)
 
 
 @asynccontextmanager

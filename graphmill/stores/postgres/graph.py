@@ -193,7 +193,7 @@ class PostgresGraphStore:
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(
                 "UPDATE graphs SET published = true, embedding_model = nullif($2, ''),"
-                " entity_types = $3, published_at = coalesce(published_at, now()),"
+                " entity_types = $3, published_at = now(),"
                 f" {SET_COUNTS}, publications = publications + 1 WHERE id = $1",
                 graph_id,
                 embeddings,

@@ -30,14 +30,10 @@ class PostgresProjectionSource:
         version: str,
         model: str,
     ) -> None:
+        self.graph_id = graph_id
+        self.version = version
         self._connection = connection
-        self._graph_id = graph_id
-        self._version = version
         self._vectors = PostgresVectorRecords(connection, graph_id, model)
-
-    @property
-    def version(self) -> str:
-        return self._version
 
     async def digests(self, kind: Kind) -> AsyncIterator[tuple[UUID, str]]:
         if kind in VECTORS:
@@ -46,7 +42,7 @@ class PostgresProjectionSource:
             return
         statement = f"SELECT id, {_DIGEST} AS digest FROM ({_RECORDS[kind]}) AS r ORDER BY id"
         async for row in self._connection.cursor(
-            statement, self._graph_id, None, prefetch=_PREFETCH
+            statement, self.graph_id, None, prefetch=_PREFETCH
         ):
             yield row["id"], row["digest"]
 
@@ -56,7 +52,7 @@ class PostgresProjectionSource:
         rows = await self._connection.fetch(
             f"SELECT id, properties, links, {_DIGEST} AS digest FROM ({_RECORDS[kind]}) AS r"
             " ORDER BY id",
-            self._graph_id,
+            self.graph_id,
             list(ids),
         )
         return tuple(

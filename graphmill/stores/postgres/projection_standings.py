@@ -99,7 +99,7 @@ _BEHIND = """
     SELECT p.tenant, p.collection, p.store, p.tries, p.reason, c.name IS NOT NULL AS exists,
         CASE WHEN c.name IS NULL
             THEN extract(epoch FROM now() - coalesce(p.failing_since, now()))
-        WHEN p.version IS DISTINCT FROM g.id::text AND g.id IS NOT NULL
+        WHEN p.version IS DISTINCT FROM g.version AND g.id IS NOT NULL
             THEN extract(epoch FROM now() - g.published_at)
         END::float8 AS seconds
     FROM projections p

@@ -103,7 +103,7 @@ class QdrantVectors:
     async def version(self, key: CollectionKey) -> str:
         return await self._versions.get(key)
 
-    def of_graph(self, key: CollectionKey, version: str, model: str) -> QdrantGraphVectors:
+    def reads(self, key: CollectionKey, version: str, model: str) -> QdrantGraphVectors:
         """What search reads (graphmill.search.ports.VectorStore): the vectors by this model of the
         published graph of this version."""
         return QdrantGraphVectors(self._client, self._versions, self._storing, key, version, model)
