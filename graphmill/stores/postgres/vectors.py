@@ -27,7 +27,7 @@ _VECTORS = """
     SELECT v.id, v.embedding <=> $6::real[]::vector AS distance
     FROM vectors v
     WHERE v.tenant = $1 AND v.collection = $2 AND v.vector_index = $3 AND v.model = $4
-      AND v.digest IS NOT NULL AND EXISTS ({in_graph})
+      AND EXISTS ({in_graph})
       AND (SELECT vector_dims(o.embedding) FROM vectors o WHERE o.tenant = $1 AND o.collection = $2
            AND o.vector_index = $3 AND o.model = $4 LIMIT 1) = cardinality($6::real[])
 """
@@ -75,5 +75,5 @@ class PostgresVectors:
             vector,
             among,
         )
-        # No number: of components whose squares no float holds.
+        # The distance of zeros (a text without tokens) is no number, and comes last.
         return {row["id"]: 1 - row["distance"] for row in rows if not math.isnan(row["distance"])}
