@@ -19,9 +19,9 @@ from graphmill.reports import embedded_content
 from graphmill.settings import ChunkSettings, LimitSettings
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.database import close_pool, open_pool
+from graphmill.stores.postgres.embeddings import PostgresEmbeddingStore
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from graphmill.stores.postgres.reports import write_reports
-from graphmill.stores.postgres.vectors import PostgresVectorStore
 from tests.support.corpus import Passage
 
 _KEY = CollectionKey("default", "rates")
@@ -154,7 +154,7 @@ async def _vectors(pool: asyncpg.Pool, count: int, rounds: int) -> Rate:
         for number in range(count)
     ]
     pages = [vectors[start : start + _TOGETHER] for start in range(0, count, _TOGETHER)]
-    store = PostgresVectorStore(pool)
+    store = PostgresEmbeddingStore(pool)
 
     async def empty() -> None:
         await pool.execute("TRUNCATE vectors")

@@ -21,13 +21,13 @@ from graphmill.models import DocumentState
 from graphmill.settings import PruneSettings
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.database import open_pool
+from graphmill.stores.postgres.embeddings import PostgresEmbeddingStore
 from graphmill.stores.postgres.graph import PostgresGraphStore
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from graphmill.stores.postgres.model_calls import PostgresCallStore
 from graphmill.stores.postgres.model_extractions import PostgresModelExtractionStore
 from graphmill.stores.postgres.search import PostgresSearchStore
 from graphmill.stores.postgres.status import PostgresRunStatus
-from graphmill.stores.postgres.vectors import PostgresVectorStore
 from tests.contracts.collections import READ_BY, RECIPE, processed, upload
 from tests.support.explained import Plan, explaining
 from tests.support.filled_tables import Shape, fill, key_of
@@ -149,7 +149,7 @@ async def test_text_units_without_an_extraction(filled: asyncpg.Pool, plans: lis
 
 
 async def test_texts_without_a_vector(filled: asyncpg.Pool, plans: list[Plan]) -> None:
-    store, graph_id = PostgresVectorStore(filled), await _graph_id(filled)
+    store, graph_id = PostgresEmbeddingStore(filled), await _graph_id(filled)
     for vector_index, index, id in (
         (TEXT_UNIT_TEXT, "graph_text_units_pkey", "text_unit_id"),
         (ENTITY_DESCRIPTION, "entities_by_embedding", "embedding_id"),
