@@ -189,7 +189,7 @@ async def test_search(filled: asyncpg.Pool, plans: list[Plan]) -> None:
         _by(plans, "entities_by_title", "graph_id", "title")
         plans.clear()
         assert await graph.nearest_entities("", _VECTOR, 10)
-        _by(plans, "entities_pkey", "graph_id", "id")
+        _by(plans, "entities_by_embedding", "graph_id", "embedding_id")
         _by(plans, "vectors_pkey", "tenant", "collection", "vector_index", "model")
         plans.clear()
         assert await graph.mentioned_entities(nearest, 50)

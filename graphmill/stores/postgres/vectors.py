@@ -21,15 +21,16 @@ _IN_GRAPH = {
     " AND r.embedding_id = v.id",
 }
 
-# Those of a model have one dimension: the first that is found tells it. Not asked of each, which
-# would read each twice.
+# Those of a model have one dimension, so the first that is found tells it.
+_DIMENSION = """
+    SELECT vector_dims(embedding) FROM vectors
+    WHERE tenant = $1 AND collection = $2 AND vector_index = $3 AND model = $4 LIMIT 1
+"""
 _VECTORS = """
     SELECT v.id, v.embedding <=> $6::real[]::vector AS distance
     FROM vectors v
     WHERE v.tenant = $1 AND v.collection = $2 AND v.vector_index = $3 AND v.model = $4
       AND EXISTS ({in_graph})
-      AND (SELECT vector_dims(o.embedding) FROM vectors o WHERE o.tenant = $1 AND o.collection = $2
-           AND o.vector_index = $3 AND o.model = $4 LIMIT 1) = cardinality($6::real[])
 """
 _NEAREST = f"{_VECTORS} ORDER BY distance, v.id LIMIT $7"
 _SIMILARITIES = f"{_VECTORS} AND v.id = ANY($7::uuid[]) ORDER BY distance, v.id"
@@ -65,12 +66,12 @@ class PostgresVectors:
     ) -> dict[UUID, float]:
         if vector_index not in _IN_GRAPH or not any(vector):
             return {}
+        of = (self._key.tenant, self._key.name, vector_index, self._model)
+        if await self._connection.fetchval(_DIMENSION, *of) != len(vector):
+            return {}
         rows = await self._connection.fetch(
             statement.format(in_graph=_IN_GRAPH[vector_index]),
-            self._key.tenant,
-            self._key.name,
-            vector_index,
-            self._model,
+            *of,
             self._graph_id,
             vector,
             among,
