@@ -12,28 +12,16 @@ from graphmill.search.ports import EntityNode, Passage, RelationshipEdge, WordMa
 from graphmill.stores.postgres.graph_counts import count_of
 from graphmill.stores.postgres.published import published_graph
 
-# The words' matches are materialized first and filtered by collection after: the planner may not
-# turn the index condition into a filter, which would stem every text of the collection.
+# The function reads words from their index where a policy would keep them off it, of the tenant for
+# whom the connection acts (migrations/0021_tenants.sql).
 # The sum is of whole numbers, so that it does not depend on the order of rows.
 _MATCH_WORDS = f"""
-WITH words AS (
-    SELECT i - 1 AS i,
-           plainto_tsquery('pg_catalog.english', word)
-               && quote_literal($1 || '/' || $2)::tsquery AS query
-    FROM unnest($4::text[]) WITH ORDINALITY AS asked (word, i)
-    WHERE numnode(plainto_tsquery('pg_catalog.english', word)) > 0
-),
-hits AS MATERIALIZED (
-    SELECT words.i, t.tenant, t.collection, t.id
-    FROM words
-    JOIN text_units t ON text_unit_terms(t.tenant, t.collection, t.text) @@ words.query
-),
-found AS MATERIALIZED (
+WITH found AS MATERIALIZED (
     SELECT hits.i, hits.id
-    FROM hits JOIN graph_text_units g ON g.graph_id = $3 AND g.text_unit_id = hits.id
-    WHERE hits.tenant = $1 AND hits.collection = $2
+    FROM text_units_with_words($1, $3) hits
+    JOIN graph_text_units g ON g.graph_id = $2 AND g.text_unit_id = hits.id
 ),
-total AS (SELECT {count_of("text_units")} AS n FROM graphs g WHERE g.id = $3),
+total AS (SELECT {count_of("text_units")} AS n FROM graphs g WHERE g.id = $2),
 frequencies AS (SELECT i, count(*) AS n FROM found GROUP BY i),
 weights AS (
     SELECT f.i, f.n, (1e6 * ln(1 + (total.n - f.n + 0.5) / (f.n + 0.5)))::bigint AS weight
@@ -44,7 +32,7 @@ best AS (
     FROM found JOIN weights USING (i)
     GROUP BY found.id
     ORDER BY sum(weights.weight) DESC, found.id
-    LIMIT $5
+    LIMIT $4
 )
 SELECT NULL AS id, (SELECT array_agg(i ORDER BY i) FROM frequencies) AS words,
        (SELECT array_agg(n ORDER BY i) FROM frequencies) AS counts,
@@ -174,7 +162,7 @@ class PostgresGraphSnapshot:
 
     async def match_words(self, words: Sequence[str], limit: int) -> WordMatches:
         rows = await self._connection.fetch(
-            _MATCH_WORDS, self._key.tenant, self._key.name, self._graph_id, list(words), limit
+            _MATCH_WORDS, self._key.name, self._graph_id, list(words), limit
         )
         head = rows[0]
         counts: dict[int, int] = dict(zip(head["words"] or (), head["counts"] or (), strict=True))
