@@ -1,4 +1,4 @@
-"""A workflow that people start has the id that its input asks for: its tenant's and collection's."""
+"""A workflow that people start goes by the id of what its input names: tenant and collection."""
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError

@@ -66,7 +66,7 @@ def find_addresses(settings: Settings, *, temporal: bool) -> Addresses | None:
 async def open_session(
     settings: Settings, *, temporal: bool = True, start: Parts | None = None
 ) -> AsyncGenerator[Session]:
-    """The application over the servers that are set or run, for the tenant of the settings; `start`:
+    """The application over the servers that are set or run, for the tenant that is set; `start`:
     start these parts if none do.
 
     `temporal`: whether the command needs Temporal, or PostgreSQL alone.

@@ -8,9 +8,11 @@ from typing import Any
 import asyncpg
 import pytest
 
+from graphmill.application.doctor import check_database
 from graphmill.embedded.postgres_server import PostgresServer
 from graphmill.errors import NotFound, SettingsError
 from graphmill.models import CollectionKey
+from graphmill.settings import Settings
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.database import close_pool, migrate, open_pool, open_tenant_pool
 from graphmill.stores.postgres.model_figures import PostgresModelFigures
@@ -173,9 +175,7 @@ async def test_a_row_cannot_point_to_another_s_graph(
     theirs = await filled.fetchval("SELECT id FROM graphs WHERE tenant = $1", THEIRS)
     for pool in (tenant_pool, filled):
         with pytest.raises(asyncpg.ForeignKeyViolationError):
-            await pool.execute(
-                f"UPDATE {table} SET graph_id = $1 WHERE tenant = $2", theirs, OURS
-            )
+            await pool.execute(f"UPDATE {table} SET graph_id = $1 WHERE tenant = $2", theirs, OURS)
 
 
 # ---- the pool
@@ -195,9 +195,7 @@ async def test_a_statement_that_forgets_its_tenant_shows_no_other_s_rows(
         assert await tenant_pool.fetch("SELECT * FROM documents") == []
 
 
-async def test_the_two_never_mix_on_one_connection(
-    filled: asyncpg.Pool, database_url: str
-) -> None:
+async def test_the_two_never_mix_on_one_connection(filled: asyncpg.Pool, database_url: str) -> None:
     pool = await open_tenant_pool(database_url, 1)
 
     async def see(tenant: str) -> None:
@@ -207,9 +205,7 @@ async def test_the_two_never_mix_on_one_connection(
                     seen = await pool.fetchval("SELECT array_agg(tenant) FROM documents")
                 else:
                     async with pool.acquire() as connection, connection.transaction():
-                        seen = await connection.fetchval(
-                            "SELECT array_agg(tenant) FROM documents"
-                        )
+                        seen = await connection.fetchval("SELECT array_agg(tenant) FROM documents")
                 assert seen == [tenant] if tenant else seen is None
 
     await asyncio.gather(*(see(tenant) for tenant in (OURS, THEIRS, "", OURS, THEIRS)))
@@ -301,6 +297,20 @@ async def test_rows_of_before_get_the_tenant_of_their_graph(database_url: str) -
 # ---- the role
 
 
+async def told_by_doctor(url: str) -> tuple[bool | None, str]:
+    checks = {check.name: check async for check in check_database(url, Settings())}
+    return checks["tenants"].ok, checks["tenants"].words
+
+
+async def test_doctor_says_whether_tenants_are_kept_apart(
+    pool: asyncpg.Pool, database_url: str
+) -> None:
+    assert await told_by_doctor(database_url) == (True, f"kept apart by the role {TENANT_ROLE}")
+    await pool.execute("CREATE TABLE flawed (tenant text NOT NULL)")
+    ok, words = await told_by_doctor(database_url)
+    assert (ok, words.endswith("by tenant: flawed")) == (False, True)
+
+
 async def test_a_user_who_may_make_no_role_is_told_what_an_administrator_runs(
     postgres_server: PostgresServer,
 ) -> None:
@@ -321,6 +331,8 @@ async def test_a_user_who_may_make_no_role_is_told_what_an_administrator_runs(
     try:
         with pytest.raises(SettingsError, match="GRANT graphmill_tenant TO stranger"):
             await migrate(url)
+        ok, words = await told_by_doctor(url)
+        assert (ok, words.endswith(f"GRANT {TENANT_ROLE} TO stranger;")) == (False, True)
         await admin.execute(f"GRANT {TENANT_ROLE} TO stranger")
         await migrate(url)
         pool = await open_pool(url, 1)

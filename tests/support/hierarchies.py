@@ -122,7 +122,8 @@ async def _store_graph(
         await connection.copy_records_to_table(
             "entities",
             columns=(
-                *("tenant", "graph_id", "id", "human_readable_id", "title", "type", "description"),
+                *("tenant", "graph_id", "id", "human_readable_id"),
+                *("title", "type", "description"),
                 *("text_unit_ids", "frequency", "degree", "embedding_id"),
             ),
             records=[
@@ -136,7 +137,8 @@ async def _store_graph(
         await connection.copy_records_to_table(
             "relationships",
             columns=(
-                *("tenant", "graph_id", "id", "human_readable_id", "source", "target", "description"),
+                *("tenant", "graph_id", "id", "human_readable_id"),
+                *("source", "target", "description"),
                 *("weight", "combined_degree", "text_unit_ids"),
             ),
             records=[

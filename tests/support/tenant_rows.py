@@ -62,7 +62,8 @@ _ROWS = {
     "model_accounts": "(run_id, step, model, slot, tenant, collection)"
     " VALUES (gen_random_uuid(), 's', 'm', 0, $1, 'files')",
     "model_batches": "(digest, tenant, collection, run_id, endpoint, model, lines,"
-    " reserved_nano_usd) VALUES ('batch of ' || $1, $1, 'files', gen_random_uuid(), 'e', 'm', 1, 0)",
+    " reserved_nano_usd)"
+    " VALUES ('batch of ' || $1, $1, 'files', gen_random_uuid(), 'e', 'm', 1, 0)",
     "model_batch_questions": "(run_id, key, tenant, collection, step, model, question, size,"
     " prompt_tokens) VALUES (gen_random_uuid(), 'k', $1, 'files', 's', 'm', '{}', 1, 1)",
     "text_vectors": "(tenant, key, model, collection, endpoint, embedding)"

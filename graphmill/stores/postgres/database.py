@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from importlib import resources
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -59,8 +59,8 @@ async def open_pool(url: str, max_size: int) -> asyncpg.Pool:
 
 
 async def open_tenant_pool(url: str, max_size: int) -> asyncpg.Pool:
-    """As open_pool; its statements see and write the rows of one tenant, for whom the task acts that
-    takes the connection (graphmill.tenancy): nobody's where it acts for nobody.
+    """As open_pool; its statements see and write the rows of one tenant: of whom the task acts for
+    that takes the connection (graphmill.tenancy), and nobody's where it acts for nobody.
 
     Policies of the tables see to that, whatever a statement says or forgets to say.
 
@@ -109,8 +109,9 @@ async def _become_tenant_role(connection: asyncpg.Connection) -> None:
     await connection.execute(f"SET ROLE {TENANT_ROLE}")
 
 
-async def _act_for_tenant(connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
+async def _act_for_tenant(taken: "PoolConnectionProxy[asyncpg.Record]") -> None:
     # Called each time that a connection is taken. Where this fails, asyncpg closes it.
+    connection = cast(_TenantConnection, taken)  # it hands on what it does not know itself
     tenant = acting_tenant()
     if connection.acts_for != tenant:
         await connection.act_for(tenant)

@@ -12,16 +12,21 @@ from graphmill.search.ports import EntityNode, Passage, RelationshipEdge, WordMa
 from graphmill.stores.postgres.graph_counts import count_of
 from graphmill.stores.postgres.published import published_graph
 
+# Rows of a graph are asked for by its tenant too: a policy asks for it anyway, but of a tenant that
+# the planner does not know it guesses how many rows there are.
+
 # The function reads words from their index where a policy would keep them off it, of the tenant for
 # whom the connection acts (migrations/0021_tenants.sql).
 # The sum is of whole numbers, so that it does not depend on the order of rows.
 _MATCH_WORDS = f"""
 WITH found AS MATERIALIZED (
     SELECT hits.i, hits.id
-    FROM text_units_with_words($1, $3) hits
-    JOIN graph_text_units g ON g.graph_id = $2 AND g.text_unit_id = hits.id
+    FROM text_units_with_words($2, $4) hits
+    JOIN graph_text_units g ON g.tenant = $1 AND g.graph_id = $3 AND g.text_unit_id = hits.id
 ),
-total AS (SELECT {count_of("text_units")} AS n FROM graphs g WHERE g.id = $2),
+total AS (
+    SELECT {count_of("text_units")} AS n FROM graphs g WHERE g.tenant = $1 AND g.id = $3
+),
 frequencies AS (SELECT i, count(*) AS n FROM found GROUP BY i),
 weights AS (
     SELECT f.i, f.n, (1e6 * ln(1 + (total.n - f.n + 0.5) / (f.n + 0.5)))::bigint AS weight
@@ -32,7 +37,7 @@ best AS (
     FROM found JOIN weights USING (i)
     GROUP BY found.id
     ORDER BY sum(weights.weight) DESC, found.id
-    LIMIT $4
+    LIMIT $5
 )
 SELECT NULL AS id, (SELECT array_agg(i ORDER BY i) FROM frequencies) AS words,
        (SELECT array_agg(n ORDER BY i) FROM frequencies) AS counts,
@@ -45,7 +50,7 @@ ORDER BY weight DESC NULLS FIRST, id
 _NEAREST_TEXT_UNITS = """
 SELECT v.id, 1 - (v.embedding <=> $5::real[]::vector) AS similarity
 FROM vectors v
-JOIN graph_text_units g ON g.graph_id = $3 AND g.text_unit_id = v.id
+JOIN graph_text_units g ON g.tenant = $1 AND g.graph_id = $3 AND g.text_unit_id = v.id
 WHERE v.tenant = $1 AND v.collection = $2 AND v.vector_index = 'text_unit_text' AND v.model = $4
 ORDER BY v.embedding <=> $5::real[]::vector, v.id
 LIMIT $6
@@ -68,14 +73,14 @@ WITH asked AS MATERIALIZED (
 SELECT t.id, t.document_id, d.name, p.title, t.position, t.text, t.n_tokens,
        t.first_page, t.last_page
 FROM asked t
-JOIN graph_documents d ON d.graph_id = $4 AND d.document_id = t.document_id
+JOIN graph_documents d ON d.tenant = $1 AND d.graph_id = $4 AND d.document_id = t.document_id
 JOIN parsed_documents p ON p.tenant = $1 AND p.collection = $2 AND p.document_id = d.document_id
     AND p.digest = d.parsed
 """
 
 _ENTITIES_BY_TITLE = """
 SELECT id, title, type, description, frequency, text_unit_ids
-FROM entities WHERE graph_id = $1 AND title = ANY($2::text[])
+FROM entities WHERE tenant = $1 AND graph_id = $2 AND title = ANY($3::text[])
 ORDER BY title, id
 """
 
@@ -85,23 +90,23 @@ WITH nearest AS (
     FROM entities e
     JOIN vectors v ON v.tenant = $1 AND v.collection = $2
         AND v.vector_index = 'entity_description' AND v.model = $4 AND v.id = e.embedding_id
-    WHERE e.graph_id = $3
+    WHERE e.tenant = $1 AND e.graph_id = $3
     ORDER BY distance, e.id
     LIMIT $6
 )
 SELECT e.id, e.title, e.type, e.description, e.frequency, e.text_unit_ids,
        1 - nearest.distance AS similarity
-FROM nearest JOIN entities e ON e.graph_id = $3 AND e.id = nearest.id
+FROM nearest JOIN entities e ON e.tenant = $1 AND e.graph_id = $3 AND e.id = nearest.id
 ORDER BY nearest.distance, e.id
 """
 
 _MENTIONED_ENTITIES = """
 SELECT e.id, e.title, e.type, e.description, e.frequency, e.text_unit_ids
 FROM entities e
-WHERE e.graph_id = $1 AND e.frequency BETWEEN 2 AND $3
+WHERE e.tenant = $1 AND e.graph_id = $2 AND e.frequency BETWEEN 2 AND $4
   AND e.id IN (
       SELECT unnest(g.entity_ids) FROM graph_text_units g
-      WHERE g.graph_id = $1 AND g.text_unit_id = ANY($2::uuid[])
+      WHERE g.tenant = $1 AND g.graph_id = $2 AND g.text_unit_id = ANY($3::uuid[])
   )
 ORDER BY e.id
 """
@@ -162,7 +167,7 @@ class PostgresGraphSnapshot:
 
     async def match_words(self, words: Sequence[str], limit: int) -> WordMatches:
         rows = await self._connection.fetch(
-            _MATCH_WORDS, self._key.name, self._graph_id, list(words), limit
+            _MATCH_WORDS, self._key.tenant, self._key.name, self._graph_id, list(words), limit
         )
         head = rows[0]
         counts: dict[int, int] = dict(zip(head["words"] or (), head["counts"] or (), strict=True))
@@ -206,7 +211,9 @@ class PostgresGraphSnapshot:
         return {row["id"]: Passage(*row) for row in rows}
 
     async def entities_by_title(self, titles: Sequence[str]) -> tuple[EntityNode, ...]:
-        rows = await self._connection.fetch(_ENTITIES_BY_TITLE, self._graph_id, list(titles))
+        rows = await self._connection.fetch(
+            _ENTITIES_BY_TITLE, self._key.tenant, self._graph_id, list(titles)
+        )
         return tuple(_entity(row) for row in rows)
 
     async def nearest_entities(
@@ -230,7 +237,11 @@ class PostgresGraphSnapshot:
         self, text_unit_ids: Sequence[UUID], max_frequency: int
     ) -> tuple[EntityNode, ...]:
         rows = await self._connection.fetch(
-            _MENTIONED_ENTITIES, self._graph_id, list(text_unit_ids), max_frequency
+            _MENTIONED_ENTITIES,
+            self._key.tenant,
+            self._graph_id,
+            list(text_unit_ids),
+            max_frequency,
         )
         return tuple(_entity(row) for row in rows)
 
