@@ -39,7 +39,7 @@ from graphmill.stores.projected import (
     open_projected_stores,
 )
 
-# Of a process's connections, those that see all tenants.
+# Of a process's connections, those that see all tenants, where there are four or more.
 _FLEET_CONNECTIONS = 2
 # What a server that is gone keeps waiting at the end.
 _CLOSE_SECONDS = 5.0

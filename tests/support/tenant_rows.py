@@ -50,6 +50,7 @@ _ROWS = {
     " VALUES ($1, 'files', 'A', 'B', true)",
     "vectors": "VALUES ($1, 'files', 'text_unit_text', 'm', gen_random_uuid(), '[1,2]')",
     "embedding_gaps": "VALUES ($1, 'files', 'text_unit_text', 'm', gen_random_uuid(), 'refused')",
+    "projections": "(tenant, collection, store) VALUES ($1, 'files', 'neo4j')",
     "runs": "(id, tenant, collection, workflow_id, method, state, phase)"
     " VALUES (gen_random_uuid(), $1, 'files', '', 'fast', 'completed', 'done')",
     "standard_options": "VALUES ($1, 'files', 'd', '{}')",

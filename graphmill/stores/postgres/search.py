@@ -114,11 +114,12 @@ ORDER BY e.id
 
 _RELATIONSHIPS_OF = """
 SELECT id, source, target, description, weight, text_unit_ids FROM relationships
-WHERE graph_id = $1 AND id IN (
-    SELECT id FROM relationships WHERE graph_id = $1 AND source = ANY($2::text[])
-    UNION SELECT id FROM relationships WHERE graph_id = $1 AND target = ANY($2::text[])
+WHERE tenant = $1 AND graph_id = $2 AND id IN (
+    SELECT id FROM relationships WHERE tenant = $1 AND graph_id = $2 AND source = ANY($3::text[])
+    UNION
+    SELECT id FROM relationships WHERE tenant = $1 AND graph_id = $2 AND target = ANY($3::text[])
 )
-ORDER BY weight DESC, id LIMIT $3
+ORDER BY weight DESC, id LIMIT $4
 """
 
 
@@ -249,7 +250,9 @@ class PostgresGraphSnapshot:
     async def relationships_of(
         self, titles: Sequence[str], limit: int
     ) -> tuple[RelationshipEdge, ...]:
-        rows = await self._connection.fetch(_RELATIONSHIPS_OF, self._graph_id, list(titles), limit)
+        rows = await self._connection.fetch(
+            _RELATIONSHIPS_OF, self._key.tenant, self._graph_id, list(titles), limit
+        )
         return tuple(
             RelationshipEdge(
                 row["id"],
