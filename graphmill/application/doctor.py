@@ -124,7 +124,10 @@ async def _check_tenants(connection: asyncpg.Connection) -> Check:
             f"the role {TENANT_ROLE} is missing; `graphmill up` or a worker makes it, or an"
             f" administrator: CREATE ROLE {TENANT_ROLE} NOLOGIN; GRANT {TENANT_ROLE} TO {user};",
         )
-    if not await connection.fetchval("SELECT pg_has_role($1, 'MEMBER')", TENANT_ROLE):
+    try:
+        async with connection.transaction():
+            await connection.execute(f"SET LOCAL ROLE {TENANT_ROLE}")
+    except asyncpg.InsufficientPrivilegeError:
         return Check(
             "tenants",
             False,

@@ -21,7 +21,11 @@ BEGIN
                     ' of PostgreSQL has to run: %s', current_user, to_do);
         END;
     END IF;
-    IF NOT pg_has_role(current_user, 'graphmill_tenant', 'MEMBER') THEN
+    BEGIN
+        -- Tried, not asked: who makes a role is a member, and may not become it from PostgreSQL 16 on.
+        SET LOCAL ROLE graphmill_tenant;
+        RESET ROLE;
+    EXCEPTION WHEN insufficient_privilege THEN
         BEGIN
             GRANT graphmill_tenant TO CURRENT_USER;
         EXCEPTION WHEN insufficient_privilege THEN
@@ -29,7 +33,7 @@ BEGIN
                 '%I may not act as the role graphmill_tenant; an administrator of PostgreSQL has to'
                 ' run: GRANT graphmill_tenant TO %I;', current_user, current_user);
         END;
-    END IF;
+    END;
     SELECT * INTO found FROM pg_roles WHERE rolname = 'graphmill_tenant';
     IF found.rolsuper OR found.rolbypassrls
         OR pg_has_role('graphmill_tenant', current_user, 'USAGE') THEN
