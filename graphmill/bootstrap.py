@@ -19,6 +19,7 @@ from graphmill.application.projections import Projections
 from graphmill.application.prompts import Prompts
 from graphmill.application.runs import Runs
 from graphmill.application.search import Search, SearchMode
+from graphmill.database_connections import application_pools
 from graphmill.embedded.home import Addresses
 from graphmill.models import CollectionKey
 from graphmill.projections.ports import Projection
@@ -39,8 +40,6 @@ from graphmill.stores.projected import (
     open_projected_stores,
 )
 
-# Of a process's connections, those that see all tenants, where there are four or more.
-_FLEET_CONNECTIONS = 2
 # What a server that is gone keeps waiting at the end.
 _CLOSE_SECONDS = 5.0
 

@@ -76,8 +76,8 @@ def explain_outage(error: Exception) -> GraphmillError | None:
         )
     if isinstance(error, asyncpg.InsufficientPrivilegeError) and TENANT_ROLE in str(error):
         return SettingsError(
-            f"the user of DATABASE_URL may not act as the role {TENANT_ROLE}; an administrator of"
-            f" PostgreSQL grants it: GRANT {TENANT_ROLE} TO the user"
+            f"the user of DATABASE_URL may not act as the role {TENANT_ROLE}; `graphmill doctor`"
+            " says what an administrator of PostgreSQL runs"
         )
     if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
         return SettingsError("PostgreSQL refuses the user or password of DATABASE_URL")

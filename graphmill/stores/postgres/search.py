@@ -19,11 +19,7 @@ from graphmill.stores.postgres.published import published_graph
 # whom the connection acts (migrations/0021_tenants.sql).
 # The sum is of whole numbers, so that it does not depend on the order of rows. A logarithm of
 # numeric takes 20 microseconds: weights are made once a word, not once a hit.
-<<<<<<< HEAD
 _MATCH_WORDS = f"""
-=======
-_MATCH_WORDS = """
->>>>>>> 37eaa18 (Whether the role can be acted as is tried, not asked: who makes a role is a member and may not become it)
 WITH found AS MATERIALIZED (
     SELECT hits.i, hits.id
     FROM text_units_with_words($2, $4) hits
