@@ -1,5 +1,6 @@
 """What every route needs to know of a request: the application, the settings, the tenant."""
 
+from collections.abc import AsyncGenerator
 from typing import Annotated, cast
 
 from fastapi import Depends, Header, Path, Query, Request
@@ -9,6 +10,7 @@ from graphmill.application.graphmill import Graphmill
 from graphmill.models import CollectionKey
 from graphmill.names import check_tenant_name
 from graphmill.settings import Settings
+from graphmill.tenancy import acting_for
 
 
 def _application(request: Request) -> Graphmill:
@@ -19,11 +21,15 @@ def _settings(request: Request) -> Settings:
     return cast(Settings, request.app.state.settings)
 
 
-def _tenant(
+# Not a plain function: those run in threads, where what they set is set for nobody else.
+async def _tenant(
     settings: Annotated[Settings, Depends(_settings)],
     x_tenant: Annotated[str | None, Header(description="Whose collections; `default`.")] = None,
-) -> str:
-    return settings.tenant if x_tenant is None else check_tenant_name(x_tenant)
+) -> AsyncGenerator[str]:
+    """The request is answered for this tenant: a route that asks for none sees nobody's rows."""
+    tenant = settings.tenant if x_tenant is None else check_tenant_name(x_tenant)
+    with acting_for(tenant):
+        yield tenant
 
 
 def _key(

@@ -26,6 +26,7 @@ from benchmarks.workloads import Workload, long_workload, passages_workload
 from graphmill.bootstrap import open_application
 from graphmill.embedded.stack import Parts, running_stack
 from graphmill.settings import Settings, load_settings
+from graphmill.tenancy import acting_for
 from tests.support.corpus import Passage, read_passages
 
 T = TypeVar("T", Measured, Bare)
@@ -69,6 +70,7 @@ async def compare_fast(sizes: Sizes, shared: Path, console: Console) -> None:
             settings = _home(folder / "shared")
             addresses = await stack.enter_async_context(running_stack(settings, Parts.RUN))
             app = await stack.enter_async_context(open_application(settings, addresses))
+            stack.enter_context(acting_for(settings.tenant))
             say(console, "many documents in one workflow")
             shared_seconds = {
                 size: await measure_shared(app, addresses, small, size) for size in (1, 20)
@@ -96,6 +98,7 @@ async def _measure(
     async with AsyncExitStack() as stack:
         addresses = await stack.enter_async_context(running_stack(settings, Parts.RUN))
         app = await stack.enter_async_context(open_application(settings, addresses))
+        stack.enter_context(acting_for(settings.tenant))
         say(
             console,
             f"({workload.name}) {workload.documents} {workload.words}, and the bare functions",

@@ -19,6 +19,7 @@ from graphmill.application.projections import Projections
 from graphmill.application.prompts import Prompts
 from graphmill.application.runs import Runs
 from graphmill.application.search import Search, SearchMode
+from graphmill.database_connections import application_pools
 from graphmill.embedded.home import Addresses
 from graphmill.models import CollectionKey
 from graphmill.projections.ports import Projection
@@ -26,7 +27,7 @@ from graphmill.settings import Settings
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.collection_prompts import PostgresPromptStore
 from graphmill.stores.postgres.dangling import count_dangling
-from graphmill.stores.postgres.database import close_pool, open_pool
+from graphmill.stores.postgres.database import close_pool, open_pool, open_tenant_pool
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 from graphmill.stores.postgres.model_figures import PostgresModelFigures
 from graphmill.stores.postgres.projection_source import open_source
@@ -52,14 +53,20 @@ async def open_application(
 
     Neither server need answer yet: each is connected to when it is first needed, and again when it
     comes back. Where there is no address of Temporal, what needs it raises Unavailable.
+
+    What it does is done for a tenant: within `graphmill.tenancy.acting_for`, or it finds nothing.
     """
     client = None
     if addresses.temporal_address is not None:
         client = await Client.connect(
             addresses.temporal_address, namespace=settings.temporal_namespace, lazy=True
         )
+    # Whoever wires something new takes `pool`. `fleet` sees every tenant's rows, and is for what is
+    # of no tenant: whether the tables are there, sums for monitoring, how endpoints of models fare.
     most = settings.database_connections
-    pool = await open_pool(addresses.database_url, min(most, connections or most))
+    of_tenants, of_fleet = application_pools(min(most, connections or most))
+    pool = await open_tenant_pool(addresses.database_url, of_tenants)
+    fleet = await open_pool(addresses.database_url, of_fleet)
     # What is opened with the first question that needs it.
     opened = AsyncExitStack()
     try:
@@ -72,7 +79,7 @@ async def open_application(
             entities=Entities(PostgresVerdicts(pool), status),
             prompts=Prompts(client, PostgresPromptStore(pool), PostgresModelAccounts(pool)),
             runs=Runs(client, catalog, documents, status),
-            search=Search(partial(_load_search, pool, settings, opened)),
+            search=Search(partial(_load_search, pool, fleet, settings, opened)),
             exports=Exports(partial(_export, pool)),
             projections=Projections(
                 client,
@@ -83,9 +90,9 @@ async def open_application(
                 stores.all,
                 stores_set=has_projected_stores(settings),
             ),
-            health=Health(client, pool),
-            model_figures=tells_outages(PostgresModelFigures(pool).load),
-            projection_figures=tells_outages(standings.figures),
+            health=Health(client, fleet),
+            model_figures=tells_outages(PostgresModelFigures(fleet).load),
+            projection_figures=tells_outages(PostgresProjectionStandings(fleet).figures),
         )
     finally:
         try:
@@ -93,7 +100,7 @@ async def open_application(
                 async with asyncio.timeout(_CLOSE_SECONDS):
                     await opened.aclose()
         finally:
-            await close_pool(pool)
+            await asyncio.gather(close_pool(pool), close_pool(fleet))
 
 
 class _LateStores:
@@ -119,7 +126,7 @@ class _LateStores:
 
 
 def _load_search(
-    pool: asyncpg.Pool, settings: Settings, opened: AsyncExitStack
+    pool: asyncpg.Pool, fleet: asyncpg.Pool, settings: Settings, opened: AsyncExitStack
 ) -> dict[str, SearchMode]:
     # Imported at the first question: most commands would only wait for numpy and the embedder.
     from graphmill.embedding import LocalEmbedder
@@ -133,7 +140,7 @@ def _load_search(
     )
     from graphmill.stores.postgres.search import PostgresSearchStore
 
-    by_model = EndpointQuestionVectors(pool, settings)
+    by_model = EndpointQuestionVectors(fleet, pool, settings)
     opened.push_async_callback(by_model.close)
     store, embedder = PostgresSearchStore(pool), SearchEmbedder(LocalEmbedder(), by_model)
     return {

@@ -25,6 +25,9 @@ _BESIDE_PROJECTIONS = 2
 _LOCKS = 1
 # Of role embedding: the sign that the process lives, and what was answered from what is stored.
 _BESIDE_EMBEDDING = 2
+# Of the API and of commands: connections that see the rows of all tenants (graphmill/bootstrap.py),
+# and the least of those that see one's.
+_FLEET, _LEAST_OF_TENANTS = 2, 2
 # Of commands at once, where nobody says how many.
 _COMMANDS = 2
 # An embedded server has at least so many, and beyond what its own processes may open so many: for
@@ -88,6 +91,15 @@ def _wanted(settings: Settings, role: Role) -> int:
             return PROJECTIONS_AT_ONCE + _BESIDE_PROJECTIONS
 
 
+def application_pools(most: int) -> tuple[int, int]:
+    """Of the API or a command that may open so many: how many see one tenant, and how many all.
+
+    Who reads a graph may need a second of the former, and never waits for the one that he has.
+    """
+    of_fleet = min(_FLEET, max(1, most - _LEAST_OF_TENANTS))
+    return max(_LEAST_OF_TENANTS, most - of_fleet), of_fleet
+
+
 def plan(settings: Settings) -> tuple[Processes, ...]:
     """What may be opened at once by all that [deployment] names."""
     named = dict(settings.deployment)
@@ -100,14 +112,14 @@ def plan(settings: Settings) -> tuple[Processes, ...]:
 def _plan(
     settings: Settings, workers: dict[str, tuple[int, tuple[Role, ...]]], api: int, commands: int
 ) -> tuple[Processes, ...]:
-    command = min(COMMAND_CONNECTIONS, settings.database_connections)
+    most = settings.database_connections
     return (
         *(
             Processes(name, count, pool_size(settings, roles) + _LOCKS * (Role.LLM in roles))
             for name, (count, roles) in workers.items()
         ),
-        Processes("api", api, settings.database_connections),
-        Processes("commands", commands, command),
+        Processes("api", api, sum(application_pools(most))),
+        Processes("commands", commands, sum(application_pools(min(COMMAND_CONNECTIONS, most)))),
     )
 
 

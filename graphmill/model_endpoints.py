@@ -54,10 +54,11 @@ async def open_model_embedder(
     settings: Settings,
     on_retry: Callable[[Retried], None],
     on_known: Callable[[Payer, Asked], None] = lambda payer, question: None,
+    tenants: asyncpg.Pool | None = None,
 ) -> AsyncGenerator[ModelEmbedder]:
-    """As open_model_caller."""
+    """As open_model_caller; `tenants`: where vectors are read and kept by who acts for a tenant."""
     async with _open_endpoints(pool, settings, on_retry) as opened:
-        vectors = PostgresPaidVectors(pool, opened.session, opened.expiry)
+        vectors = PostgresPaidVectors(tenants or pool, opened.session, opened.expiry)
         async with aclosing(vectors):
             yield ModelEmbedder(vectors, opened.endpoints, count_tokens, opened.budgets, on_known)
 

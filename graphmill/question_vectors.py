@@ -23,8 +23,10 @@ _SECONDS = 60.0
 class EndpointQuestionVectors:
     """Endpoints are opened at the first question that needs one: most processes never do."""
 
-    def __init__(self, pool: asyncpg.Pool, settings: Settings) -> None:
-        self._pool = pool
+    def __init__(self, fleet: asyncpg.Pool, tenants: asyncpg.Pool, settings: Settings) -> None:
+        """`fleet` knows how endpoints fare; `tenants` has a tenant's vectors."""
+        self._fleet = fleet
+        self._tenants = tenants
         self._settings = settings
         self._stack = AsyncExitStack()
         self._opening = asyncio.Lock()
@@ -51,7 +53,9 @@ class EndpointQuestionVectors:
     async def _open(self) -> ModelEmbedder:
         async with self._opening:
             if self._embedder is None:
-                opening = open_model_embedder(self._pool, self._settings, _log_retry)
+                opening = open_model_embedder(
+                    self._fleet, self._settings, _log_retry, tenants=self._tenants
+                )
                 self._embedder = await self._stack.enter_async_context(opening)
             return self._embedder
 

@@ -30,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
         project_workflow_id,
     )
     from graphmill.search_attributes import collection_attributes
+    from workflows.own_id import check_own_id
     from workflows.policies import EXPECT_PROJECTIONS, PROJECT_TO_STORE
     from workflows.visibility import show_collection
 
@@ -148,12 +149,7 @@ def _read_input(inputs: tuple[Any, ...]) -> ProjectRequest:
         if len(inputs) != 1:
             raise InvalidRequest(f"there are {len(inputs)} inputs; expected is one JSON object")
         request = ProjectRequest.from_json(inputs[0])
-        expected, actual = project_workflow_id(request.key), workflow.info().workflow_id
-        if actual != expected:
-            raise InvalidRequest(
-                f"the workflow id is {actual!r}; for this input it must be {expected!r}, so that a"
-                " store is written by one workflow at a time"
-            )
     except InvalidRequest as error:
         raise ApplicationError(str(error), type="InvalidRequest", non_retryable=True) from None
+    check_own_id(project_workflow_id(request.key), "a store is written by one workflow at a time")
     return request

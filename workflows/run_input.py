@@ -7,6 +7,8 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
+from workflows.own_id import check_own_id
+
 with workflow.unsafe.imports_passed_through():
     from graphmill.errors import InvalidRequest
     from graphmill.messages import DocumentCounts, IndexRequest, Recipe, index_workflow_id
@@ -42,12 +44,7 @@ def read_input(inputs: Sequence[Any]) -> tuple[IndexRequest, Carried | None]:
         request = IndexRequest.from_json(inputs[0] if inputs else None)
     except InvalidRequest as error:
         raise ApplicationError(str(error), type="InvalidRequest", non_retryable=True) from None
-    expected, actual = index_workflow_id(request.key), workflow.info().workflow_id
-    if actual != expected:
-        raise ApplicationError(
-            f"the workflow id is {actual!r}; for this input it must be {expected!r}, so that a"
-            " collection is indexed by one workflow at a time",
-            type="InvalidRequest",
-            non_retryable=True,
-        )
+    check_own_id(
+        index_workflow_id(request.key), "a collection is indexed by one workflow at a time"
+    )
     return request, carried

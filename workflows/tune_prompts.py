@@ -6,7 +6,14 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.prompt_tuning import PromptTuningActivities
-    from graphmill.messages import TUNE_PROMPTS, DraftedPrompts, DraftPrompts, TuneRequest
+    from graphmill.messages import (
+        TUNE_PROMPTS,
+        DraftedPrompts,
+        DraftPrompts,
+        TuneRequest,
+        tune_workflow_id,
+    )
+    from workflows.own_id import check_own_id
     from workflows.policies import DRAFT_PROMPTS
 
 
@@ -14,6 +21,9 @@ with workflow.unsafe.imports_passed_through():
 class TunePrompts:
     @workflow.run
     async def run(self, request: TuneRequest) -> DraftedPrompts:
+        check_own_id(
+            tune_workflow_id(request.key), "prompts are drafted for the collection that it names"
+        )
         tuning_id = UUID(workflow.info().first_execution_run_id)
         drafted = await workflow.execute_activity_method(
             PromptTuningActivities.draft_prompts,

@@ -23,6 +23,7 @@ from graphmill.database_connections import judge
 from graphmill.settings import Settings
 from graphmill.stores.postgres.connection_room import load_room
 from graphmill.stores.postgres.database import APPLICATION_NAME
+from graphmill.stores.postgres.tenant_tables import FLEET_TABLES, TENANT_ROLE, UNGUARDED_TABLES
 
 _SECONDS = 5.0
 _PACKAGES = ("temporalio", "asyncpg", "fastapi", "graspologic-native", "liteparse", "wordllama")
@@ -91,6 +92,7 @@ async def check_database(url: str, settings: Settings) -> AsyncIterator[Check]:
         else:
             yield Check("pgvector", True, f"version {vector}")
         yield await _check_tables(connection)
+        yield await _check_tenants(connection)
         yield await _check_connections(connection, settings)
     except Exception as error:
         yield Check("postgresql", False, _words(error))
@@ -109,6 +111,45 @@ async def _check_tables(connection: asyncpg.Connection) -> Check:
     if missing:
         return Check("tables", False, f"older than this release, without {', '.join(missing)}")
     return Check("tables", True, f"{len(rows)} migrations, all that this release knows")
+
+
+async def _check_tenants(connection: asyncpg.Connection) -> Check:
+    """Whether policies keep tenants apart: the role that they bind, and every table guarded."""
+    user: str = await connection.fetchval("SELECT current_user")
+    there = await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", TENANT_ROLE)
+    if not there:
+        return Check(
+            "tenants",
+            False,
+            f"the role {TENANT_ROLE} is missing; `graphmill up` or a worker makes it, or an"
+            f" administrator: CREATE ROLE {TENANT_ROLE} NOLOGIN; GRANT {TENANT_ROLE} TO {user};",
+        )
+    try:
+        async with connection.transaction():
+            await connection.execute(f"SET LOCAL ROLE {TENANT_ROLE}")
+    except asyncpg.InsufficientPrivilegeError:
+        return Check(
+            "tenants",
+            False,
+            f"{user} may not act as the role {TENANT_ROLE}: GRANT {TENANT_ROLE} TO {user};",
+        )
+    if await connection.fetchval(_BOUND_BY_POLICIES):
+        return Check(
+            "tenants",
+            False,
+            f"{user} does not own the tables, so that policies bind it and workers find nothing;"
+            " set DATABASE_URL to the user who made them",
+        )
+    rows = await connection.fetch(UNGUARDED_TABLES, FLEET_TABLES)
+    if rows:
+        names = ", ".join(row["name"] for row in rows)
+        return Check("tenants", False, f"tables without row-level security by tenant: {names}")
+    return Check("tenants", True, f"kept apart by the role {TENANT_ROLE}")
+
+
+_BOUND_BY_POLICIES = """
+SELECT row_security_active(oid) FROM pg_class WHERE oid = to_regclass('collections')
+"""
 
 
 async def _check_connections(connection: asyncpg.Connection, settings: Settings) -> Check:

@@ -10,6 +10,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from graphmill import search_attributes
 from graphmill.errors import GraphmillError, SettingsError, Unavailable
 from graphmill.stores.postgres.database import is_transient
+from graphmill.stores.postgres.tenant_tables import TENANT_ROLE
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -67,6 +68,16 @@ def explain_outage(error: Exception) -> GraphmillError | None:
         return Unavailable(
             "the database has no tables of graphmill yet; `graphmill up` or a `graphmill worker`"
             " makes them when it starts"
+        )
+    if isinstance(error, asyncpg.InvalidParameterValueError) and TENANT_ROLE in str(error):
+        return Unavailable(
+            f"the database has no role {TENANT_ROLE} yet; `graphmill up` or a `graphmill worker`"
+            " makes it when it starts"
+        )
+    if isinstance(error, asyncpg.InsufficientPrivilegeError) and TENANT_ROLE in str(error):
+        return SettingsError(
+            f"the user of DATABASE_URL may not act as the role {TENANT_ROLE}; `graphmill doctor`"
+            " says what an administrator of PostgreSQL runs"
         )
     if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
         return SettingsError("PostgreSQL refuses the user or password of DATABASE_URL")

@@ -11,6 +11,7 @@ from graphmill.database_connections import COMMAND_CONNECTIONS
 from graphmill.embedded.stack import Addresses, Parts, find_running, running_stack
 from graphmill.errors import SettingsError, Unavailable
 from graphmill.settings import Settings, load_settings
+from graphmill.tenancy import acting_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ def find_addresses(settings: Settings, *, temporal: bool) -> Addresses | None:
 async def open_session(
     settings: Settings, *, temporal: bool = True, start: Parts | None = None
 ) -> AsyncGenerator[Session]:
-    """The application over the servers that are set or run; `start`: start these parts if none do.
+    """The application over the servers that are set or run, for the tenant that is set; `start`:
+    start these parts if none do.
 
     `temporal`: whether the command needs Temporal, or PostgreSQL alone.
 
@@ -75,7 +77,8 @@ async def open_session(
     addresses = find_addresses(settings, temporal=temporal)
     if addresses is not None:
         async with open_application(settings, addresses, COMMAND_CONNECTIONS) as app:
-            yield Session(settings, addresses, app, own_stack=False)
+            with acting_for(settings.tenant):
+                yield Session(settings, addresses, app, own_stack=False)
         return
     if start is None:
         raise nothing_runs(settings)
@@ -83,7 +86,8 @@ async def open_session(
         running_stack(settings, parts=start, on_event=say) as started,
         open_application(settings, started, COMMAND_CONNECTIONS) as app,
     ):
-        yield Session(settings, started, app, own_stack=True)
+        with acting_for(settings.tenant):
+            yield Session(settings, started, app, own_stack=True)
 
 
 def nothing_runs(settings: Settings) -> Unavailable:

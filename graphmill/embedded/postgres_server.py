@@ -27,6 +27,7 @@ from graphmill.embedded.leftovers import end_postgres
 from graphmill.embedded.supervisor import Part
 from graphmill.embedded.unprivileged import Identity, identity
 from graphmill.errors import SettingsError, Unavailable
+from graphmill.stores.postgres.tenant_tables import TENANT_ROLE
 
 DATABASE = "graphmill"
 _ROLE = "graphmill"
@@ -150,7 +151,7 @@ class PostgresServer:
         )
 
     async def is_ready(self) -> bool:
-        """Whether it serves; makes role, database and extension where they are missing."""
+        """Whether it serves; makes roles, database and extension where they are missing."""
         try:
             await self._provide()
         except (OSError, asyncpg.CannotConnectNowError, TimeoutError):
@@ -162,6 +163,10 @@ class PostgresServer:
             role = "SELECT 1 FROM pg_roles WHERE rolname = $1"
             if not await connection.fetchval(role, _ROLE):
                 await connection.execute(f"CREATE ROLE {_ROLE} LOGIN")
+            # The service's own role may make none.
+            if not await connection.fetchval(role, TENANT_ROLE):
+                await connection.execute(f"CREATE ROLE {TENANT_ROLE} NOLOGIN")
+                await connection.execute(f"GRANT {TENANT_ROLE} TO {_ROLE}")
             database = "SELECT 1 FROM pg_database WHERE datname = $1"
             if not await connection.fetchval(database, DATABASE):
                 await connection.execute(f"CREATE DATABASE {DATABASE} OWNER {_ROLE}")

@@ -19,6 +19,7 @@ from graphmill.messages import IndexRequest
 from graphmill.models import CollectionKey, Phase, RunState
 from graphmill.run_status import RunStatus
 from graphmill.settings import load_settings
+from graphmill.tenancy import acting_for
 from tests.support.corpus import read_passages, write_passages
 from tests.support.stack import Stack
 
@@ -147,8 +148,9 @@ async def _upload(home: Path, corpus: Path) -> None:
         running_stack(settings, Parts.SERVERS) as addresses,
         open_application(settings, addresses) as app,
     ):
-        plan = await app.documents.plan_upload(KEY, find_files([corpus], 1_000_000).files)
-        await app.documents.upload(KEY, plan.uploads)
+        with acting_for(KEY.tenant):
+            plan = await app.documents.plan_upload(KEY, find_files([corpus], 1_000_000).files)
+            await app.documents.upload(KEY, plan.uploads)
 
 
 async def _run(

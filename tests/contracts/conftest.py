@@ -2,7 +2,7 @@
 
 from tests.support.model_endpoint.fixtures import model, model_process
 from tests.support.neo4j import driver, graph, neo4j
-from tests.support.postgres import database_url, pool, postgres_server
+from tests.support.postgres import database_url, pool, postgres_server, tenant_pool
 
 __all__ = [
     "database_url",
@@ -13,4 +13,5 @@ __all__ = [
     "neo4j",
     "pool",
     "postgres_server",
+    "tenant_pool",
 ]

@@ -114,12 +114,13 @@ async def test_a_graph_with_texts_that_were_refused_is_embedded_again_until_none
 
 
 async def test_a_question_is_embedded_by_the_model_of_its_graph_and_paid_once(
-    pool: asyncpg.Pool, endpoint: ModelEndpoint
+    pool: asyncpg.Pool, tenant_pool: asyncpg.Pool, endpoint: ModelEndpoint
 ) -> None:
     graph, settings = await publish(pool, KEY, FILES), settings_of(endpoint)
     await embed_by(pool, settings, graph, MODEL)
     await endpoint.reset()
-    store, by_model = PostgresSearchStore(pool), EndpointQuestionVectors(pool, settings)
+    store = PostgresSearchStore(tenant_pool)
+    by_model = EndpointQuestionVectors(pool, tenant_pool, settings)
     embedder = SearchEmbedder(LocalEmbedder(), by_model)
     try:
         # Near to the simulated model is nothing but the very same text.
@@ -140,18 +141,18 @@ async def test_a_question_is_embedded_by_the_model_of_its_graph_and_paid_once(
 
 
 async def test_a_model_that_cannot_be_asked_here_is_told_in_words(
-    pool: asyncpg.Pool, endpoint: ModelEndpoint
+    pool: asyncpg.Pool, tenant_pool: asyncpg.Pool, endpoint: ModelEndpoint
 ) -> None:
     graph = await publish(pool, KEY, FILES)
     await embed_by(pool, settings_of(endpoint), graph, MODEL)
     await endpoint.change(models=["another"])
-    store = PostgresSearchStore(pool)
+    store = PostgresSearchStore(tenant_pool)
     words = r"collection 'files' is embedded by the model 'vectors-1', .* cannot be asked here"
     for settings, why in (
         (settings_of(endpoint), "does not know the model"),
         (settings_of(endpoint, models={"another": "another"}), "no endpoint serves"),
     ):
-        by_model = EndpointQuestionVectors(pool, settings)
+        by_model = EndpointQuestionVectors(pool, tenant_pool, settings)
         embedder = SearchEmbedder(LocalEmbedder(), by_model)
         try:
             with pytest.raises(SettingsError, match=f"{words}.*{why}"):
@@ -161,7 +162,7 @@ async def test_a_model_that_cannot_be_asked_here_is_told_in_words(
 
 
 async def test_a_graph_that_is_embedded_anew_meanwhile_is_asked_by_its_new_model(
-    pool: asyncpg.Pool, endpoint: ModelEndpoint
+    pool: asyncpg.Pool, tenant_pool: asyncpg.Pool, endpoint: ModelEndpoint
 ) -> None:
     graph, settings = await publish(pool, KEY, FILES), settings_of(endpoint)
     asked: list[str] = []
@@ -173,7 +174,7 @@ async def test_a_graph_that_is_embedded_anew_meanwhile_is_asked_by_its_new_model
         return [1.0] * 32
 
     await embed_by(pool, settings, graph, MODEL)
-    store, embedder = PostgresSearchStore(pool), SearchEmbedder(LocalEmbedder(), by_model)
+    store, embedder = PostgresSearchStore(tenant_pool), SearchEmbedder(LocalEmbedder(), by_model)
     answer = await basic_search(store, embedder, KEY, "Where is the Bubye River?")
     assert RIVER in answer.answer
     assert asked == [MODEL, "vectors-2"]

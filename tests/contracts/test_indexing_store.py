@@ -48,7 +48,8 @@ async def test_a_run_ends_with_failures_while_its_published_graph_lacks_what_no_
         " RETURNING id"
     )
     await pool.execute(
-        "INSERT INTO model_gaps VALUES ($1, 'report', gen_random_uuid(), 'refused')", graph_id
+        "INSERT INTO model_gaps VALUES ($1, 'report', gen_random_uuid(), 'refused', 'default')",
+        graph_id,
     )
     # One that is still made, or was given up, is nobody's yet.
     assert not await store.has_model_gaps(KEY)

@@ -311,8 +311,8 @@ async def fold(
     graph_id = await store.open_graph(KEY, "1", afresh=False, claims=claims)
     assert graph_id is not None
     await pool.executemany(
-        "INSERT INTO entity_resolutions VALUES ($1, $2, $3, 'person', '')",
-        [(graph_id, *pair) for pair in (same or {}).items()],
+        "INSERT INTO entity_resolutions VALUES ($1, $2, $3, 'person', '', $4)",
+        [(graph_id, *pair, KEY.tenant) for pair in (same or {}).items()],
     )
     return await store.fold_model_extractions(KEY, graph_id, claims=claims)
 

@@ -214,7 +214,7 @@ async def store_claims(graph: Graph, *claims: tuple[str, str]) -> None:
     """Each between two titles; numbered from 700."""
     await graph.pool.executemany(
         "INSERT INTO covariates VALUES ($1, $2, $3, 'ACT', 'It is said.', $4, $5, 'TRUE', '1843',"
-        " '', '', $2)",
+        " '', '', $2, (SELECT tenant FROM graphs WHERE id = $1))",
         [(graph.ref.graph_id, uuid4(), 700 + place, *claim) for place, claim in enumerate(claims)],
     )
 

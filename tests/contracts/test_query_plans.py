@@ -20,7 +20,7 @@ from graphmill.messages import COMMUNITY_FULL_CONTENT, ENTITY_DESCRIPTION, TEXT_
 from graphmill.models import DocumentState
 from graphmill.settings import PruneSettings
 from graphmill.stores.postgres.catalog import PostgresCatalog
-from graphmill.stores.postgres.database import open_pool
+from graphmill.stores.postgres.database import open_pool, open_tenant_pool
 from graphmill.stores.postgres.embeddings import PostgresEmbeddingStore
 from graphmill.stores.postgres.graph import PostgresGraphStore
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
@@ -28,6 +28,7 @@ from graphmill.stores.postgres.model_calls import PostgresCallStore
 from graphmill.stores.postgres.model_extractions import PostgresModelExtractionStore
 from graphmill.stores.postgres.search import PostgresSearchStore
 from graphmill.stores.postgres.status import PostgresRunStatus
+from graphmill.tenancy import acting_for
 from tests.contracts.collections import READ_BY, RECIPE, processed, upload
 from tests.support.explained import Plan, explaining
 from tests.support.filled_tables import Shape, fill, key_of
@@ -81,6 +82,15 @@ async def filled(filled_url: str) -> AsyncIterator[asyncpg.Pool]:
     """One connection: what it did is in the server's statistics when it says so."""
     pool = await open_pool(filled_url, 1)
     yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def seen_by_tenant(filled_url: str) -> AsyncIterator[asyncpg.Pool]:
+    """What the API and the commands have: under the policies, acting for the seventh."""
+    pool = await open_tenant_pool(filled_url, 1)
+    with acting_for(_KEY.tenant):
+        yield pool
     await pool.close()
 
 
@@ -167,13 +177,12 @@ async def test_texts_without_a_vector(filled: asyncpg.Pool, plans: list[Plan]) -
         assert read["vectors"] == read["graph_text_units"] == "Index Only Scan", plan
 
 
-async def test_search(filled: asyncpg.Pool, plans: list[Plan]) -> None:
-    async with PostgresSearchStore(filled).snapshot(_KEY) as graph:
+async def test_search(seen_by_tenant: asyncpg.Pool, plans: list[Plan]) -> None:
+    async with PostgresSearchStore(seen_by_tenant).snapshot(_KEY) as graph:
         assert graph is not None
         words = await graph.match_words(["word300", "word500"], 50)
         assert words.total == _SHAPE.documents * _SHAPE.text_units
         assert words.words_of
-        _by(plans, "text_units_by_terms", "@@")
         _by(plans, "graph_text_units_pkey", "graph_id", "text_unit_id")
         plans.clear()
         nearest = list(await graph.nearest_text_units("", _VECTOR, 2))
@@ -197,8 +206,27 @@ async def test_search(filled: asyncpg.Pool, plans: list[Plan]) -> None:
         _by(plans, "entities_pkey", "graph_id", "id")
 
 
-async def test_what_people_look_at(filled: asyncpg.Pool, plans: list[Plan]) -> None:
-    catalog, status = PostgresCatalog(filled), PostgresRunStatus(filled)
+async def test_words_are_looked_up_in_their_index_under_a_policy(
+    filled: asyncpg.Pool, seen_by_tenant: asyncpg.Pool
+) -> None:
+    """Once each, by a function, whose plan nobody is told."""
+    before = await _looked_up(filled, "text_units_by_terms"), await _sequential_scans(filled)
+    async with PostgresSearchStore(seen_by_tenant).snapshot(_KEY) as graph:
+        assert graph is not None
+        assert (await graph.match_words(["word300", "word500"], 50)).words_of
+    await seen_by_tenant.execute("SELECT pg_stat_force_next_flush()")
+    after = await _looked_up(filled, "text_units_by_terms"), await _sequential_scans(filled)
+    assert after == (before[0] + 2, before[1])
+
+
+async def _looked_up(pool: asyncpg.Pool, index: str) -> int:
+    return await pool.fetchval(
+        "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = $1", index
+    )
+
+
+async def test_what_people_look_at(seen_by_tenant: asyncpg.Pool, plans: list[Plan]) -> None:
+    catalog, status = PostgresCatalog(seen_by_tenant), PostgresRunStatus(seen_by_tenant)
     assert len(await catalog.list_documents(_KEY, limit=20)) == 20
     _by(plans, "text_units_by_document", "tenant", "collection", "document_id")
     await catalog.list_documents(_KEY, state=DocumentState.FAILED)

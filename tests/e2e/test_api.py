@@ -89,6 +89,16 @@ def test_a_run_is_paused_resumed_and_cancelled(http: httpx.Client) -> None:
     assert (again["run_id"], again["joined"]) == (run_id, True)
     rebuild = http.post("/v1/collections/orders/index", json={"force_rebuild": True})
     assert rebuild.status_code == 409
+    # To another tenant, with a collection of that name or without, there is no such run.
+    other = {"X-Tenant": "other"}
+    for exists in (False, True):
+        if exists:
+            http.post("/v1/collections", json={"name": "orders"}, headers=other).raise_for_status()
+        assert http.get(f"/v1/runs/{run_id}", headers=other).status_code == 404
+        for order in ("pause", "resume", "cancel", "retry"):
+            answer = http.post(f"/v1/runs/{run_id}/{order}", headers=other)
+            assert answer.status_code == 404, (order, answer.text)
+    assert http.get(f"/v1/runs/{run_id}").json()["state"] == "paused"
     assert http.post(f"/v1/runs/{run_id}/resume").status_code == 202
     assert http.post(f"/v1/runs/{run_id}/cancel").status_code == 202
     wait_for(http, run_id, "cancelled")

@@ -356,6 +356,46 @@ def test_a_tenant_sees_its_own_collections_only(
     assert run(stack, "status", "of-tenant-a").returncode == 1
 
 
+@pytest.mark.parametrize("by", ["--tenant", "GRAPHMILL_TENANT"])
+def test_no_command_reaches_what_another_tenant_has(
+    stack: Stack, indexed: str, tmp_path: Path, by: str
+) -> None:
+    """Not by the collection's name, nor by ids of its run and documents."""
+    _, status = run_json(stack, "status", indexed)
+    _, listed = run_json(stack, "documents", "list", "--collection", indexed)
+    id = listed["documents"][0]["id"]
+    words = {
+        "status": (status["run_id"],),
+        "status of a collection": ("status", indexed),
+        "pause": (status["run_id"],),
+        "resume": (status["run_id"],),
+        "cancel": (status["run_id"],),
+        "retry": (status["run_id"],),
+        "query": ("query", "Who met Ada Lovelace?", "--collection", indexed),
+        "export": ("export", indexed, "--output", str(tmp_path / "tables")),
+        "rebuild": ("rebuild", indexed, "--communities"),
+        "documents list": ("documents", "list", "--collection", indexed),
+        "documents show": ("documents", "show", id, "--collection", indexed),
+        "documents delete": ("documents", "delete", id, "--collection", indexed),
+        "collections show": ("collections", "show", indexed),
+        "collections delete": ("collections", "delete", indexed, "--yes"),
+        "prompts": ("prompts", "show", "--collection", indexed),
+        "entities": ("entities", "decisions", "--collection", indexed),
+    }
+    for name, given in words.items():
+        command = given if len(given) > 1 else (name, *given)
+        if by == "--tenant":
+            done = run(stack, *command, by, "stranger")
+        else:
+            done = run(stack, *command, environment={by: "stranger"})
+        assert done.returncode == 1, (command, done)
+        assert "Ada" not in done.stdout, command
+    bad = run(stack, "collections", "list", "--tenant", "stranger' OR '1'='1")
+    assert bad.returncode == 2
+    assert run_json(stack, "documents", "list", "--collection", indexed)[1] == listed
+    assert run_json(stack, "status", indexed)[1]["run_id"] == status["run_id"]
+
+
 def test_a_command_starts_the_stack_for_its_own_time(tmp_path: Path, folder: Path) -> None:
     alone = Stack(tmp_path / "home")
     code, told = alone.run_json("index", str(folder / "sub"), "-c", "alone", "--wait")

@@ -54,7 +54,12 @@ async def graph_of(pool: asyncpg.Pool, key: CollectionKey, texts: Sequence[str])
             text,
         )
         await pool.execute(
-            "INSERT INTO graph_text_units VALUES ($1, $2, $2, $3)", graph_id, id, position
+            "INSERT INTO graph_text_units (tenant, graph_id, text_unit_id, document_id,"
+            " human_readable_id) VALUES ($1, $2, $3, $3, $4)",
+            key.tenant,
+            graph_id,
+            id,
+            position,
         )
     return graph_id
 

@@ -122,12 +122,13 @@ async def _store_graph(
         await connection.copy_records_to_table(
             "entities",
             columns=(
-                *("graph_id", "id", "human_readable_id", "title", "type", "description"),
+                *("tenant", "graph_id", "id", "human_readable_id"),
+                *("title", "type", "description"),
                 *("text_unit_ids", "frequency", "degree", "embedding_id"),
             ),
             records=[
                 (
-                    *(graph_id, entity_id(title), 1000 + place, title, "person"),
+                    *(key.tenant, graph_id, entity_id(title), 1000 + place, title, "person"),
                     *(f"{said}{title}.", nowhere, 3, 2, entity_id(title)),
                 )
                 for place, title in enumerate(titles)
@@ -136,12 +137,13 @@ async def _store_graph(
         await connection.copy_records_to_table(
             "relationships",
             columns=(
-                *("graph_id", "id", "human_readable_id", "source", "target", "description"),
+                *("tenant", "graph_id", "id", "human_readable_id"),
+                *("source", "target", "description"),
                 *("weight", "combined_degree", "text_unit_ids"),
             ),
             records=[
                 (
-                    *(graph_id, relationship_id(*pair), 5000 + place, *pair),
+                    *(key.tenant, graph_id, relationship_id(*pair), 5000 + place, *pair),
                     *(f"{said}{pair[0]}.", 1.0, 4, nowhere),
                 )
                 for place, pair in enumerate(pairs)

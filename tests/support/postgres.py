@@ -12,7 +12,8 @@ import pytest
 
 from graphmill.embedded.home import Home
 from graphmill.embedded.postgres_server import DATABASE, PostgresServer
-from graphmill.stores.postgres.database import migrate, open_pool
+from graphmill.stores.postgres.database import migrate, open_pool, open_tenant_pool
+from graphmill.tenancy import acting_for
 
 
 def _url(server: PostgresServer, database: str) -> str:
@@ -78,4 +79,13 @@ async def database_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
 async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
     opened = await open_pool(database_url, 5)
     yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def tenant_pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
+    """What the application has of the same database; the test acts for the tenant `default`."""
+    opened = await open_tenant_pool(database_url, 5)
+    with acting_for("default"):
+        yield opened
     await opened.close()

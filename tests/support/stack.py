@@ -19,6 +19,7 @@ from graphmill.bootstrap import open_application
 from graphmill.embedded import processes
 from graphmill.embedded.home import Addresses, Home
 from graphmill.settings import load_settings
+from graphmill.tenancy import acting_for
 
 _START_SECONDS = 60
 # What a user's shell may have set, and a test must not take over.
@@ -135,8 +136,10 @@ class Stack:
         """What the CLI and the API call, over this stack's servers as they are now."""
         addresses = self.addresses
         assert addresses is not None, "nothing runs"
-        async with open_application(load_settings({"home": self.home.path}), addresses) as app:
-            yield app
+        settings = load_settings({"home": self.home.path})
+        async with open_application(settings, addresses) as app:
+            with acting_for(settings.tenant):
+                yield app
 
     def log(self) -> str:
         """What `graphmill up` said: which parts died and were started again."""

@@ -6,6 +6,7 @@ import pytest
 
 from graphmill.database_connections import (
     Room,
+    application_pools,
     embedded_max_connections,
     judge,
     plan,
@@ -50,6 +51,14 @@ def test_without_a_table_the_deployment_is_what_up_runs() -> None:
         "api": (3, 10),
         "commands": (2, 3),
     }
+
+
+def test_the_application_has_two_pools_of_what_a_process_may_open_and_three_at_least() -> None:
+    assert [application_pools(most) for most in (1, 2, 3, 4, 5, 10)] == [
+        *((2, 1), (2, 1), (2, 1), (2, 2), (3, 2), (8, 2))
+    ]
+    few = _planned(_settings(database_connections=1))
+    assert (few["api"], few["commands"]) == ((1, 3), (2, 3))
 
 
 def test_the_table_names_processes_and_several_roles_of_one(

@@ -1,12 +1,16 @@
-"""The connection pool and the migrations."""
+"""The connection pools and the migrations."""
 
 import asyncio
 import contextlib
 from importlib import resources
+from typing import Any, cast
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
-from graphmill.errors import Unavailable
+from graphmill.errors import SettingsError, Unavailable
+from graphmill.stores.postgres.tenant_tables import TENANT_ROLE
+from graphmill.tenancy import acting_tenant
 
 _CLOSE_SECONDS = 2.0
 # Any number that nobody else locks: one migration at a time over all processes.
@@ -51,6 +55,28 @@ async def open_pool(url: str, max_size: int) -> asyncpg.Pool:
     Raises:
         Unavailable: nothing answers at that address.
     """
+    return await _open(url, max_size)
+
+
+async def open_tenant_pool(url: str, max_size: int) -> asyncpg.Pool:
+    """As open_pool; its statements see and write the rows of one tenant: of whom the task acts for
+    that takes the connection (graphmill.tenancy), and nobody's where it acts for nobody.
+
+    Policies of the tables see to that, whatever a statement says or forgets to say.
+
+    Raises:
+        Unavailable: nothing answers at that address.
+    """
+    return await _open(
+        url,
+        max_size,
+        connection_class=_TenantConnection,
+        init=_become_tenant_role,
+        setup=_act_for_tenant,
+    )
+
+
+async def _open(url: str, max_size: int, **more: Any) -> asyncpg.Pool:
     try:
         return await asyncpg.create_pool(
             url,
@@ -62,9 +88,33 @@ async def open_pool(url: str, max_size: int) -> asyncpg.Pool:
             # asyncpg would send four statements after each of ours: more work than most of those.
             reset=_leave_as_it_is,
             server_settings=_SESSION,
+            **more,
         )
     except _DOWN as error:
         raise _unavailable(error) from error
+
+
+class _TenantConnection(asyncpg.Connection):
+    """Knows for whom its session acts; None: nobody has said so yet."""
+
+    acts_for: str | None = None
+
+    async def act_for(self, tenant: str) -> None:
+        self.acts_for = None  # until it is certain
+        await self.execute("SELECT set_config('graphmill.tenant', $1, false)", tenant)
+        self.acts_for = tenant
+
+
+async def _become_tenant_role(connection: asyncpg.Connection) -> None:
+    await connection.execute(f"SET ROLE {TENANT_ROLE}")
+
+
+async def _act_for_tenant(taken: "PoolConnectionProxy[asyncpg.Record]") -> None:
+    # Called each time that a connection is taken. Where this fails, asyncpg closes it.
+    connection = cast(_TenantConnection, taken)  # it hands on what it does not know itself
+    tenant = acting_tenant()
+    if connection.acts_for != tenant:
+        await connection.act_for(tenant)
 
 
 async def connect(url: str) -> asyncpg.Connection:
@@ -96,6 +146,7 @@ async def migrate(url: str) -> None:
     """Bring the schema up to date: migrations/*.sql in order, each once, each in a transaction.
 
     Raises:
+        SettingsError: the user may not do what a migration does; says what an administrator runs.
         Unavailable: nothing answers at that address.
     """
     try:
@@ -119,6 +170,8 @@ async def migrate(url: str) -> None:
                 await connection.execute(
                     "INSERT INTO schema_migrations (name) VALUES ($1)", file.name
                 )
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise SettingsError(f"the database cannot be brought up to date: {error}") from error
     finally:
         await connection.close()
 

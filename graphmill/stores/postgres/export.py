@@ -47,7 +47,7 @@ _COLLECTION_QUERIES = {
                g.entity_ids::text[], g.relationship_ids::text[], g.covariate_ids::text[]
         FROM graph_text_units g
         JOIN text_units t ON t.tenant = $2 AND t.collection = $3 AND t.id = g.text_unit_id
-        WHERE g.graph_id = $1 ORDER BY g.human_readable_id
+        WHERE g.tenant = $2 AND g.graph_id = $1 ORDER BY g.human_readable_id
     """,
     "documents": """
         SELECT g.document_id::text AS id, g.human_readable_id, p.title, p.text,
@@ -56,14 +56,14 @@ _COLLECTION_QUERIES = {
                    FROM graph_text_units u
                    JOIN text_units t
                      ON t.tenant = $2 AND t.collection = $3 AND t.id = u.text_unit_id
-                   WHERE u.graph_id = $1 AND u.document_id = g.document_id
+                   WHERE u.tenant = $2 AND u.graph_id = $1 AND u.document_id = g.document_id
                    ORDER BY t.position, u.text_unit_id
                ) AS text_unit_ids,
                g.creation_date, g.name, p.format, g.version, g.size, p.pages
         FROM graph_documents g
         JOIN parsed_documents p ON p.tenant = $2 AND p.collection = $3
             AND p.document_id = g.document_id AND p.digest = g.parsed
-        WHERE g.graph_id = $1 ORDER BY g.human_readable_id
+        WHERE g.tenant = $2 AND g.graph_id = $1 ORDER BY g.human_readable_id
     """,
 }
 # Rows fetched at once. A document may have 50 million characters, the others are small.

@@ -119,9 +119,9 @@ class PostgresGraphStore:
 
     async def save_communities(self, graph_id: int, clustering: Clustering) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(
+            tenant = await connection.fetchval(
                 "UPDATE graphs SET clustering = $2, steady = $3, modularity = $4,"
-                " fresh_modularity = $5 WHERE id = $1",
+                " fresh_modularity = $5 WHERE id = $1 RETURNING tenant",
                 graph_id,
                 CLUSTERING_VERSION,
                 clustering.steady,
@@ -136,6 +136,7 @@ class PostgresGraphStore:
             await connection.copy_records_to_table(
                 "communities",
                 columns=(
+                    "tenant",
                     "graph_id",
                     "id",
                     "community",
@@ -151,6 +152,7 @@ class PostgresGraphStore:
                 ),
                 records=[
                     (
+                        tenant,
                         graph_id,
                         c.id,
                         c.community,

@@ -10,6 +10,8 @@ from uuid import UUID
 
 import asyncpg
 
+from graphmill.tenancy import acting_for
+
 _AGAIN_SECONDS = 1.0
 
 RELEASE_CLAIMS = (
@@ -48,14 +50,16 @@ class ReturnedClaims:
 
     async def _tell(self) -> None:
         returned, self._returned = self._returned, set()
-        if not returned:
-            return
-        tenants, keys = zip(*sorted(returned), strict=True)
         try:
-            await self._pool.execute(RELEASE_CLAIMS, tenants, keys, self._session)
-        except BaseException:
+            # Each in its tenant's name: whoever is told of here may act for another.
+            for tenant in sorted({tenant for tenant, _ in returned}):
+                theirs = {claim for claim in returned if claim[0] == tenant}
+                tenants, keys = zip(*sorted(theirs), strict=True)
+                with acting_for(tenant):
+                    await self._pool.execute(RELEASE_CLAIMS, tenants, keys, self._session)
+                returned -= theirs
+        finally:
             self._returned |= returned
-            raise
 
     async def _tell_until_heard(self) -> None:
         while self._returned:

@@ -140,10 +140,12 @@ async def write_reports(
 _WRITE = f"""
 WITH written AS (
     INSERT INTO community_reports VALUES
-        ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::jsonb, $13, $14, $15, $16)
-    ON CONFLICT (graph_id, community) DO NOTHING RETURNING id
+        ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::jsonb, $13, $14, $15, $16,
+        (SELECT tenant FROM graphs WHERE id = $1))
+    ON CONFLICT (graph_id, community) DO NOTHING RETURNING id, tenant
 )
-INSERT INTO model_gaps SELECT $1, '{REPORT}', id, $17::text FROM written WHERE $17::text IS NOT NULL
+INSERT INTO model_gaps (tenant, graph_id, kind, id, reason)
+SELECT tenant, $1, '{REPORT}', id, $17::text FROM written WHERE $17::text IS NOT NULL
 """
 
 

@@ -50,27 +50,31 @@ class PostgresResolutionStore:
 
     async def save_groups(self, graph_id: int, groups: Groups) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
-            for table, columns, rows in _rows(graph_id, groups):
+            tenant = await connection.fetchval("SELECT tenant FROM graphs WHERE id = $1", graph_id)
+            for table, columns, rows in _rows(tenant, graph_id, groups):
                 await connection.execute(f"DELETE FROM {table} WHERE graph_id = $1", graph_id)
                 await connection.copy_records_to_table(table, columns=columns, records=rows)
 
 
 def _rows(
-    graph_id: int, groups: Groups
+    tenant: str, graph_id: int, groups: Groups
 ) -> tuple[tuple[str, Sequence[str], list[tuple[object, ...]]], ...]:
     return (
         (
             "resolution_decisions",
-            ("graph_id", "title", "other", "same", "step", "reason"),
+            ("tenant", "graph_id", "title", "other", "same", "step", "reason"),
             [
-                (graph_id, one.title, one.other, one.same, one.step, one.reason)
+                (tenant, graph_id, one.title, one.other, one.same, one.step, one.reason)
                 for one in groups.decisions
             ],
         ),
         (
             "entity_resolutions",
-            ("graph_id", "title", "canonical", "step", "reason"),
-            [(graph_id, one.title, one.canonical, one.step, one.reason) for one in groups.resolved],
+            ("tenant", "graph_id", "title", "canonical", "step", "reason"),
+            [
+                (tenant, graph_id, one.title, one.canonical, one.step, one.reason)
+                for one in groups.resolved
+            ],
         ),
     )
 

@@ -64,9 +64,10 @@ _SAVE = tuple(
         UPDATE {table} t SET description = s.description, descriptions = '{{}}'{more}
         FROM unnest($2::uuid[], $3::text[], $4::text[]) AS s (id, description, reason)
         WHERE t.graph_id = $1 AND t.id = s.id AND t.descriptions <> '{{}}'
-        RETURNING t.id, s.reason
+        RETURNING t.tenant, t.id, s.reason
     )
-    INSERT INTO model_gaps SELECT $1, '{SUMMARY}', id, reason FROM saved WHERE reason IS NOT NULL
+    INSERT INTO model_gaps (tenant, graph_id, kind, id, reason)
+    SELECT tenant, $1, '{SUMMARY}', id, reason FROM saved WHERE reason IS NOT NULL
     """
     for table, more in (
         (

@@ -14,10 +14,11 @@ from graphmill.models import CollectionKey
 
 # Whether what a vector is of belongs to the graph ($5).
 _IN_GRAPH = {
-    TEXT_UNIT_TEXT: "SELECT FROM graph_text_units g WHERE g.graph_id = $5"
+    TEXT_UNIT_TEXT: "SELECT FROM graph_text_units g WHERE g.tenant = $1 AND g.graph_id = $5"
     " AND g.text_unit_id = v.id",
-    ENTITY_DESCRIPTION: "SELECT FROM entities e WHERE e.graph_id = $5 AND e.embedding_id = v.id",
-    COMMUNITY_FULL_CONTENT: "SELECT FROM community_reports r WHERE r.graph_id = $5"
+    ENTITY_DESCRIPTION: "SELECT FROM entities e WHERE e.tenant = $1 AND e.graph_id = $5"
+    " AND e.embedding_id = v.id",
+    COMMUNITY_FULL_CONTENT: "SELECT FROM community_reports r WHERE r.tenant = $1 AND r.graph_id = $5"
     " AND r.embedding_id = v.id",
 }
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from temporalio import activity
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.worker import Worker
 
 from activities.failures import FailureInterceptor
@@ -15,7 +15,7 @@ from graphmill.application import prompts as application
 from graphmill.application.prompts import Prompts, TuningFailed
 from graphmill.errors import InvalidRequest, NotFound, Unavailable
 from graphmill.llm.budgets import OverBudget
-from graphmill.messages import DraftedPrompts, DraftPrompts
+from graphmill.messages import TUNE_PROMPTS, DraftedPrompts, DraftPrompts, TuneRequest
 from graphmill.models import CollectionKey
 from graphmill.search_attributes import COLLECTION
 from graphmill.standard.collection_prompts import CollectionPrompts
@@ -187,6 +187,21 @@ async def test_why_there_is_no_draft_is_told_in_the_worker_s_words(
     drafting.fails = raised
     with pytest.raises(told, match=str(raised)):
         await made(pool, client).tune(key)
+
+
+async def test_a_draft_started_by_hand_is_made_of_the_collection_in_its_id_alone(
+    client: Client, drafting: Drafting, key: CollectionKey
+) -> None:
+    for id in (f"tune/default/{key.name}", "mine"):
+        with pytest.raises(WorkflowFailureError) as failed:
+            await client.execute_workflow(
+                TUNE_PROMPTS,
+                TuneRequest(CollectionKey("other", key.name), 5),
+                id=id,
+                task_queue=WORKFLOW_QUEUE,
+            )
+        assert f"it must be 'tune/other/{key.name}'" in str(failed.value.cause)
+    assert drafting.asked == []
 
 
 async def test_one_draft_of_a_collection_is_made_at_a_time_and_ends_with_who_waits(

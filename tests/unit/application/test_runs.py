@@ -424,7 +424,7 @@ async def test_retry_puts_the_failed_in_line_and_starts_a_run(
         "WITH made AS (INSERT INTO graphs (tenant, collection, digest, embedding_model)"
         " VALUES ('default', $1, '', 'a-model') RETURNING id), shown AS ("
         "UPDATE collections SET graph_id = id FROM made WHERE name = $1)"
-        " INSERT INTO model_gaps SELECT id, kind, gen_random_uuid(), 'refused'"
+        " INSERT INTO model_gaps SELECT id, kind, gen_random_uuid(), 'refused', 'default'"
         " FROM made, unnest(ARRAY['report', 'summary']) AS kind",
         key.name,
     )

@@ -50,17 +50,19 @@ FILES = {
 
 
 @pytest.fixture
-async def store(pool: asyncpg.Pool) -> PostgresSearchStore:
+async def store(pool: asyncpg.Pool, tenant_pool: asyncpg.Pool) -> PostgresSearchStore:
     await publish(pool, KEY, FILES)
-    return PostgresSearchStore(pool)
+    return PostgresSearchStore(tenant_pool)
 
 
 @pytest.fixture
-async def dossier(pool: asyncpg.Pool, project_root: Path) -> PostgresSearchStore:
+async def dossier(
+    pool: asyncpg.Pool, tenant_pool: asyncpg.Pool, project_root: Path
+) -> PostgresSearchStore:
     folder = project_root / "examples" / "dossier"
     files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
     await publish(pool, KEY, files)
-    return PostgresSearchStore(pool)
+    return PostgresSearchStore(tenant_pool)
 
 
 async def test_local_search_follows_an_entity_to_a_second_document(
@@ -130,9 +132,11 @@ async def test_a_question_about_something_else_finds_nothing(
 
 
 @SEARCHES
-async def test_a_collection_without_a_graph_says_so(search: Search, pool: asyncpg.Pool) -> None:
-    await pool.execute("INSERT INTO collections (tenant, name) VALUES ('default', 'files')")
-    answer = await search(PostgresSearchStore(pool), EMBEDDER, KEY, "Who?")
+async def test_a_collection_without_a_graph_says_so(
+    search: Search, tenant_pool: asyncpg.Pool
+) -> None:
+    await tenant_pool.execute("INSERT INTO collections (tenant, name) VALUES ('default', 'files')")
+    answer = await search(PostgresSearchStore(tenant_pool), EMBEDDER, KEY, "Who?")
     assert "no published graph yet" in answer.answer
     assert answer.citations == ()
 

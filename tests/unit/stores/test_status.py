@@ -156,7 +156,9 @@ async def test_graph_figures_are_those_of_the_published_graph(
     )
     for graph in (published, building, building):
         await pool.execute(
-            "INSERT INTO entities VALUES ($1, $2, 0, 'T', '', '', '{}', 1, 1, $2)", graph, uuid4()
+            "INSERT INTO entities VALUES ($1, $2, 0, 'T', '', '', '{}', 1, 1, $2, '{}', 'default')",
+            graph,
+            uuid4(),
         )
     await pool.execute("UPDATE collections SET graph_id = $1", published)
     assert (await status.status(RUN)).entities == 1
@@ -198,7 +200,7 @@ async def test_model_gaps_are_those_of_the_published_graph(
         )
         for kind, reason, count in gaps:
             await pool.execute(
-                "INSERT INTO model_gaps SELECT $1, $2, gen_random_uuid(), $3"
+                "INSERT INTO model_gaps SELECT $1, $2, gen_random_uuid(), $3, 'default'"
                 " FROM generate_series(1, $4)",
                 *(graph, kind, reason, count),
             )

@@ -19,3 +19,4 @@ CREATE TABLE projections (
     reason          text NOT NULL DEFAULT '',   -- why the last was
     PRIMARY KEY (tenant, collection, store)
 );
+SELECT guard_by_tenant('projections');

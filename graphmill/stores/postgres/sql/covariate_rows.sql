@@ -22,9 +22,9 @@ LEFT JOIN resolved s ON s.title = c.subject
 LEFT JOIN resolved o ON o.title = c.object;
 ANALYZE claims;
 
-INSERT INTO covariates (graph_id, id, human_readable_id, type, description, subject_id, object_id,
-    status, start_date, end_date, source_text, text_unit_id)
-SELECT {graph_id},
+INSERT INTO covariates (tenant, graph_id, id, human_readable_id, type, description, subject_id,
+    object_id, status, start_date, end_date, source_text, text_unit_id)
+SELECT {tenant}, {graph_id},
     content_id('covariate', text_unit_id::text, subject, object, type, status, start_date,
         end_date, source_text, description),
     row_number() OVER (ORDER BY unit, subject, object, type, description, status, start_date,

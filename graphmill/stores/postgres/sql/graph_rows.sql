@@ -5,7 +5,7 @@
 --     bonds (bond, source, target, source_title, target_title, id, weight)
 --     bond_meetings (bond, unit)                      once a text unit
 --     relationship_descriptions (bond, text, descriptions)
--- What stands in braces is filled in: {graph_id}
+-- What stands in braces is filled in: {graph_id} {tenant}
 
 CREATE TEMP TABLE degrees ON COMMIT DROP AS
 SELECT node, count(*)::int AS degree
@@ -18,9 +18,9 @@ SELECT m.node, array_agg(u.id ORDER BY m.unit) AS ids
 FROM mentions m JOIN kept USING (node) JOIN units u USING (unit) GROUP BY m.node;
 ANALYZE entity_units;
 
-INSERT INTO entities (graph_id, id, human_readable_id, title, type, description, descriptions,
-    text_unit_ids, frequency, degree, embedding_id)
-SELECT {graph_id}, content_id('entity', k.title),
+INSERT INTO entities (tenant, graph_id, id, human_readable_id, title, type, description,
+    descriptions, text_unit_ids, frequency, degree, embedding_id)
+SELECT {tenant}, {graph_id}, content_id('entity', k.title),
     row_number() OVER (ORDER BY k.node) - 1, k.title, k.type, d.text, d.descriptions, u.ids,
     k.frequency, coalesce(g.degree, 0),
     content_id('entity_description', k.title || ': ' || d.text)
@@ -34,10 +34,10 @@ SELECT m.bond, array_agg(u.id ORDER BY m.unit) AS ids
 FROM bond_meetings m JOIN units u USING (unit) GROUP BY m.bond;
 ANALYZE relationship_units;
 
-INSERT INTO relationships (graph_id, id, human_readable_id, source, target, description,
+INSERT INTO relationships (tenant, graph_id, id, human_readable_id, source, target, description,
     descriptions, weight, combined_degree, text_unit_ids)
-SELECT {graph_id}, b.id, b.bond - 1, b.source_title, b.target_title, d.text, d.descriptions,
-    b.weight, s.degree + t.degree, u.ids
+SELECT {tenant}, {graph_id}, b.id, b.bond - 1, b.source_title, b.target_title, d.text,
+    d.descriptions, b.weight, s.degree + t.degree, u.ids
 FROM bonds b
 JOIN relationship_descriptions d USING (bond)
 JOIN relationship_units u USING (bond)
@@ -54,7 +54,8 @@ SELECT m.unit, array_agg(b.id ORDER BY b.bond) AS ids
 FROM bond_meetings m JOIN bonds b USING (bond) GROUP BY m.unit;
 ANALYZE unit_relationships;
 
-INSERT INTO graph_text_units (graph_id, text_unit_id, document_id, human_readable_id, entity_ids,
-    relationship_ids)
-SELECT {graph_id}, u.id, u.document_id, u.unit, coalesce(e.ids, '{{}}'), coalesce(r.ids, '{{}}')
+INSERT INTO graph_text_units (tenant, graph_id, text_unit_id, document_id, human_readable_id,
+    entity_ids, relationship_ids)
+SELECT {tenant}, {graph_id}, u.id, u.document_id, u.unit, coalesce(e.ids, '{{}}'),
+    coalesce(r.ids, '{{}}')
 FROM units u LEFT JOIN unit_entities e USING (unit) LEFT JOIN unit_relationships r USING (unit);

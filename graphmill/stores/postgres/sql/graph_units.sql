@@ -6,10 +6,10 @@
 -- Titles become numbers as soon as they can (a node is the place of its title in order), and each
 -- step is a temporary table of its own with statistics: joins guessed from nothing become loops.
 
-INSERT INTO graph_documents (graph_id, document_id, human_readable_id, name, version, size,
-    creation_date, parsed)
-SELECT {graph_id}, id, row_number() OVER (ORDER BY name) - 1, name, version, size, creation_date,
-    parsed
+INSERT INTO graph_documents (tenant, graph_id, document_id, human_readable_id, name, version,
+    size, creation_date, parsed)
+SELECT {tenant}, {graph_id}, id, row_number() OVER (ORDER BY name) - 1, name, version, size,
+    creation_date, parsed
 FROM documents WHERE tenant = {tenant} AND collection = {collection} AND state IN ({states});
 
 CREATE TEMP TABLE units ON COMMIT DROP AS

@@ -1,0 +1,19 @@
+"""A workflow that people start goes by the id of what its input names: tenant and collection."""
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+
+def check_own_id(expected: str, so_that: str) -> None:
+    """
+    Raises:
+        ApplicationError: it is another; not retryable.
+    """
+    actual = workflow.info().workflow_id
+    if actual != expected:
+        raise ApplicationError(
+            f"the workflow id is {actual!r}; for this input it must be {expected!r}, so that"
+            f" {so_that}",
+            type="InvalidRequest",
+            non_retryable=True,
+        )
