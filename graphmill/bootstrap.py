@@ -79,7 +79,7 @@ async def open_application(
             entities=Entities(PostgresVerdicts(pool), status),
             prompts=Prompts(client, PostgresPromptStore(pool), PostgresModelAccounts(pool)),
             runs=Runs(client, catalog, documents, status),
-            search=Search(partial(_load_search, pool, fleet, settings, opened)),
+            search=Search(partial(_load_search, pool, fleet, settings, stores, opened)),
             exports=Exports(partial(_export, pool)),
             projections=Projections(
                 client,
@@ -126,7 +126,11 @@ class _LateStores:
 
 
 def _load_search(
-    pool: asyncpg.Pool, fleet: asyncpg.Pool, settings: Settings, opened: AsyncExitStack
+    pool: asyncpg.Pool,
+    fleet: asyncpg.Pool,
+    settings: Settings,
+    stores: _LateStores,
+    opened: AsyncExitStack,
 ) -> dict[str, SearchMode]:
     # Imported at the first question: most commands would only wait for numpy and the embedder.
     from graphmill.embedding import LocalEmbedder
@@ -139,10 +143,14 @@ def _load_search(
         rank_locally,
     )
     from graphmill.stores.postgres.search import PostgresSearchStore
+    from graphmill.stores.projected_search import ProjectedSearchStore
 
     by_model = EndpointQuestionVectors(fleet, pool, settings)
     opened.push_async_callback(by_model.close)
-    store, embedder = PostgresSearchStore(pool), SearchEmbedder(LocalEmbedder(), by_model)
+    embedder = SearchEmbedder(LocalEmbedder(), by_model)
+    store = PostgresSearchStore(pool)
+    if has_projected_stores(settings):
+        store = ProjectedSearchStore(store, stores.open)
     return {
         "local": SearchMode(
             partial(local_search, store, embedder), partial(rank_locally, store, embedder)

@@ -13,7 +13,12 @@ for _port in ("TEMPORAL_PORT", "TEMPORAL_UI_PORT", "API_PORT"):
     os.environ.setdefault(f"GRAPHMILL_{_port}", "0")
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
-_TOGETHER = {"/chaos/": "chaos", "/test_graph_projection": "neo4j", "/test_graph_reads": "neo4j"}
+_TOGETHER = {
+    "/chaos/": "chaos",
+    "/test_graph_projection": "neo4j",
+    "/test_graph_reads": "neo4j",
+    "/test_projected_search": "neo4j",
+}
 _LONGEST_FIRST = ("chaos", "e2e", "workflows", "contracts")
 
 # `make test` passes today what it passed yesterday: examples are the same in every run, and a busy

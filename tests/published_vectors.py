@@ -80,27 +80,31 @@ async def add_graph(
         number(0),
     )
     await pool.execute(
-        "INSERT INTO graph_text_units (graph_id, text_unit_id, document_id, human_readable_id)"
-        " SELECT $1, id, $3, i FROM unnest($2::uuid[]) WITH ORDINALITY AS u (id, i)",
+        "INSERT INTO graph_text_units (tenant, graph_id, text_unit_id, document_id,"
+        " human_readable_id)"
+        " SELECT $4, $1, id, $3, i FROM unnest($2::uuid[]) WITH ORDINALITY AS u (id, i)",
         graph,
         units,
         number(0),
+        key.tenant,
     )
     await pool.execute(
-        "INSERT INTO entities (graph_id, id, human_readable_id, title, type, description,"
+        "INSERT INTO entities (tenant, graph_id, id, human_readable_id, title, type, description,"
         " text_unit_ids, frequency, degree, embedding_id)"
-        " SELECT $1, content_id('entity', 'E' || i), i, 'E' || i, 'GEO', '', '{}', 1, 0, id"
+        " SELECT $3, $1, content_id('entity', 'E' || i), i, 'E' || i, 'GEO', '', '{}', 1, 0, id"
         " FROM unnest($2::uuid[]) WITH ORDINALITY AS u (id, i)",
         graph,
         list(embedded.get(ENTITY_DESCRIPTION, ())),
+        key.tenant,
     )
     await pool.execute(
-        "INSERT INTO community_reports (graph_id, id, community, level, parent, children, title,"
-        " summary, full_content, rank, rating_explanation, findings, full_content_json, period,"
-        " size, embedding_id)"
-        " SELECT $1, id, i, 0, -1, '{}', '', '', '', 1, '', '[]', '', '', 1, id"
+        "INSERT INTO community_reports (tenant, graph_id, id, community, level, parent, children,"
+        " title, summary, full_content, rank, rating_explanation, findings, full_content_json,"
+        " period, size, embedding_id)"
+        " SELECT $3, $1, id, i, 0, -1, '{}', '', '', '', 1, '', '[]', '', '', 1, id"
         " FROM unnest($2::uuid[]) WITH ORDINALITY AS u (id, i)",
         graph,
         list(embedded.get(COMMUNITY_FULL_CONTENT, ())),
+        key.tenant,
     )
     return graph

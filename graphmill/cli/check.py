@@ -64,7 +64,7 @@ def _show(name: str, checked: CollectionCheck) -> None:
     for store, why in checked.away.items():
         say(f"{store} could not be looked at: {why}")
     if not checked.stores and not checked.away:
-        say("no other store is set (NEO4J_URI)")
+        say("no other store is set (NEO4J_URI, QDRANT_URL)")
     elif not all(store.ok for store in checked.stores):
         say(f"`graphmill rebuild {name}` writes again what a store lacks or has otherwise")
 

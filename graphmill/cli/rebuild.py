@@ -41,7 +41,7 @@ async def _write_stores(
     if not has_projected_stores(settings):
         raise InvalidRequest(
             "PostgreSQL holds graph and vectors, and no other store is set that could be written"
-            " again (NEO4J_URI); --communities finds communities afresh"
+            " again (NEO4J_URI, QDRANT_URL); --communities finds communities afresh"
         )
     async with open_session(settings) as session:
         workflow_id = await session.app.projections.rebuild(key)

@@ -81,7 +81,10 @@ class Neo4jServer:
     def open_driver(self) -> AsyncDriver:
         # Its keyword arguments have no types.
         return AsyncGraphDatabase.driver(  # pyright: ignore[reportUnknownMemberType]
-            self.uri, auth=("neo4j", "not asked for"), max_transaction_retry_time=2
+            self.uri,
+            auth=("neo4j", "not asked for"),
+            max_transaction_retry_time=2,
+            notifications_min_severity="OFF",
         )
 
     def start(self) -> None:

@@ -18,8 +18,8 @@ _IN_GRAPH = {
     " AND g.text_unit_id = v.id",
     ENTITY_DESCRIPTION: "SELECT FROM entities e WHERE e.tenant = $1 AND e.graph_id = $5"
     " AND e.embedding_id = v.id",
-    COMMUNITY_FULL_CONTENT: "SELECT FROM community_reports r WHERE r.tenant = $1 AND r.graph_id = $5"
-    " AND r.embedding_id = v.id",
+    COMMUNITY_FULL_CONTENT: "SELECT FROM community_reports r WHERE r.tenant = $1"
+    " AND r.graph_id = $5 AND r.embedding_id = v.id",
 }
 
 # Those of a model have one dimension, so the first that is found tells it.
