@@ -78,7 +78,7 @@ async def open_application(
             documents=documents,
             entities=Entities(PostgresVerdicts(pool), status),
             prompts=Prompts(client, PostgresPromptStore(pool), PostgresModelAccounts(pool)),
-            runs=Runs(client, catalog, documents, status),
+            runs=Runs(client, catalog, documents, status, settings.priorities.weights),
             search=Search(partial(_load_search, pool, fleet, settings, opened)),
             exports=Exports(partial(_export, pool)),
             projections=Projections(

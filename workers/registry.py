@@ -33,6 +33,7 @@ from activities.prompt_tuning import PromptTuningActivities
 from activities.resolution import ResolutionActivities
 from activities.runs import RunActivities
 from activities.summaries import SummaryActivities
+from activities.turns import TurnInterceptor
 from activities.unknown import refuse_unknown
 from graphmill.database_connections import CPU_AHEAD, PROJECTIONS_AT_ONCE
 from graphmill.embedding import LocalEmbedder
@@ -70,6 +71,7 @@ from workflows.index_document import IndexDocument
 from workflows.index_page import IndexPage
 from workflows.policies import (
     CPU_QUEUE,
+    DOCUMENT_QUEUE,
     EMBEDDING_QUEUE,
     LLM_QUEUE,
     PROJECTION_QUEUE,
@@ -85,10 +87,11 @@ _DRAIN = timedelta(seconds=20)
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a role's worker takes from its queue."""
+    """What a worker takes from a queue of its role."""
 
     queue: str
     workflows: Sequence[type] = ()
+    cached_workflows: int = 0
     activities: Sequence[Callable[..., Any]] = ()
     concurrent_activities: int = 1
     interceptors: Sequence[Interceptor] = ()
@@ -103,8 +106,9 @@ async def open_workers(
     async with AsyncExitStack() as stack:
         workers: list[Worker] = []
         for role in roles:
-            served = await stack.enter_async_context(_SERVE[role](pool, settings))
-            workers.append(_worker(client, role, served))
+            for serve in _SERVE[role]:
+                served = await stack.enter_async_context(serve(pool, settings))
+                workers.append(_worker(client, role, served))
         yield workers
 
 
@@ -123,7 +127,7 @@ def _worker(client: Client, role: Role, served: Served) -> Worker:
         activity_task_poller_behavior=PollerBehaviorAutoscaling(maximum=served.pollers),
         # After a restart all workflows are replayed at once; each must end within the SDK's 2 s.
         max_concurrent_workflow_tasks=10 if served.workflows else None,
-        max_cached_workflows=500 if served.workflows else 0,
+        max_cached_workflows=served.cached_workflows,
         # A worker that was killed leaves tasks on its own queue; they move on after this.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=5),
         graceful_shutdown_timeout=_DRAIN,
@@ -137,14 +141,20 @@ async def _workflow(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Se
         workflows=(
             IndexCollection,
             IndexPage,
-            IndexDocument,
+            IndexDocument,  # those that began before they had a queue of their own
             BuildCommunities,
             AskInBatches,
             CancelBatches,
             TunePrompts,
             ProjectGraph,
         ),
+        cached_workflows=500,
     )
+
+
+@asynccontextmanager
+async def _documents(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
+    yield Served(DOCUMENT_QUEUE, workflows=(IndexDocument,))
 
 
 @asynccontextmanager
@@ -234,7 +244,7 @@ async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
             ),
             concurrent_activities=settings.llm_concurrency,
             # A run that ends tells all that its activities were spared.
-            interceptors=(AfterEach(known.write),),
+            interceptors=(AfterEach(known.write), TurnInterceptor()),
         )
 
 
@@ -254,7 +264,7 @@ async def _embedding(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[S
             EMBEDDING_QUEUE,
             activities=(activities.embed,),
             concurrent_activities=settings.embedding_concurrency,
-            interceptors=(AfterEach(known.write),),
+            interceptors=(AfterEach(known.write), TurnInterceptor()),
         )
 
 
@@ -269,6 +279,7 @@ async def _store(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Serve
         standard_options(settings),
         recipe,
         settings.model_for(ModelRole.EMBEDDINGS),
+        settings.priorities,
         priced=settings.priced(ModelRole.EXTRACTION, ModelRole.SUMMARIES, ModelRole.REPORTS),
         embeddings_priced=settings.priced(ModelRole.EMBEDDINGS),
     )
@@ -307,10 +318,10 @@ async def _projection(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[
 
 
 _SERVE = {
-    Role.WORKFLOW: _workflow,
-    Role.CPU: _cpu,
-    Role.LLM: _llm,
-    Role.EMBEDDING: _embedding,
-    Role.STORE: _store,
-    Role.PROJECTION: _projection,
+    Role.WORKFLOW: (_workflow, _documents),
+    Role.CPU: (_cpu,),
+    Role.LLM: (_llm,),
+    Role.EMBEDDING: (_embedding,),
+    Role.STORE: (_store,),
+    Role.PROJECTION: (_projection,),
 }

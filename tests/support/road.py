@@ -14,6 +14,7 @@ from uuid import UUID
 
 from temporalio import activity
 from temporalio.client import Client
+from temporalio.common import Priority
 from temporalio.worker import Worker
 
 from activities.failures import FailureInterceptor
@@ -52,6 +53,7 @@ from workflows.index_document import IndexDocument
 from workflows.index_page import IndexPage
 from workflows.policies import (
     CPU_QUEUE,
+    DOCUMENT_QUEUE,
     EMBEDDING_QUEUE,
     LLM_QUEUE,
     PROJECTION_QUEUE,
@@ -101,6 +103,10 @@ class Road:
 
     `projected`: graphs go to the stores too, each with what came to it: (graph, whether afresh).
 
+    `sizes`: of documents, in bytes; which of them are `small`, and how many, as in Recipe;
+    `priorities`: of activities, as the server gave them to the worker, by their own or their
+    document's name.
+
     In batches each step has something to ask in so many rounds (`batch_rounds`), and a batch has
     ended at so many looks at it, or at the next if it is cancelled (`ends_cancelled`); `batches` is
     what was done, in order.
@@ -119,6 +125,10 @@ class Road:
         self.attempts: defaultdict[str, int] = defaultdict(int)
         self.in_process = 0
         self.most_in_process = 0
+        self.sizes: dict[str, int] = {}
+        self.small: tuple[int, ...] = ()
+        self.small_documents = 100
+        self.priorities: dict[str, Priority] = {}
         self.process: Callable[[str], IndexDocumentResult | None] = lambda _: None
         self.extract: Callable[[str], IndexDocumentResult | None] = lambda _: None
         self.extracted: list[IndexDocumentInput] = []
@@ -164,6 +174,7 @@ class Road:
         return any(record.state is state for record in self.records)
 
     async def _come_to(self, *points: str) -> None:
+        self.priorities[points[-1]] = activity.info().priority
         for point in points:
             self.attempts[point] += 1
             if gate := self._gates.get(point):
@@ -185,6 +196,8 @@ class Road:
             embeddings=self.embeddings,
             to_embed=self.published_by_another,
             model_gaps=self.model_gaps,
+            small=self.small,
+            small_documents=self.small_documents,
         )
 
     @activity.defn
@@ -205,7 +218,10 @@ class Road:
         page = [(position, id) for position, id in line if position > request.after]
         page = page[: request.limit]
         return DocumentPage(
-            tuple(WaitingDocument(id, self.names[id]) for _, id in page),
+            tuple(
+                WaitingDocument(id, self.names[id], self.sizes.get(self.names[id], 0))
+                for _, id in page
+            ),
             int(page[-1][0]) if page else request.after,
         )
 
@@ -394,6 +410,7 @@ async def working(client: Client, road: Road, cached_workflows: int = 200) -> As
                 ProjectGraph,
             ]
         },
+        DOCUMENT_QUEUE: {"workflows": [IndexDocument]},
         STORE_QUEUE: {
             "activities": [
                 road.open_run,
