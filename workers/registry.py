@@ -21,6 +21,7 @@ from temporalio.worker import (
 from activities.after import AfterEach
 from activities.batch_questions import BatchQuestionActivities
 from activities.communities import CommunityActivities
+from activities.deletions import DeletionActivities
 from activities.documents import DocumentActivities
 from activities.embeddings import EmbeddingActivities
 from activities.extraction import ExtractionActivities
@@ -36,6 +37,8 @@ from activities.summaries import SummaryActivities
 from activities.turns import TurnInterceptor
 from activities.unknown import refuse_unknown
 from graphmill.database_connections import CPU_AHEAD, PROJECTIONS_AT_ONCE
+from graphmill.application.documents import Documents
+from graphmill.application.runs import Runs
 from graphmill.embedding import LocalEmbedder
 from graphmill.llm.pool import Retried
 from graphmill.model_endpoints import (
@@ -48,9 +51,11 @@ from graphmill.process_pool import ProcessPool
 from graphmill.processing import recipe
 from graphmill.roles import Role
 from graphmill.settings import Settings
+from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.collection_prompts import PostgresPromptStore
 from graphmill.stores.postgres.database import is_transient
 from graphmill.stores.postgres.embeddings import PostgresEmbeddingStore
+from graphmill.stores.postgres.deletion import PostgresDeletion
 from graphmill.stores.postgres.graph import PostgresGraphStore
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from graphmill.stores.postgres.model_accounts import counting_known
@@ -60,12 +65,14 @@ from graphmill.stores.postgres.options import PostgresOptionsStore
 from graphmill.stores.postgres.projection_source import open_source
 from graphmill.stores.postgres.projection_standings import PostgresProjectionStandings
 from graphmill.stores.postgres.resolutions import PostgresResolutionStore
+from graphmill.stores.postgres.status import PostgresRunStatus
 from graphmill.stores.postgres.summaries import PostgresSummaryStore
 from graphmill.stores.projected import has_projected_stores, open_projected_stores
 from workers.models import open_batches, standard_options
 from workflows.ask_in_batches import AskInBatches
 from workflows.build_communities import BuildCommunities
 from workflows.cancel_batches import CancelBatches
+from workflows.delete_documents import DeleteDocuments
 from workflows.index_collection import IndexCollection
 from workflows.index_document import IndexDocument
 from workflows.index_page import IndexPage
@@ -147,6 +154,7 @@ async def _workflow(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Se
             CancelBatches,
             TunePrompts,
             ProjectGraph,
+            DeleteDocuments,
         ),
         cached_workflows=500,
     )
@@ -288,6 +296,8 @@ async def _store(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Serve
         options,
         projected=has_projected_stores(settings),
     )
+    graph = GraphActivities(PostgresGraphStore(pool, settings.prune), options)
+    deletions = DeletionActivities(PostgresDeletion(pool), partial(_runs, pool, settings))
     yield Served(
         STORE_QUEUE,
         activities=(
@@ -295,6 +305,9 @@ async def _store(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Serve
             runs.record_run,
             runs.next_page,
             runs.fail_document,
+            deletions.check_documents,
+            deletions.delete_documents,
+            deletions.start_run,
             graph.merge_graph,
             graph.open_graph,
             graph.fold_graph,
@@ -315,6 +328,10 @@ async def _projection(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[
             activities=(projections.expect_projections, projections.project_to_store),
             concurrent_activities=PROJECTIONS_AT_ONCE,
         )
+def _runs(pool: asyncpg.Pool, settings: Settings, client: Client) -> Runs:
+    catalog = PostgresCatalog(pool)
+    weights = settings.priorities.weights
+    return Runs(client, catalog, Documents(catalog), PostgresRunStatus(pool), weights)
 
 
 _SERVE = {

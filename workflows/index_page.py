@@ -103,9 +103,7 @@ class IndexPage:
                     id=f"document/{key.tenant}/{key.name}/{document.id}",
                     task_queue=DOCUMENT_QUEUE,
                     static_summary=document.label,
-                    priority=Priority(
-                        priority_key=self._level(document), fairness_key=key.tenant
-                    ),
+                    priority=Priority(priority_key=self._level(document), fairness_key=key.tenant),
                     search_attributes=collection_attributes(key),
                 )
             )

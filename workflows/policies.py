@@ -73,6 +73,9 @@ EMBED = _policy(                      EMBEDDING_QUEUE, timedelta(hours=6),    _B
 PUBLISH_GRAPH = _policy(              STORE_QUEUE,     timedelta(hours=1),    _BEAT)  # fmt: skip
 EXPECT_PROJECTIONS = _policy(         PROJECTION_QUEUE, timedelta(seconds=30), None)  # fmt: skip
 PROJECT_TO_STORE = _policy(           PROJECTION_QUEUE, timedelta(hours=24),  _BEAT)  # fmt: skip
+CHECK_DOCUMENTS = _policy(            STORE_QUEUE,     timedelta(minutes=1),  None)  # fmt: skip
+DELETE_BATCH = _policy(               STORE_QUEUE,     timedelta(minutes=10), _BEAT)  # fmt: skip
+START_RUN = _policy(                  STORE_QUEUE,     timedelta(minutes=1),  None)  # fmt: skip
 DRAFT_PROMPTS = _policy(              LLM_QUEUE,       timedelta(hours=1),    _BEAT)  # fmt: skip
 
 # Temporal's: it goes first.

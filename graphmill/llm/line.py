@@ -1,7 +1,7 @@
 """Callers that wait, and who of them is next: by level, then fairly by key, then as they came.
 
-Fair by stride scheduling: each key has a time of its own, which goes on by 1/weight with each of its
-callers that is served, and the key that is furthest behind is next. One that had nobody waiting
+Fair by stride scheduling: each key has a time of its own, which goes on by 1/weight with each of
+its callers that is served, and the key that is furthest behind is next. One that had nobody waiting
 begins at the time of who was served last: it is next soon, and has saved nothing up.
 """
 

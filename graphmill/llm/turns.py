@@ -1,6 +1,6 @@
 """Whose turn it is: what a caller is to the line in which it waits for a place at an endpoint."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -17,11 +17,12 @@ class Turn:
     weight: float = 1.0
 
 
-_turn: ContextVar[Turn] = ContextVar("turn", default=Turn())  # noqa: B039 - frozen
+_NOBODYS = Turn()
+_turn: ContextVar[Turn] = ContextVar("turn", default=_NOBODYS)
 
 
 @contextmanager
-def taking_turns(turn: Turn) -> Iterator[None]:
+def taking_turns(turn: Turn) -> Generator[None]:
     """For all calls that are made in this block, and in tasks that it makes."""
     token = _turn.set(turn)
     try:

@@ -19,6 +19,7 @@ from temporalio.worker import Worker
 
 from activities.failures import FailureInterceptor
 from activities.heartbeats import heartbeating
+from graphmill.deletions import DocumentIds, StartedRun, no_document
 from graphmill.ids import document_id
 from graphmill.messages import (
     BatchProgress,
@@ -42,12 +43,14 @@ from graphmill.messages import (
     Recipe,
     RunRecord,
     WaitingDocument,
+    index_workflow_id,
 )
 from graphmill.models import CollectionKey, DocumentState, Method, RunState
 from graphmill.projections.messages import ProjectedToStore, ProjectToStore
 from workflows.ask_in_batches import AskInBatches
 from workflows.build_communities import BuildCommunities
 from workflows.cancel_batches import CancelBatches
+from workflows.delete_documents import DeleteDocuments
 from workflows.index_collection import IndexCollection
 from workflows.index_document import IndexDocument
 from workflows.index_page import IndexPage
@@ -103,6 +106,8 @@ class Road:
 
     `projected`: graphs go to the stores too, each with what came to it: (graph, whether afresh).
 
+    `deleted`: how many documents each batch took.
+
     `sizes`: of documents, in bytes; which of them are `small`, and how many, as in Recipe;
     `priorities`: of activities, as the server gave them to the worker, by their own or their
     document's name.
@@ -144,6 +149,8 @@ class Road:
         self.unread: list[str] = []
         self.projected = False
         self.stores: dict[str, list[tuple[str, bool]]] = {"Neo4j": []}
+        self.deleted: list[int] = []
+        self.runs_started = 0
         self._open_looks = 0
         self.fails: dict[str, Exception] = {}
         self._gates: dict[str, Gate] = {}
@@ -340,6 +347,28 @@ class Road:
             self._open_looks = 1
 
     @activity.defn
+    async def check_documents(self, asked: DocumentIds) -> None:
+        await self._come_to("check_documents")
+        for id in asked.documents:
+            if id not in self.names:
+                raise no_document(asked.key, id)
+
+    @activity.defn
+    async def delete_documents(self, asked: DocumentIds) -> None:
+        await self._come_to("delete_documents")
+        for id in asked.documents:
+            self.names.pop(id, None)
+            self.waiting.pop(id, None)
+        self.deleted.append(len(asked.documents))
+        await self._come_to("deleted")
+
+    @activity.defn
+    async def start_run(self, key: CollectionKey) -> StartedRun:
+        await self._come_to("start_run")
+        self.runs_started += 1
+        return StartedRun("run", index_workflow_id(key), self.runs_started > 1)
+
+    @activity.defn
     async def merge_graph(self, input: MergeGraph) -> MergedGraph:
         await self._come_to("merge_graph")
         self.merges.append(input)
@@ -408,6 +437,7 @@ async def working(client: Client, road: Road, cached_workflows: int = 200) -> As
                 TunePrompts,
                 CancelBatches,
                 ProjectGraph,
+                DeleteDocuments,
             ]
         },
         DOCUMENT_QUEUE: {"workflows": [IndexDocument]},
@@ -417,6 +447,9 @@ async def working(client: Client, road: Road, cached_workflows: int = 200) -> As
                 road.record_run,
                 road.next_page,
                 road.fail_document,
+                road.check_documents,
+                road.delete_documents,
+                road.start_run,
                 road.merge_graph,
                 road.open_graph,
                 road.fold_graph,
