@@ -249,10 +249,8 @@ def test_documents_and_collections_are_listed_shown_and_deleted(
     assert by_id == by_name["ada.txt"] | {"model": nothing}
 
     refused = run(stack, "documents", "delete", "ada.txt", "no.txt", "--collection", name)
-    assert (refused.returncode, f"no document {document_id('no.txt')}" in refused.stderr) == (
-        1,
-        True,
-    )
+    assert refused.returncode == 1
+    assert f"no document {document_id('no.txt')} in collection" in refused.stderr
     _, shown = run_json(stack, "collections", "show", name)
     assert shown["documents"]["total"] == 4
     code, deleted = run_json(stack, "documents", "delete", "sub/babbage.md", "--collection", name)

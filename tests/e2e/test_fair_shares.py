@@ -60,7 +60,7 @@ async def done(app: Graphmill, key: CollectionKey) -> int:
     ("method", "documents", "at_once"),
     [
         (Method.FAST, 300, False),
-        (Method.STANDARD, 300, False),
+        (Method.STANDARD, 200, False),
         pytest.param(Method.FAST, 3000, False, marks=pytest.mark.soak),
         pytest.param(Method.STANDARD, 3000, False, marks=pytest.mark.soak),
         pytest.param(Method.FAST, 3000, True, marks=pytest.mark.soak),
