@@ -296,7 +296,6 @@ async def _store(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Serve
         options,
         projected=has_projected_stores(settings),
     )
-    graph = GraphActivities(PostgresGraphStore(pool, settings.prune), options)
     deletions = DeletionActivities(PostgresDeletion(pool), partial(_runs, pool, settings))
     yield Served(
         STORE_QUEUE,
@@ -328,6 +327,8 @@ async def _projection(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[
             activities=(projections.expect_projections, projections.project_to_store),
             concurrent_activities=PROJECTIONS_AT_ONCE,
         )
+
+
 def _runs(pool: asyncpg.Pool, settings: Settings, client: Client) -> Runs:
     catalog = PostgresCatalog(pool)
     weights = settings.priorities.weights
