@@ -21,8 +21,9 @@ MOST_MEANWHILE = 100
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Stack]:
-    """With two cpu workers, and an endpoint of few places."""
-    stack = Stack(tmp_path_factory.mktemp("fair"), {"GRAPHMILL_CPU_WORKERS": "2"})
+    """With two cpu workers, an endpoint of few places, and no levels: by shares alone."""
+    environment = {"GRAPHMILL_CPU_WORKERS": "2", "GRAPHMILL_PRIORITY_SIZES": ""}
+    stack = Stack(tmp_path_factory.mktemp("fair"), environment)
     async with running_endpoint(Behaviour(places=50, seconds=0.2)) as model:
         (stack.home.path / "graphmill.toml").write_text(
             f"""
