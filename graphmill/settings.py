@@ -28,8 +28,8 @@ from pydantic_settings import (
 
 from graphmill.errors import SettingsError
 from graphmill.model_settings import ProviderSettings
-from graphmill.roles import Role
 from graphmill.priority_settings import PrioritySettings
+from graphmill.roles import Role
 
 
 class ChunkSettings(BaseModel):

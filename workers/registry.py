@@ -36,9 +36,9 @@ from activities.runs import RunActivities
 from activities.summaries import SummaryActivities
 from activities.turns import TurnInterceptor
 from activities.unknown import refuse_unknown
-from graphmill.database_connections import CPU_AHEAD, PROJECTIONS_AT_ONCE
 from graphmill.application.documents import Documents
 from graphmill.application.runs import Runs
+from graphmill.database_connections import CPU_AHEAD, PROJECTIONS_AT_ONCE
 from graphmill.embedding import LocalEmbedder
 from graphmill.llm.pool import Retried
 from graphmill.model_endpoints import (
