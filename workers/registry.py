@@ -54,8 +54,8 @@ from graphmill.settings import Settings
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.collection_prompts import PostgresPromptStore
 from graphmill.stores.postgres.database import is_transient
-from graphmill.stores.postgres.embeddings import PostgresEmbeddingStore
 from graphmill.stores.postgres.deletion import PostgresDeletion
+from graphmill.stores.postgres.embeddings import PostgresEmbeddingStore
 from graphmill.stores.postgres.graph import PostgresGraphStore
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from graphmill.stores.postgres.model_accounts import counting_known

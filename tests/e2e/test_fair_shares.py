@@ -10,6 +10,7 @@ import pytest_asyncio
 from graphmill.application.graphmill import Graphmill
 from graphmill.messages import IndexRequest
 from graphmill.models import CollectionKey, Method
+from graphmill.tenancy import acting_for
 from tests.support.documents_in_memory import small_document
 from tests.support.model_endpoint import Behaviour, running_endpoint
 from tests.support.stack import Stack
@@ -46,11 +47,18 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Stac
 async def upload(app: Graphmill, key: CollectionKey, count: int) -> None:
     names = [f"{number:05}.txt" for number in range(count)]
     words = f"of {key.tenant}. Ada Lovelace wrote to Charles Babbage about engines."
-    await app.documents.upload(key, [small_document(name, f"{name} {words}") for name in names])
+    with acting_for(key.tenant):
+        await app.documents.upload(key, [small_document(name, f"{name} {words}") for name in names])
+
+
+async def start(app: Graphmill, key: CollectionKey, method: Method) -> None:
+    with acting_for(key.tenant):
+        await app.runs.start(IndexRequest(key.name, key.tenant, method))
 
 
 async def done(app: Graphmill, key: CollectionKey) -> int:
-    documents = (await app.collections.show(key)).documents
+    with acting_for(key.tenant):
+        documents = (await app.collections.show(key)).documents
     assert not documents["failed"]
     return documents["done"]
 
@@ -79,13 +87,13 @@ async def test_few_documents_of_one_tenant_are_done_before_a_hundred_of_anothers
         await upload(app, large, documents)
         if at_once:
             await upload(app, small, SMALL)
-        await app.runs.start(IndexRequest(large.name, large.tenant, method))
+        await start(app, large, method)
         if not at_once:
             while await done(app, large) < 20:
                 await asyncio.sleep(0.05)
             await upload(app, small, SMALL)
         began, before = time.monotonic(), await done(app, large)
-        await app.runs.start(IndexRequest(small.name, small.tenant, method))
+        await start(app, small, method)
         while await done(app, small) < SMALL:
             await asyncio.sleep(0.05)
         meanwhile = await done(app, large) - before
@@ -94,5 +102,6 @@ async def test_few_documents_of_one_tenant_are_done_before_a_hundred_of_anothers
             f" {time.monotonic() - began:.1f} s, {meanwhile} of the large one's meanwhile"
         )
         assert meanwhile < MOST_MEANWHILE
-        await app.runs.cancel_collection(large)
-        await app.runs.cancel_collection(small)
+        for key in (large, small):
+            with acting_for(key.tenant):
+                await app.runs.cancel_collection(key)
