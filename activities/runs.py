@@ -17,6 +17,7 @@ from graphmill.messages import (
 )
 from graphmill.models import DocumentState, Method
 from graphmill.ports import DocumentRecipe, IndexingStore
+from graphmill.priority_settings import PrioritySettings
 from graphmill.settings import ChunkSettings
 from graphmill.standard.options import OptionsStore, PromptStore, StandardOptions
 
@@ -33,6 +34,7 @@ class RunActivities:
         standard_options: StandardOptions | None,
         document_recipe: DocumentRecipe,
         embeddings: str = "",
+        priorities: PrioritySettings | None = None,
         *,
         priced: bool = True,
         embeddings_priced: bool = True,
@@ -47,6 +49,7 @@ class RunActivities:
         self._standard_options = standard_options
         self._document_recipe = document_recipe
         self._embeddings = embeddings
+        self._priorities = priorities or PrioritySettings()
         self._priced = priced
         self._embeddings_priced = embeddings_priced
 
@@ -60,6 +63,8 @@ class RunActivities:
             self._chunk.size,
             self._chunk.overlap,
             embeddings=self._embeddings,
+            small=self._priorities.sizes,
+            small_documents=self._priorities.documents,
         )
         options = self._standard_options if recipe.method is Method.STANDARD else None
         if options is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 from temporalio.client import Client
 
+from graphmill.application.deletions import Deletions
 from graphmill.application.documents import Collections, Documents
 from graphmill.application.entities import Entities
 from graphmill.application.exports import Exports
@@ -28,6 +29,7 @@ from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.collection_prompts import PostgresPromptStore
 from graphmill.stores.postgres.dangling import count_dangling
 from graphmill.stores.postgres.database import close_pool, open_pool, open_tenant_pool
+from graphmill.stores.postgres.deletion import PostgresDeletion
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 from graphmill.stores.postgres.model_figures import PostgresModelFigures
 from graphmill.stores.postgres.projection_source import open_source
@@ -76,9 +78,10 @@ async def open_application(
         yield Graphmill(
             collections=Collections(catalog),
             documents=documents,
+            deletions=Deletions(client, PostgresDeletion(pool)),
             entities=Entities(PostgresVerdicts(pool), status),
             prompts=Prompts(client, PostgresPromptStore(pool), PostgresModelAccounts(pool)),
-            runs=Runs(client, catalog, documents, status),
+            runs=Runs(client, catalog, documents, status, settings.priorities.weights),
             search=Search(partial(_load_search, pool, fleet, settings, stores, opened)),
             exports=Exports(partial(_export, pool)),
             projections=Projections(

@@ -184,6 +184,9 @@ class Recipe:
     `embeddings` is the model of an endpoint, "" the local one; `to_embed` the graph that was
     published then, where its vectors are by another one, or some are missing; `model_gaps` whether
     it has reports or summaries that no model gave.
+
+    Of the first `small_documents` that the run takes, one goes a level before the run's priority
+    for each size of `small` that it does not exceed.
     """
 
     method: Method
@@ -195,6 +198,8 @@ class Recipe:
     embeddings: str = ""
     to_embed: int | None = None
     model_gaps: bool = False
+    small: tuple[int, ...] = ()
+    small_documents: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,10 +222,12 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class WaitingDocument:
-    """`label` is the start of the document's name, for people to read in the Web UI."""
+    """`label` is the start of the document's name, for people to read in the Web UI; `size` is in
+    bytes."""
 
     id: UUID
     label: str
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +240,8 @@ class DocumentPage:
 
 @dataclass(frozen=True, slots=True)
 class IndexPageInput:
-    """Index these documents, so many of them at a time. `read_only`: as in IndexDocumentInput."""
+    """Index these documents, so many of them at a time, the small ones first. `read_only`: as in
+    IndexDocumentInput. `small`: as in Recipe, where it holds for these documents."""
 
     key: CollectionKey
     recipe: Recipe
@@ -243,6 +251,7 @@ class IndexPageInput:
     paused: bool = False
     run_id: UUID | None = None
     read_only: bool = False
+    small: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from pydantic_settings import (
 
 from graphmill.errors import SettingsError
 from graphmill.model_settings import ProviderSettings
+from graphmill.priority_settings import PrioritySettings
 from graphmill.roles import Role
 
 
@@ -105,6 +106,7 @@ _SECTIONS = {
     "limits": "GRAPHMILL_LIMIT_",
     "extraction": "GRAPHMILL_EXTRACTION_",
     "deployment": "GRAPHMILL_DEPLOYMENT_",
+    "priorities": "GRAPHMILL_PRIORITY_",
 }
 # Tables that only graphmill.toml has.
 _TABLES = ("endpoints", "models")
@@ -216,6 +218,7 @@ class Settings(ProviderSettings, BaseSettings):
     deployment: dict[
         Annotated[str, AfterValidator(_known_process)], Annotated[int, Field(ge=0)]
     ] = Field(default_factory=dict[str, int])
+    priorities: PrioritySettings = Field(default_factory=PrioritySettings)
 
     @classmethod
     def settings_customise_sources(

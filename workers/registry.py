@@ -21,6 +21,7 @@ from temporalio.worker import (
 from activities.after import AfterEach
 from activities.batch_questions import BatchQuestionActivities
 from activities.communities import CommunityActivities
+from activities.deletions import DeletionActivities
 from activities.documents import DocumentActivities
 from activities.embeddings import EmbeddingActivities
 from activities.extraction import ExtractionActivities
@@ -33,7 +34,10 @@ from activities.prompt_tuning import PromptTuningActivities
 from activities.resolution import ResolutionActivities
 from activities.runs import RunActivities
 from activities.summaries import SummaryActivities
+from activities.turns import TurnInterceptor
 from activities.unknown import refuse_unknown
+from graphmill.application.documents import Documents
+from graphmill.application.runs import Runs
 from graphmill.database_connections import CPU_AHEAD, PROJECTIONS_AT_ONCE
 from graphmill.embedding import LocalEmbedder
 from graphmill.llm.pool import Retried
@@ -47,8 +51,10 @@ from graphmill.process_pool import ProcessPool
 from graphmill.processing import recipe
 from graphmill.roles import Role
 from graphmill.settings import Settings
+from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.collection_prompts import PostgresPromptStore
 from graphmill.stores.postgres.database import is_transient
+from graphmill.stores.postgres.deletion import PostgresDeletion
 from graphmill.stores.postgres.embeddings import PostgresEmbeddingStore
 from graphmill.stores.postgres.graph import PostgresGraphStore
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
@@ -59,17 +65,20 @@ from graphmill.stores.postgres.options import PostgresOptionsStore
 from graphmill.stores.postgres.projection_source import open_source
 from graphmill.stores.postgres.projection_standings import PostgresProjectionStandings
 from graphmill.stores.postgres.resolutions import PostgresResolutionStore
+from graphmill.stores.postgres.status import PostgresRunStatus
 from graphmill.stores.postgres.summaries import PostgresSummaryStore
 from graphmill.stores.projected import has_projected_stores, open_projected_stores
 from workers.models import open_batches, standard_options
 from workflows.ask_in_batches import AskInBatches
 from workflows.build_communities import BuildCommunities
 from workflows.cancel_batches import CancelBatches
+from workflows.delete_documents import DeleteDocuments
 from workflows.index_collection import IndexCollection
 from workflows.index_document import IndexDocument
 from workflows.index_page import IndexPage
 from workflows.policies import (
     CPU_QUEUE,
+    DOCUMENT_QUEUE,
     EMBEDDING_QUEUE,
     LLM_QUEUE,
     PROJECTION_QUEUE,
@@ -85,10 +94,11 @@ _DRAIN = timedelta(seconds=20)
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a role's worker takes from its queue."""
+    """What a worker takes from a queue of its role."""
 
     queue: str
     workflows: Sequence[type] = ()
+    cached_workflows: int = 0
     activities: Sequence[Callable[..., Any]] = ()
     concurrent_activities: int = 1
     interceptors: Sequence[Interceptor] = ()
@@ -103,8 +113,9 @@ async def open_workers(
     async with AsyncExitStack() as stack:
         workers: list[Worker] = []
         for role in roles:
-            served = await stack.enter_async_context(_SERVE[role](pool, settings))
-            workers.append(_worker(client, role, served))
+            for serve in _SERVE[role]:
+                served = await stack.enter_async_context(serve(pool, settings))
+                workers.append(_worker(client, role, served))
         yield workers
 
 
@@ -123,7 +134,7 @@ def _worker(client: Client, role: Role, served: Served) -> Worker:
         activity_task_poller_behavior=PollerBehaviorAutoscaling(maximum=served.pollers),
         # After a restart all workflows are replayed at once; each must end within the SDK's 2 s.
         max_concurrent_workflow_tasks=10 if served.workflows else None,
-        max_cached_workflows=500 if served.workflows else 0,
+        max_cached_workflows=served.cached_workflows,
         # A worker that was killed leaves tasks on its own queue; they move on after this.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=5),
         graceful_shutdown_timeout=_DRAIN,
@@ -137,14 +148,21 @@ async def _workflow(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Se
         workflows=(
             IndexCollection,
             IndexPage,
-            IndexDocument,
+            IndexDocument,  # those that began before they had a queue of their own
             BuildCommunities,
             AskInBatches,
             CancelBatches,
             TunePrompts,
             ProjectGraph,
+            DeleteDocuments,
         ),
+        cached_workflows=500,
     )
+
+
+@asynccontextmanager
+async def _documents(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
+    yield Served(DOCUMENT_QUEUE, workflows=(IndexDocument,))
 
 
 @asynccontextmanager
@@ -234,7 +252,7 @@ async def _llm(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]
             ),
             concurrent_activities=settings.llm_concurrency,
             # A run that ends tells all that its activities were spared.
-            interceptors=(AfterEach(known.write),),
+            interceptors=(AfterEach(known.write), TurnInterceptor()),
         )
 
 
@@ -254,7 +272,7 @@ async def _embedding(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[S
             EMBEDDING_QUEUE,
             activities=(activities.embed,),
             concurrent_activities=settings.embedding_concurrency,
-            interceptors=(AfterEach(known.write),),
+            interceptors=(AfterEach(known.write), TurnInterceptor()),
         )
 
 
@@ -269,6 +287,7 @@ async def _store(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Serve
         standard_options(settings),
         recipe,
         settings.model_for(ModelRole.EMBEDDINGS),
+        settings.priorities,
         priced=settings.priced(ModelRole.EXTRACTION, ModelRole.SUMMARIES, ModelRole.REPORTS),
         embeddings_priced=settings.priced(ModelRole.EMBEDDINGS),
     )
@@ -277,6 +296,7 @@ async def _store(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Serve
         options,
         projected=has_projected_stores(settings),
     )
+    deletions = DeletionActivities(PostgresDeletion(pool), partial(_runs, pool, settings))
     yield Served(
         STORE_QUEUE,
         activities=(
@@ -284,6 +304,9 @@ async def _store(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Serve
             runs.record_run,
             runs.next_page,
             runs.fail_document,
+            deletions.check_documents,
+            deletions.delete_documents,
+            deletions.start_run,
             graph.merge_graph,
             graph.open_graph,
             graph.fold_graph,
@@ -306,11 +329,17 @@ async def _projection(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[
         )
 
 
+def _runs(pool: asyncpg.Pool, settings: Settings, client: Client) -> Runs:
+    catalog = PostgresCatalog(pool)
+    weights = settings.priorities.weights
+    return Runs(client, catalog, Documents(catalog), PostgresRunStatus(pool), weights)
+
+
 _SERVE = {
-    Role.WORKFLOW: _workflow,
-    Role.CPU: _cpu,
-    Role.LLM: _llm,
-    Role.EMBEDDING: _embedding,
-    Role.STORE: _store,
-    Role.PROJECTION: _projection,
+    Role.WORKFLOW: (_workflow, _documents),
+    Role.CPU: (_cpu,),
+    Role.LLM: (_llm,),
+    Role.EMBEDDING: (_embedding,),
+    Role.STORE: (_store,),
+    Role.PROJECTION: (_projection,),
 }

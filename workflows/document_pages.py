@@ -127,6 +127,8 @@ class DocumentPages:
         key, priority = request.key, request.priority
         told = self._standing.paused
         standard = recipe.method is Method.STANDARD
+        before = (self.number - 1) * PAGE_DOCUMENTS
+        small = recipe.small if before < recipe.small_documents else ()
 
         async def start() -> _Page:
             nonlocal told
@@ -142,6 +144,7 @@ class DocumentPages:
                     told,
                     self._standing.run_id if standard else None,
                     read_only,
+                    small,
                 ),
                 id=f"page/{key.tenant}/{key.name}/{self.number}",
                 static_summary=f"{len(documents)} documents of {key.name}",

@@ -28,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.children import when_free
     from workflows.failures import ends_run, words_of
     from workflows.index_document import IndexDocument
-    from workflows.policies import FAIL_DOCUMENT
+    from workflows.policies import DOCUMENT_QUEUE, FAIL_DOCUMENT, HIGHEST_PRIORITY
 
 
 @workflow.defn(name=INDEX_PAGE)
@@ -47,7 +47,7 @@ class IndexPage:
     async def run(self, input: IndexPageInput) -> DocumentCounts:
         tasks: list[asyncio.Task[None]] = []
         try:
-            waiting = deque(input.documents)
+            waiting = deque(sorted(input.documents, key=lambda document: document.size))
             while waiting:
                 # In groups: what starts together costs the server and us one workflow task, not
                 # one each; half the window is still enough to keep the workers' queue filled.
@@ -101,10 +101,9 @@ class IndexPage:
                         self._input.read_only,
                     ),
                     id=f"document/{key.tenant}/{key.name}/{document.id}",
+                    task_queue=DOCUMENT_QUEUE,
                     static_summary=document.label,
-                    priority=Priority(
-                        priority_key=self._input.priority, fairness_key=self._input.key.tenant
-                    ),
+                    priority=Priority(priority_key=self._level(document), fairness_key=key.tenant),
                     search_attributes=collection_attributes(key),
                 )
             )
@@ -122,6 +121,10 @@ class IndexPage:
                 **FAIL_DOCUMENT,
             )
             return IndexDocumentResult(DocumentState.FAILED, reason)
+
+    def _level(self, document: WaitingDocument) -> int:
+        levels = sum(document.size <= size for size in self._input.small)
+        return max(HIGHEST_PRIORITY, self._input.priority - levels)
 
     @workflow.signal(name=PAUSE)
     def pause(self) -> None:

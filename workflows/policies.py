@@ -13,6 +13,10 @@ from temporalio.common import RetryPolicy
 from graphmill.messages import TASK_QUEUE
 
 WORKFLOW_QUEUE = TASK_QUEUE
+# IndexDocument alone: where many workflows wait, tenants must have their turns. Workers keep no
+# workflow of this queue in memory, since the queues of those that are kept (sticky) know priority
+# and no fairness; and a document's history is short.
+DOCUMENT_QUEUE = f"{TASK_QUEUE}-document"
 CPU_QUEUE = f"{TASK_QUEUE}-cpu"
 LLM_QUEUE = f"{TASK_QUEUE}-llm"
 EMBEDDING_QUEUE = f"{TASK_QUEUE}-embedding"
@@ -69,7 +73,13 @@ EMBED = _policy(                      EMBEDDING_QUEUE, timedelta(hours=6),    _B
 PUBLISH_GRAPH = _policy(              STORE_QUEUE,     timedelta(hours=1),    _BEAT)  # fmt: skip
 EXPECT_PROJECTIONS = _policy(         PROJECTION_QUEUE, timedelta(seconds=30), None)  # fmt: skip
 PROJECT_TO_STORE = _policy(           PROJECTION_QUEUE, timedelta(hours=24),  _BEAT)  # fmt: skip
+CHECK_DOCUMENTS = _policy(            STORE_QUEUE,     timedelta(minutes=1),  None)  # fmt: skip
+DELETE_BATCH = _policy(               STORE_QUEUE,     timedelta(minutes=10), _BEAT)  # fmt: skip
+START_RUN = _policy(                  STORE_QUEUE,     timedelta(minutes=1),  None)  # fmt: skip
 DRAFT_PROMPTS = _policy(              LLM_QUEUE,       timedelta(hours=1),    _BEAT)  # fmt: skip
+
+# Temporal's: it goes first.
+HIGHEST_PRIORITY = 1
 
 # One page is one IndexPage workflow; so many of them are open at once in a collection, each with
 # so many documents in flight. A page ends with at most 10 events a document in its history: far

@@ -256,15 +256,6 @@ class Documents:
         return await self._catalog.model_use(key, id)
 
     @tells_outages
-    async def delete(self, key: CollectionKey, ids: Sequence[UUID]) -> None:
-        """Forget documents. The next run takes them out of the graph: the caller starts one.
-
-        Raises:
-            NotFound: one of them does not exist; then none is deleted.
-        """
-        await self._catalog.delete_documents(key, ids)
-
-    @tells_outages
     async def retry_failed(self, key: CollectionKey) -> int:
         """Put every failed or partial document back in line; the caller starts a run. How many they
         are."""

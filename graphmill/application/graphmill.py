@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from graphmill.application.deletions import Deletions
 from graphmill.application.documents import Collections, Documents
 from graphmill.application.entities import Entities
 from graphmill.application.exports import Exports
@@ -25,6 +26,7 @@ class Graphmill:
 
     collections: Collections
     documents: Documents
+    deletions: Deletions
     entities: Entities
     prompts: Prompts
     runs: Runs
@@ -36,14 +38,9 @@ class Graphmill:
     projection_figures: Callable[[], Awaitable[tuple[ProjectionFigures, ...]]]
 
     async def delete_documents(self, key: CollectionKey, ids: Sequence[UUID]) -> RunHandle:
-        """Forget documents, and start or join the run that takes them out of the graph.
-
-        Raises:
-            NotFound: one of them does not exist; then none is deleted.
-            Unavailable: says so where the documents are gone and only the run could not start.
-        """
-        await self.documents.delete(key, ids)
-        return await self._change_graph(key, "the documents are deleted")
+        """Forget documents, and start or join the run that takes them out of the graph. Raises as
+        Deletions.delete does."""
+        return await self.deletions.delete(key, ids)
 
     async def decide_entities(
         self, key: CollectionKey, title: str, other: str, *, same: bool, reason: str = ""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeGuard
@@ -91,11 +91,14 @@ class Runs:
         catalog: PostgresCatalog,
         documents: Documents,
         status: PostgresRunStatus,
+        weights: Mapping[str, float] | None = None,
     ) -> None:
+        """`weights`: of tenants, whose share is not that of one."""
         self._given_client = client
         self._catalog = catalog
         self._documents = documents
         self._status = status
+        self._weights = weights or {}
 
     @tells_outages
     async def start(self, request: IndexRequest) -> RunHandle:
@@ -124,7 +127,12 @@ class Runs:
             start_signal=ADD_DOCUMENTS,
             static_summary=f"index {key.name} ({key.tenant})",
             static_details=_details(request),
-            priority=Priority(priority_key=request.priority, fairness_key=key.tenant),
+            # What this workflow starts has the same, unless it says otherwise.
+            priority=Priority(
+                priority_key=request.priority,
+                fairness_key=key.tenant,
+                fairness_weight=self._weights.get(key.tenant),
+            ),
             search_attributes=collection_attributes(key),
             rpc_timeout=_RPC_TIMEOUT,
         )

@@ -18,6 +18,7 @@ from graphmill.errors import SettingsError
 from graphmill.settings import Settings
 from workflows.policies import (
     CPU_QUEUE,
+    DOCUMENT_QUEUE,
     EMBEDDING_QUEUE,
     LLM_QUEUE,
     PROJECTION_QUEUE,
@@ -27,6 +28,7 @@ from workflows.policies import (
 
 _QUEUES = {
     WORKFLOW_QUEUE: True,
+    DOCUMENT_QUEUE: True,
     CPU_QUEUE: False,
     LLM_QUEUE: False,
     EMBEDDING_QUEUE: False,

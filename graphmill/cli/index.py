@@ -14,7 +14,6 @@ from graphmill.cli.running import DOCUMENTS_FAILED, ERROR
 from graphmill.cli.session import Session, open_session, settings_for
 from graphmill.cli.summary import exit_code_of, show_summary
 from graphmill.embedded.stack import Parts
-from graphmill.ids import document_id
 from graphmill.messages import IndexRequest, check_budget
 from graphmill.models import CollectionKey, Method
 from graphmill.run_status import RunStatus
@@ -119,7 +118,7 @@ async def upload_files(
     if prune:
         gone = await documents.names_beyond(key, (file.name for file in files), left_out)
         if gone:
-            await documents.delete(key, [document_id(name) for name in gone])
+            await session.app.deletions.prune(key, gone)
     uploaded = Uploaded(
         new=counts.new,
         changed=counts.changed,

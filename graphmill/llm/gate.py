@@ -1,22 +1,26 @@
 """The way of this process to one endpoint: callers wait here until the fleet's limit lets them.
 
 Places are granted to the process, not to each call: a call that ends hands its place to the next
-caller without a word to the database. What is granted is asked for anew twice a second, at once
-where callers wait and there is nothing to give them, and for every start where starts are paced.
+caller without a word to the database; who that is says the line (line.py), so that a tenant with
+hundreds of callers keeps nobody waiting for all of them. What is granted is asked for anew twice a
+second, at once where callers wait and there is nothing to give them, and for every start where
+starts are paced.
 """
 
 import asyncio
 import contextlib
 import random
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Protocol
 
 from graphmill.errors import TransientError
 from graphmill.llm.limits import LEASE_SECONDS, Ask, Grant, Settled
+from graphmill.llm.line import Line
 from graphmill.llm.outcomes import Outcome, Tally
+from graphmill.llm.turns import current_turn
 
 _BEAT_SECONDS = 0.5
 # With callers waiting, so often, for what others have given back meanwhile.
@@ -85,7 +89,7 @@ class Gate:
         self._store = store
         self._paced = False  # as of the last grant: limits may be changed at any time
         self._clock = clock
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: Line[_Waiting] = Line()
         self._in_flight = 0
         self._places = 0
         self._spare = 1  # of which nothing is known yet: somebody has to ask
@@ -123,7 +127,7 @@ class Gate:
     async def enter(
         self, tokens: Callable[[], int], leaves: Callable[[], bool] | None = None
     ) -> Pass:
-        """Wait for a place, and for the time at which this call may start.
+        """Wait for a place, in turn (turns.py), and for the time at which this call may start.
 
         Args:
             tokens: the most that it may take, prompt and answer. Asked for where starts are paced
@@ -137,7 +141,7 @@ class Gate:
         if self.closed_for:
             raise Closed(self.endpoint, self.closed_for)
         waiting = _Waiting(tokens, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
+        self._waiting.add(waiting, current_turn())
         self._admit()
         if not waiting.entered.done() or self._asking is None or self._asking.done():
             self._wake()
@@ -148,13 +152,13 @@ class Gate:
                 await asyncio.wait([waiting.entered], timeout=look)
                 # One that is in the line no more has got its time to start.
                 if not waiting.entered.done() and leaves() and waiting in self._waiting:
-                    self._waiting.remove(waiting)
+                    self._waiting.leave(waiting)
                     raise Elsewhere
             return await waiting.entered
         except asyncio.CancelledError:
             waiting.entered.cancel()
             if waiting in self._waiting:
-                self._waiting.remove(waiting)
+                self._waiting.leave(waiting)
             elif not waiting.entered.cancelled() and waiting.entered.exception() is None:
                 self.leave(waiting.entered.result(), Outcome(used_tokens=0))
             raise
@@ -201,7 +205,7 @@ class Gate:
         if self._paced or self._clock() - self._known_at > _STALE_SECONDS:
             return
         while self._waiting and self._in_flight < self._places:
-            self._let_in(self._waiting.popleft())
+            self._let_in(self._waiting.next())
 
     def _let_in(self, waiting: _Waiting) -> None:
         if waiting.entered.done():  # gave up meanwhile
@@ -214,8 +218,9 @@ class Gate:
         self._fail_waiting(Closed(self.endpoint, self.closed_for))
 
     def _fail_waiting(self, error: Exception) -> None:
-        while self._waiting:
-            waiting = self._waiting.popleft()
+        waiting_now = tuple(self._waiting)
+        self._waiting.clear()
+        for waiting in waiting_now:
             if not waiting.entered.done():
                 waiting.entered.set_exception(error)
 
@@ -275,12 +280,14 @@ class Gate:
         retry_after = max(0.0, self._retry_after_until - self._clock())
         room = max(0, self._places - self._in_flight) if self._paced else 0
         # Before the first grant a caller or two show what is wanted.
-        next_up = [waiting for waiting in self._waiting if not waiting.entered.done()]
-        starts = tuple(waiting.tokens() for waiting in next_up[: max(room, 1)] if self._paced)
+        waiting_now = sum(not waiting.entered.done() for waiting in self._waiting)
+        in_turn = (one for one in self._waiting.in_turn() if not one.entered.done())
+        next_up = list(islice(in_turn, max(room, 1) if self._paced else 0))
+        starts = tuple(waiting.tokens() for waiting in next_up)
         with self.tally.telling() as untold:
             ask = Ask(
                 self._in_flight,
-                len(next_up),
+                waiting_now,
                 starts,
                 untold.settled,
                 replace(untold.report, retry_after=retry_after),
@@ -303,7 +310,7 @@ class Gate:
         if waiting not in self._waiting:  # gave up while the database was asked
             self.tally.settle(Settled(passed.started, passed.tokens, 0))
             return
-        self._waiting.remove(waiting)
+        self._waiting.serve(waiting)
         self._in_flight += 1
 
         def begin() -> None:

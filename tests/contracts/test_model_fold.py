@@ -18,8 +18,8 @@ from graphmill.models import TextUnit
 from graphmill.settings import PruneSettings
 from graphmill.standard.claims import Claim, ExtractedClaims
 from graphmill.standard.extract_graph import ModelExtraction, Statement
-from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.database import open_pool
+from graphmill.stores.postgres.deletion import PostgresDeletion
 from graphmill.stores.postgres.graph import PostgresGraphStore
 from tests.contracts.collections import KEY, states, upload
 from tests.contracts.model_collections import Claimed, Found, extraction, index_found, read
@@ -318,7 +318,7 @@ async def fold(
 
 
 async def delete(pool: asyncpg.Pool, name: str) -> None:
-    await PostgresCatalog(pool).delete_documents(KEY, [document_id(name)])
+    await PostgresDeletion(pool).delete(KEY, [document_id(name)])
 
 
 @given(contents=collections, claims=claimed, same=resolutions, data=st.data())

@@ -4,6 +4,7 @@ As a user runs them, in a process of its own, where that proves more: that a com
 interrupted, ends. Else in this process: Python and its libraries are loaded once.
 """
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -13,8 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.client import Client
 
+from graphmill.deletions import DELETE_DOCUMENTS, DeletedDocuments
 from graphmill.embedded import processes
+from graphmill.ids import document_id
+from graphmill.messages import TASK_QUEUE
 from tests.support.commands import run, run_json
 from tests.support.stack import Stack, command
 
@@ -243,12 +248,21 @@ def test_documents_and_collections_are_listed_shown_and_deleted(
     nothing = {"calls": 0, "prompt_tokens": 0, "completion_tokens": 0, "usd": 0.0}
     assert by_id == by_name["ada.txt"] | {"model": nothing}
 
+    refused = run(stack, "documents", "delete", "ada.txt", "no.txt", "--collection", name)
+    assert refused.returncode == 1
+    assert f"no document {document_id('no.txt')} in collection" in refused.stderr
+    _, shown = run_json(stack, "collections", "show", name)
+    assert shown["documents"]["total"] == 4
     code, deleted = run_json(stack, "documents", "delete", "sub/babbage.md", "--collection", name)
     assert (code, deleted["deleted"]) == (0, [by_name["sub/babbage.md"]["id"]])
     run(stack, "status", name, "--watch")
     _, shown = run_json(stack, "collections", "show", name)
     assert shown["documents"]["total"] == 3
     assert shown["text_units"] == 1
+    by_hand = asyncio.run(delete_by_hand(stack, name, by_name["ada.txt"]["id"]))
+    run(stack, "status", by_hand.run.run_id, "--watch")
+    _, shown = run_json(stack, "collections", "show", name)
+    assert (shown["documents"]["total"], shown["text_units"]) == (2, 0)
     assert name in run(stack, "collections", "list").stdout
 
     refused = run(stack, "collections", "delete", name)
@@ -259,6 +273,19 @@ def test_documents_and_collections_are_listed_shown_and_deleted(
     assert run(stack, "collections", "show", name).returncode == 1
     _, left = run_json(stack, "collections", "list")
     assert name not in [c["name"] for c in left["collections"]]
+
+
+async def delete_by_hand(stack: Stack, name: str, document: str) -> DeletedDocuments:
+    """As docs/howto/temporal-cli.md has it."""
+    assert stack.addresses is not None
+    client = await Client.connect(stack.addresses.temporal_address or "")
+    return await client.execute_workflow(
+        DELETE_DOCUMENTS,
+        {"collection": name, "documents": [document]},
+        id=f"delete/default/{name}",
+        task_queue=TASK_QUEUE,
+        result_type=DeletedDocuments,
+    )
 
 
 @pytest.mark.parametrize("format", ["parquet", "jsonl"])

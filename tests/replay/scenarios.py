@@ -5,9 +5,11 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
+from graphmill.deletions import DELETE_DOCUMENTS, DeleteRequest
 from graphmill.errors import PermanentError
 from graphmill.ids import document_id
 from graphmill.llm.faults import CallRefused
@@ -193,6 +195,34 @@ async def _prompts_tuned(index: IndexRun, road: Road) -> None:
     held.open()
 
 
+async def _documents_deleted(index: IndexRun, road: Road) -> None:
+    """Some that are deleted, one that is not there, and a deletion that is cancelled amid it."""
+    _add(road, 5)
+    ids = [document_id(f"{number}.txt") for number in range(5)]
+    await (await _delete(index, ids[0], ids[1], ids[2])).result()
+    with contextlib.suppress(WorkflowFailureError):
+        await (await _delete(index, ids[0])).result()
+    held = road.hold("delete_documents")
+    deleting = await _delete(index, ids[3], ids[4])
+    await held.arrived()
+    held.open()
+    await until(lambda: len(road.deleted) == 2)
+    await deleting.cancel()
+    with contextlib.suppress(WorkflowFailureError):
+        await deleting.result()
+
+
+async def _delete(index: IndexRun, *ids: UUID) -> WorkflowHandle[Any, Any]:
+    request = DeleteRequest.of(index.request.key, ids)
+    return await index.client.start_workflow(
+        DELETE_DOCUMENTS,
+        request.to_json(),
+        id=request.workflow_id,
+        task_queue=TASK_QUEUE,
+        search_attributes=collection_attributes(request.key),
+    )
+
+
 async def _tune(index: IndexRun) -> WorkflowHandle[Any, Any]:
     key = index.request.key
     return await index.client.start_workflow(
@@ -246,4 +276,5 @@ SCENARIOS = {
     "prompts_tuned": Scenario(_prompts_tuned, {}),
     "projected": Scenario(_projected, {}),
     "batches_cancelled": Scenario(_batches_cancelled, {}),
+    "documents_deleted": Scenario(_documents_deleted, {}),
 }

@@ -18,6 +18,7 @@ from workflows import policies
 from workflows.ask_in_batches import AskInBatches
 from workflows.build_communities import BuildCommunities
 from workflows.cancel_batches import CancelBatches
+from workflows.delete_documents import DeleteDocuments
 from workflows.index_collection import IndexCollection
 from workflows.index_document import IndexDocument
 from workflows.index_page import IndexPage
@@ -33,6 +34,7 @@ WORKFLOWS = (
     CancelBatches,
     TunePrompts,
     ProjectGraph,
+    DeleteDocuments,
 )
 FOLDER = Path(__file__).parent / "histories"
 HISTORIES = sorted(FOLDER.glob("*/*.json"))

@@ -14,10 +14,12 @@ from uuid import UUID
 
 from temporalio import activity
 from temporalio.client import Client
+from temporalio.common import Priority
 from temporalio.worker import Worker
 
 from activities.failures import FailureInterceptor
 from activities.heartbeats import heartbeating
+from graphmill.deletions import DocumentIds, StartedRun, no_document
 from graphmill.ids import document_id
 from graphmill.messages import (
     BatchProgress,
@@ -41,17 +43,20 @@ from graphmill.messages import (
     Recipe,
     RunRecord,
     WaitingDocument,
+    index_workflow_id,
 )
 from graphmill.models import CollectionKey, DocumentState, Method, RunState
 from graphmill.projections.messages import ProjectedToStore, ProjectToStore
 from workflows.ask_in_batches import AskInBatches
 from workflows.build_communities import BuildCommunities
 from workflows.cancel_batches import CancelBatches
+from workflows.delete_documents import DeleteDocuments
 from workflows.index_collection import IndexCollection
 from workflows.index_document import IndexDocument
 from workflows.index_page import IndexPage
 from workflows.policies import (
     CPU_QUEUE,
+    DOCUMENT_QUEUE,
     EMBEDDING_QUEUE,
     LLM_QUEUE,
     PROJECTION_QUEUE,
@@ -101,6 +106,12 @@ class Road:
 
     `projected`: graphs go to the stores too, each with what came to it: (graph, whether afresh).
 
+    `deleted`: how many documents each batch took.
+
+    `sizes`: of documents, in bytes; which of them are `small`, and how many, as in Recipe;
+    `priorities`: of activities, as the server gave them to the worker, by their own or their
+    document's name.
+
     In batches each step has something to ask in so many rounds (`batch_rounds`), and a batch has
     ended at so many looks at it, or at the next if it is cancelled (`ends_cancelled`); `batches` is
     what was done, in order.
@@ -119,6 +130,10 @@ class Road:
         self.attempts: defaultdict[str, int] = defaultdict(int)
         self.in_process = 0
         self.most_in_process = 0
+        self.sizes: dict[str, int] = {}
+        self.small: tuple[int, ...] = ()
+        self.small_documents = 100
+        self.priorities: dict[str, Priority] = {}
         self.process: Callable[[str], IndexDocumentResult | None] = lambda _: None
         self.extract: Callable[[str], IndexDocumentResult | None] = lambda _: None
         self.extracted: list[IndexDocumentInput] = []
@@ -134,6 +149,8 @@ class Road:
         self.unread: list[str] = []
         self.projected = False
         self.stores: dict[str, list[tuple[str, bool]]] = {"Neo4j": []}
+        self.deleted: list[int] = []
+        self.runs_started = 0
         self._open_looks = 0
         self.fails: dict[str, Exception] = {}
         self._gates: dict[str, Gate] = {}
@@ -164,6 +181,7 @@ class Road:
         return any(record.state is state for record in self.records)
 
     async def _come_to(self, *points: str) -> None:
+        self.priorities[points[-1]] = activity.info().priority
         for point in points:
             self.attempts[point] += 1
             if gate := self._gates.get(point):
@@ -185,6 +203,8 @@ class Road:
             embeddings=self.embeddings,
             to_embed=self.published_by_another,
             model_gaps=self.model_gaps,
+            small=self.small,
+            small_documents=self.small_documents,
         )
 
     @activity.defn
@@ -205,7 +225,10 @@ class Road:
         page = [(position, id) for position, id in line if position > request.after]
         page = page[: request.limit]
         return DocumentPage(
-            tuple(WaitingDocument(id, self.names[id]) for _, id in page),
+            tuple(
+                WaitingDocument(id, self.names[id], self.sizes.get(self.names[id], 0))
+                for _, id in page
+            ),
             int(page[-1][0]) if page else request.after,
         )
 
@@ -324,6 +347,28 @@ class Road:
             self._open_looks = 1
 
     @activity.defn
+    async def check_documents(self, asked: DocumentIds) -> None:
+        await self._come_to("check_documents")
+        for id in asked.documents:
+            if id not in self.names:
+                raise no_document(asked.key, id)
+
+    @activity.defn
+    async def delete_documents(self, asked: DocumentIds) -> None:
+        await self._come_to("delete_documents")
+        for id in asked.documents:
+            self.names.pop(id, None)
+            self.waiting.pop(id, None)
+        self.deleted.append(len(asked.documents))
+        await self._come_to("deleted")
+
+    @activity.defn
+    async def start_run(self, key: CollectionKey) -> StartedRun:
+        await self._come_to("start_run")
+        self.runs_started += 1
+        return StartedRun("run", index_workflow_id(key), self.runs_started > 1)
+
+    @activity.defn
     async def merge_graph(self, input: MergeGraph) -> MergedGraph:
         await self._come_to("merge_graph")
         self.merges.append(input)
@@ -392,14 +437,19 @@ async def working(client: Client, road: Road, cached_workflows: int = 200) -> As
                 TunePrompts,
                 CancelBatches,
                 ProjectGraph,
+                DeleteDocuments,
             ]
         },
+        DOCUMENT_QUEUE: {"workflows": [IndexDocument]},
         STORE_QUEUE: {
             "activities": [
                 road.open_run,
                 road.record_run,
                 road.next_page,
                 road.fail_document,
+                road.check_documents,
+                road.delete_documents,
+                road.start_run,
                 road.merge_graph,
                 road.open_graph,
                 road.fold_graph,

@@ -115,3 +115,37 @@ def test_a_wrong_address_of_qdrant_is_named_and_not_repeated(
     with pytest.raises(SettingsError, match=r"QDRANT_URL: .*(address|QDRANT_API_KEY)") as told:
         load_settings()
     assert url not in str(told.value)
+
+
+def test_what_is_small_and_whose_share_is_larger_is_a_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    default = load_settings().priorities
+    assert (default.sizes, default.documents, default.weights) == ((100_000,), 100, {})
+    (tmp_path / "graphmill.toml").write_text(
+        "[priorities]\nsizes = [1_000_000, 20_000]\nweights = { acme = 4, other = 0.5 }\n"
+    )
+    assert load_settings().priorities.sizes == (1_000_000, 20_000)
+    assert load_settings().priorities.weights == {"acme": 4.0, "other": 0.5}
+    monkeypatch.setenv("GRAPHMILL_PRIORITY_SIZES", "5000, 200")
+    monkeypatch.setenv("GRAPHMILL_PRIORITY_DOCUMENTS", "7")
+    assert load_settings().priorities.sizes == (5000, 200)
+    assert load_settings().priorities.documents == 7
+    monkeypatch.setenv("GRAPHMILL_PRIORITY_SIZES", "")
+    assert load_settings().priorities.sizes == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ("sizes = [1, 2, 3, 4, 5]", "priorities.sizes"),
+        ("sizes = [0]", "priorities.sizes"),
+        ("weights = { acme = 0 }", "priorities.weights.acme"),
+    ],
+)
+def test_levels_and_weights_that_there_are_not_are_refused(
+    tmp_path: Path, given: str, named: str
+) -> None:
+    (tmp_path / "graphmill.toml").write_text(f"[priorities]\n{given}\n")
+    with pytest.raises(SettingsError, match=named):
+        load_settings()

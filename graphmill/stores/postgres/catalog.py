@@ -11,6 +11,7 @@ from uuid import UUID
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from graphmill.deletions import no_document
 from graphmill.errors import InvalidRequest, NotFound
 from graphmill.gaps import EmbeddingGaps, ModelGaps
 from graphmill.ids import document_id
@@ -150,7 +151,7 @@ class PostgresCatalog:
             NotFound: there is no such collection.
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            await _lock(connection, key)
+            await lock_documents(connection, key)
             # collections and graphs point at each other; let go of the graph first.
             await connection.execute(
                 "UPDATE collections SET graph_id = NULL WHERE tenant = $1 AND name = $2",
@@ -208,7 +209,7 @@ class PostgresCatalog:
             ):
                 raise _no_collection(key)
             await _store_contents(connection, key, ordered)
-            await _lock(connection, key)
+            await lock_documents(connection, key)
             # Bytes that were here already may have been let go of by somebody else just now.
             await _store_contents(connection, key, ordered)
             rows = await connection.fetch(
@@ -260,7 +261,7 @@ class PostgresCatalog:
             )
             versions = {document_id(upload.name): upload.version for upload in ordered}
             replaced = [version for id, version in before.items() if version != versions[id]]
-            await _remove_unreferenced(connection, key, replaced)
+            await remove_unreferenced(connection, key, replaced)
         return UploadCounts(
             new=len(ordered) - len(before),
             changed=len(replaced),
@@ -270,7 +271,7 @@ class PostgresCatalog:
     async def retry_failed(self, key: CollectionKey) -> int:
         """Queue every document again that failed or is partial; returns how many they are."""
         async with self._pool.acquire() as connection, connection.transaction():
-            await _lock(connection, key)
+            await lock_documents(connection, key)
             rows = await connection.fetch(
                 """
                 UPDATE documents SET state = 'pending', reason = '', ended_at = NULL,
@@ -322,42 +323,15 @@ class PostgresCatalog:
             id,
         )
         if row is None:
-            raise _no_document(key, id)
+            raise no_document(key, id)
         return _summary(row)
 
     async def model_use(self, key: CollectionKey, id: UUID) -> ModelUse:
         """What models cost for a document, over all runs."""
         return await PostgresModelAccounts(self._pool).document_use(key, id)
 
-    async def delete_documents(self, key: CollectionKey, ids: Sequence[UUID]) -> None:
-        """Forget documents. Their text units leave the graph when the next one is published.
 
-        Raises:
-            NotFound: one of them does not exist; then none is deleted.
-        """
-        async with self._pool.acquire() as connection, connection.transaction():
-            await _lock(connection, key)
-            rows = await connection.fetch(
-                "DELETE FROM documents WHERE tenant = $1 AND collection = $2 AND id = ANY($3)"
-                " RETURNING id, version",
-                key.tenant,
-                key.name,
-                ids,
-            )
-            missing = sorted(set(ids) - {row["id"] for row in rows})
-            if missing:
-                raise _no_document(key, missing[0])
-            await connection.execute(
-                "UPDATE text_units SET live = false"
-                " WHERE tenant = $1 AND collection = $2 AND document_id = ANY($3) AND live",
-                key.tenant,
-                key.name,
-                ids,
-            )
-            await _remove_unreferenced(connection, key, (row["version"] for row in rows))
-
-
-async def _lock(connection: _Connection, key: CollectionKey) -> None:
+async def lock_documents(connection: _Connection, key: CollectionKey) -> None:
     """One at a time changes or plans a collection's documents, until the transaction ends.
 
     Runs plan under the same lock, so it is taken after the bytes of an upload are written. It is no
@@ -425,7 +399,7 @@ async def _read_part(upload: Upload, stream: BinaryIO) -> bytes:
         raise UnreadableUpload(upload.name, f"cannot be read: {error.strerror}") from error
 
 
-async def _remove_unreferenced(
+async def remove_unreferenced(
     connection: _Connection, key: CollectionKey, versions: Iterable[bytes]
 ) -> None:
     """Documents have let go of these versions: bytes that no other document has are removed."""
@@ -463,11 +437,4 @@ def _no_collection(key: CollectionKey) -> NotFound:
     return NotFound(
         f"there is no collection {key.name!r} (tenant {key.tenant!r});"
         " `graphmill collections list` shows those there are"
-    )
-
-
-def _no_document(key: CollectionKey, id: UUID) -> NotFound:
-    return NotFound(
-        f"there is no document {id} in collection {key.name!r};"
-        f" `graphmill documents list --collection {key.name}` shows those there are"
     )

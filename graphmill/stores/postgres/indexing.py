@@ -139,7 +139,7 @@ class PostgresIndexingStore:
             )
             await _plan(connection, key, thorough=after == 0)
             rows = await connection.fetch(
-                "SELECT id, left(name, $5) AS label, queue_position FROM documents"
+                "SELECT id, left(name, $5) AS label, size, queue_position FROM documents"
                 " WHERE tenant = $1 AND collection = $2 AND state = 'pending'"
                 " AND queue_position > $3 ORDER BY queue_position LIMIT $4",
                 key.tenant,
@@ -149,7 +149,7 @@ class PostgresIndexingStore:
                 _LABEL_CHARACTERS,
             )
         return DocumentPage(
-            tuple(WaitingDocument(row["id"], row["label"]) for row in rows),
+            tuple(WaitingDocument(row["id"], row["label"], row["size"]) for row in rows),
             rows[-1]["queue_position"] if rows else after,
         )
 

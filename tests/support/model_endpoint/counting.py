@@ -41,6 +41,7 @@ class Ended:
 @dataclass(slots=True)
 class _Step:
     begun: int = 0
+    new: int = 0
     answered: int = 0
     batch_answered: int = 0
     in_air: int = 0
@@ -61,7 +62,7 @@ class Counts:
         self._steps = defaultdict(_Step, {n: s for n, s in self._steps.items() if s.in_air})
         for step in self._steps.values():
             step.begun = step.in_air
-            step.answered = step.batch_answered = 0
+            step.new = step.answered = step.batch_answered = 0
             step.busy.restart(now)
 
     def _forget(self) -> None:
@@ -87,11 +88,12 @@ class Counts:
         self.batch_expired = 0
 
     def begin(self, step: str, digest: bytes, now: float) -> Call:
+        of_step = self._steps[step]
+        of_step.new += digest not in self._seen
         self._see(digest)
         self._begun += 1
         self._in_air += 1
         self._most_in_air = max(self._most_in_air, self._in_air)
-        of_step = self._steps[step]
         of_step.begun += 1
         of_step.in_air += 1
         call = Call(step, digest, Arrival(now))
@@ -193,6 +195,7 @@ class Counts:
 def _step_stats(step: _Step, places: int, now: float) -> StepStats:
     return StepStats(
         begun=step.begun,
+        new=step.new,
         answered=step.answered,
         batch_answered=step.batch_answered,
         in_air=step.in_air,

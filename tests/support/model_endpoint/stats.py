@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 class StepStats:
     """
     Attributes:
+        new: of the begun, those whose request had not come before.
         first_start, last_end: when the first call of the step took a place, and the last gave its
             place back (now, where one is still in its place); None where none was.
         busy_seconds: the time that its calls were in their places, one added to the other.
@@ -18,6 +19,7 @@ class StepStats:
     """
 
     begun: int
+    new: int
     answered: int
     batch_answered: int
     in_air: int

@@ -97,12 +97,15 @@ async def test_batches_of_method_fast_are_refused(http: httpx.AsyncClient) -> No
     assert "method fast asks no model" in problem(answer, 400)
 
 
-async def test_a_document_that_is_deleted_without_temporal_leaves_the_graph_later(
+async def test_without_temporal_no_document_is_deleted_and_that_is_said(
     http: httpx.AsyncClient,
 ) -> None:
     await upload(http, "a.txt")
-    answer = await http.delete(f"/v1/collections/files/documents/{document_id('a.txt')}")
-    assert "the documents are deleted, but the graph stays as it was" in problem(answer, 503)
+    document = f"/v1/collections/files/documents/{document_id('a.txt')}"
+    answer = await http.delete(document)
+    assert "nothing is deleted: Temporal does not answer" in problem(answer, 503)
+    assert (await http.get(document)).is_success
+    problem(await http.delete(f"/v1/collections/files/documents/{uuid4()}"), 404)
 
 
 async def test_a_run_that_is_not_there_is_not_found_while_temporal_is_away(

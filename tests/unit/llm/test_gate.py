@@ -11,6 +11,7 @@ from graphmill.errors import Unavailable
 from graphmill.llm.gate import Closed, Elsewhere, Gate, Pass
 from graphmill.llm.limits import Ask, Grant, Limits, Tries
 from graphmill.llm.outcomes import Outcome
+from graphmill.llm.turns import Turn, taking_turns
 from tests.unit.llm.limits_in_memory import LimitsInMemory, Row
 
 
@@ -54,6 +55,28 @@ async def test_a_place_goes_to_the_next_caller_without_a_word_to_the_database() 
     async with open_gate(row) as gate:
         await asyncio.gather(*(call(gate, 0.01) for _ in range(500)))
     assert row.asked < 100  # and not two for each call
+
+
+@pytest.mark.parametrize(
+    "limits", [Limits(1), Limits(50, requests_per_minute=3000)], ids=["places", "paced"]
+)
+async def test_a_tenant_with_few_callers_does_not_wait_for_all_of_another(limits: Limits) -> None:
+    async with open_gate(Row(limits)) as gate:
+
+        async def call_as(tenant: str) -> str:
+            with taking_turns(Turn(key=tenant)):
+                await call(gate, 0.02)
+            return tenant
+
+        tasks = [asyncio.create_task(call_as("large")) for _ in range(60)]
+        await asyncio.sleep(0.3)
+        tasks += [asyncio.create_task(call_as("small")) for _ in range(5)]
+        ended = [await task for task in asyncio.as_completed(tasks)]
+    last = max(place for place, tenant in enumerate(ended) if tenant == "small")
+    # Some ended before they came; where starts are paced, a second's worth had their times.
+    first = min(place for place, tenant in enumerate(ended) if tenant == "small")
+    assert last - first <= 10
+    assert first < 60 - 10
 
 
 async def test_two_workers_share_and_one_takes_over_what_the_other_leaves() -> None:

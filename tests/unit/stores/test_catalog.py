@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from graphmill.errors import InvalidRequest, NotFound
-from graphmill.ids import document_id, text_unit_id
+from graphmill.ids import document_id
 from graphmill.models import CollectionKey, DocumentState
 from graphmill.stores.postgres.catalog import PostgresCatalog, UploadCounts
 from graphmill.uploads import PART_BYTES, Upload
@@ -133,18 +133,6 @@ async def test_other_bytes_under_the_same_name_wait_again_at_the_end_of_the_line
     assert await stored_bytes(pool, new.version) == [b"newer"]
 
 
-async def test_equal_bytes_under_two_names_are_stored_once_and_kept_while_one_needs_them(
-    catalog: PostgresCatalog, pool: asyncpg.Pool
-) -> None:
-    one = upload("a.txt", b"same")
-    await catalog.upload(KEY, [one, upload("b.txt", b"same")])
-    assert await stored_bytes(pool, one.version) == [b"same"]
-    await catalog.delete_documents(KEY, [document_id("a.txt")])
-    assert await stored_bytes(pool, one.version) == [b"same"]
-    await catalog.delete_documents(KEY, [document_id("b.txt")])
-    assert await stored_bytes(pool, one.version) == []
-
-
 async def test_a_file_that_changes_while_it_is_read_leaves_nothing_behind(
     catalog: PostgresCatalog, pool: asyncpg.Pool
 ) -> None:
@@ -203,35 +191,6 @@ async def test_a_collection_that_is_not_there_has_no_documents_to_list(
         await catalog.list_documents(CollectionKey("default", "other"))
     with pytest.raises(NotFound):
         await catalog.list_documents(CollectionKey("other", "files"))
-
-
-async def test_a_deleted_document_takes_its_text_units_out_of_the_next_graph(
-    catalog: PostgresCatalog, pool: asyncpg.Pool
-) -> None:
-    await catalog.upload(KEY, [upload("a.txt", b"1"), upload("b.txt", b"2")])
-    for name in ("a.txt", "b.txt"):
-        await pool.execute(
-            "INSERT INTO text_units (tenant, collection, id, document_id, position, text, n_tokens)"
-            " VALUES ('default', 'files', $1, $2, 0, 'x', 1)",
-            text_unit_id(document_id(name), 0, "x"),
-            document_id(name),
-        )
-    assert (await catalog.show_document(KEY, document_id("a.txt"))).text_units == 1
-    await catalog.delete_documents(KEY, [document_id("a.txt")])
-    live = await pool.fetch("SELECT document_id, live FROM text_units")
-    assert {row["document_id"]: row["live"] for row in live} == {
-        document_id("a.txt"): False,
-        document_id("b.txt"): True,
-    }
-    with pytest.raises(NotFound):
-        await catalog.show_document(KEY, document_id("a.txt"))
-
-
-async def test_deleting_one_that_is_not_there_deletes_none(catalog: PostgresCatalog) -> None:
-    await catalog.upload(KEY, [upload("a.txt", b"1")])
-    with pytest.raises(NotFound, match=str(document_id("b.txt"))):
-        await catalog.delete_documents(KEY, [document_id("a.txt"), document_id("b.txt")])
-    assert await catalog.all_names(KEY) == ("a.txt",)
 
 
 async def test_retry_puts_the_failed_and_no_others_back_in_line(

@@ -1,0 +1,98 @@
+"""DeleteDocuments: documents are forgotten in batches, and a run takes them out of the graph.
+
+Its id is delete/TENANT/COLLECTION or begins so: several may go on at once, one batch after the
+other. Whatever dies meanwhile, all of the documents go, and the run follows.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from activities.deletions import DeletionActivities
+    from graphmill.deletions import (
+        BATCH,
+        DELETE_DOCUMENTS,
+        DeletedDocuments,
+        DeleteRequest,
+        DocumentIds,
+        StartedRun,
+        delete_workflow_id,
+    )
+    from graphmill.errors import InvalidRequest
+    from graphmill.models import CollectionKey
+    from workflows.cancelled import raise_if_cancelled
+    from workflows.policies import CHECK_DOCUMENTS, DELETE_BATCH, START_RUN
+    from workflows.visibility import show_collection
+
+
+@workflow.defn(name=DELETE_DOCUMENTS)
+class DeleteDocuments:
+    def __init__(self) -> None:
+        self._deleted = 0
+
+    @workflow.run
+    async def run(self, *inputs: Any) -> DeletedDocuments:
+        """One input: the JSON of a DeleteRequest, for the reasons of IndexCollection."""
+        request = _read_input(inputs)
+        key = request.key
+        show_collection(key)
+        try:
+            # Before the first is deleted: a misspelt id leaves all as it was.
+            await workflow.execute_activity_method(
+                DeletionActivities.check_documents,
+                DocumentIds(key, request.documents),
+                summary=f"{len(request.documents)} documents of {key.name}",
+                **CHECK_DOCUMENTS,
+            )
+            await self._delete(request)
+        except (Exception, asyncio.CancelledError) as error:
+            if self._deleted and is_cancelled_exception(error):
+                await _start_run(key)
+            raise
+        return DeletedDocuments(self._deleted, await _start_run(key))
+
+    async def _delete(self, request: DeleteRequest) -> None:
+        for start in range(0, len(request.documents), BATCH):
+            raise_if_cancelled()
+            batch = request.documents[start : start + BATCH]
+            await workflow.execute_activity_method(
+                DeletionActivities.delete_documents,
+                DocumentIds(request.key, batch),
+                summary=f"{len(batch)} documents",
+                **DELETE_BATCH,
+            )
+            self._deleted += len(batch)
+            workflow.set_current_details(
+                f"{self._deleted} of {len(request.documents)} documents deleted"
+            )
+
+
+async def _start_run(key: CollectionKey) -> StartedRun:
+    return await workflow.execute_activity_method(
+        DeletionActivities.start_run, key, summary=f"run of {key.name}", **START_RUN
+    )
+
+
+def _read_input(inputs: Sequence[Any]) -> DeleteRequest:
+    """Refuse bad input at once, in plain words.
+
+    Raises:
+        ApplicationError: not retryable.
+    """
+    try:
+        if len(inputs) > 1:
+            raise InvalidRequest(f"there are {len(inputs)} inputs; expected is one JSON object")
+        request = DeleteRequest.from_json(inputs[0] if inputs else None)
+        expected, actual = delete_workflow_id(request.key), workflow.info().workflow_id
+        if actual != expected and not actual.startswith(f"{expected}/"):
+            raise InvalidRequest(
+                f"the workflow id is {actual!r}; for this input it must be {expected!r}, or that"
+                " with '/' and a word of your own behind it"
+            )
+    except InvalidRequest as error:
+        raise ApplicationError(str(error), type="InvalidRequest", non_retryable=True) from None
+    return request
