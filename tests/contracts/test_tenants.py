@@ -32,6 +32,12 @@ WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relnam
 ORDER BY 1
 """
 
+# All but those that are made from others.
+_WRITTEN_COLUMNS = """
+SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute
+WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+"""
+
 
 async def tenant_tables(pool: asyncpg.Pool) -> list[str]:
     return [row[0] for row in await pool.fetch(_TABLES, FLEET_TABLES)]
@@ -129,10 +135,11 @@ async def test_no_row_of_another_is_read_changed_deleted_or_written_in_any_table
         theirs = await filled.fetchval(
             f"SELECT to_jsonb(t) FROM {table} t WHERE tenant = $1", THEIRS
         )
+        columns = await filled.fetchval(_WRITTEN_COLUMNS, table)
         written = await refusal(
             bare,
-            f"INSERT INTO {table} OVERRIDING SYSTEM VALUE"
-            f" SELECT (jsonb_populate_record(NULL::{table}, $1::jsonb)).*",
+            f"INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE"
+            f" SELECT {columns} FROM jsonb_populate_record(NULL::{table}, $1::jsonb)",
             theirs,
         )
         assert "violates row-level security policy" in written, table
