@@ -184,7 +184,6 @@ async def test_search(seen_by_tenant: asyncpg.Pool, plans: list[Plan]) -> None:
         words = await graph.match_words(["word300", "word500"], 50)
         assert words.total == _SHAPE.documents * _SHAPE.text_units
         assert words.words_of
-        _by(plans, "graph_text_units_pkey", "graph_id", "text_unit_id")
         plans.clear()
         nearest = list(await graph.nearest_text_units("", _VECTOR, 2))
         _by(plans, "vectors_pkey", "tenant", "collection", "vector_index", "model")
@@ -203,7 +202,6 @@ async def test_search(seen_by_tenant: asyncpg.Pool, plans: list[Plan]) -> None:
         _by(plans, "vectors_pkey", "tenant", "collection", "vector_index", "model")
         plans.clear()
         assert await graph.mentioned_entities(nearest, 50)
-        _by(plans, "graph_text_units_pkey", "graph_id", "text_unit_id")
         _by(plans, "entities_pkey", "graph_id", "id")
 
 
@@ -257,15 +255,18 @@ async def test_a_graph_is_folded_and_published(filled: asyncpg.Pool, plans: list
     await store.load_for_clustering(merged.graph_id)
     plans.clear()
     await store.publish_graph(_KEY, merged.graph_id, "")
-    deletes = [plan for plan in plans if "DELETE FROM" in plan.statement]
-    _by(deletes, "text_units_retired", "tenant", "collection")
-    for plan in deletes:
-        if "DELETE FROM vectors" in plan.statement:
-            # Rows are read of what goes alone; the rest is a look into indexes.
-            read = {n["Node Type"] for n in plan.nodes if n.get("Relation Name") == "vectors"}
-            assert read <= {"ModifyTable", "Index Only Scan", "Index Scan"}, plan
-            whole = [n for n in plan.nodes if n["Node Type"] == "Index Scan"]
-            assert all(" id = " in f" {n['Index Cond'].replace('(', '')}" for n in whole), plan
+    _by(plans, "text_units_retired", "tenant", "collection")
+    looked_at = [plan for plan in plans if "FROM vectors" in plan.statement]
+    assert len(looked_at) > 3
+    for plan in looked_at:
+        # Rows are read of what goes alone; the rest is a look into indexes.
+        read = {n["Node Type"] for n in plan.nodes if n.get("Relation Name") == "vectors"}
+        assert read <= {"ModifyTable", "Index Only Scan", "Index Scan"}, plan
+        whole = [n for n in plan.nodes if n["Node Type"] == "Index Scan"]
+        assert all(" id = " in f" {n['Index Cond'].replace('(', '')}" for n in whole), plan
+        # Though the planner may take a table that was filled just now for small.
+        if "NOT EXISTS" in plan.statement:
+            assert "Nested Loop" not in {n["Node Type"] for n in plan.nodes}, plan
 
 
 async def _sequential_scans(pool: asyncpg.Pool) -> dict[str, int]:
