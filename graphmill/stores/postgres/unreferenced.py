@@ -74,9 +74,8 @@ _DELETE_TEXT_UNITS = """
 _STILL_THERE = {
     TEXT_UNIT_TEXT: "FROM text_units t WHERE t.tenant = $1 AND t.collection = $2 AND t.id = v.id"
     " AND $3::bigint IS NOT NULL",
-    ENTITY_DESCRIPTION: "FROM entities e WHERE e.tenant = $1 AND e.graph_id = $3"
-    " AND e.embedding_id = v.id",
-    COMMUNITY_FULL_CONTENT: "FROM community_reports r WHERE r.tenant = $1 AND r.graph_id = $3"
+    ENTITY_DESCRIPTION: "FROM entities e WHERE e.graph_id = $3 AND e.embedding_id = v.id",
+    COMMUNITY_FULL_CONTENT: "FROM community_reports r WHERE r.graph_id = $3"
     " AND r.embedding_id = v.id",
 }
 
