@@ -12,8 +12,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.graph_reads import FULL as LARGE
+from benchmarks.graph_reads import QUICK as SMALL
+from benchmarks.graph_reads import measure_graph_reads
+from benchmarks.large_graph import Shape
 from benchmarks.rates import Rate
 from benchmarks.stores_postgres import measure_postgres
+from benchmarks.vector_stores import measure_vector_stores, show_vector_rates
 from graphmill.embedded.stack import Parts, running_stack
 from graphmill.settings import load_settings
 from tests.support.corpus import read_passages
@@ -27,10 +32,11 @@ class Sizes:
     vectors: int
     reports: int
     rounds: int
+    graph: Shape
 
 
-QUICK = Sizes(documents=30, vectors=2_000, reports=200, rounds=1)
-FULL = Sizes(documents=200, vectors=10_000, reports=1_000, rounds=3)
+QUICK = Sizes(documents=30, vectors=2_000, reports=200, rounds=1, graph=SMALL)
+FULL = Sizes(documents=200, vectors=10_000, reports=1_000, rounds=3, graph=LARGE)
 
 
 async def compare_stores(sizes: Sizes, shared: Path, console: Console) -> None:
@@ -43,6 +49,11 @@ async def compare_stores(sizes: Sizes, shared: Path, console: Console) -> None:
         async with running_stack(settings, Parts.POSTGRES) as addresses:
             console.print("[dim]PostgreSQL, and asyncpg in a loop[/dim]")
             rates += await measure_postgres(addresses.database_url, passages, sizes)
+            console.print("[dim]Neo4j, and what search reads[/dim]")
+            rates += await measure_graph_reads(addresses.database_url, sizes.graph, folder, console)
+            console.print("[dim]vectors[/dim]")
+            vectors = await measure_vector_stores(addresses.database_url, sizes.vectors)
+            show_vector_rates(vectors, console)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     _show(rates, console)

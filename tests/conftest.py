@@ -18,6 +18,7 @@ _TOGETHER = {
     "/test_graph_projection": "neo4j",
     "/test_graph_reads": "neo4j",
     "/test_projected_search": "neo4j",
+    "/test_any_change": "neo4j",
 }
 _LONGEST_FIRST = ("chaos", "e2e", "workflows", "contracts")
 

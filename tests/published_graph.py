@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from uuid import UUID
@@ -36,20 +36,54 @@ async def publish(
     min_node_freq: int = 2,
     entity_types: Sequence[str] = (),
 ) -> int:
-    """Upload, read, merge, cluster, report, embed and publish; gives the graph's id."""
+    """Upload, read, merge, cluster afresh, report, embed and publish; gives the graph's id."""
+    await upload(pool, key, files)
+    return await index(
+        pool,
+        key,
+        recluster=True,
+        chunk_size=chunk_size,
+        min_node_freq=min_node_freq,
+        entity_types=entity_types,
+    )
+
+
+async def upload(pool: asyncpg.Pool, key: CollectionKey, files: Mapping[str, bytes]) -> None:
     catalog = PostgresCatalog(pool)
     await catalog.create_collection(key)
     await catalog.upload(key, [_upload(name, data) for name, data in files.items()])
-    await _read_documents(pool, key, chunk_size)
+
+
+def _no_step() -> None:
+    pass
+
+
+async def index(
+    pool: asyncpg.Pool,
+    key: CollectionKey,
+    *,
+    recluster: bool = False,
+    chunk_size: int = 1200,
+    min_node_freq: int = 2,
+    entity_types: Sequence[str] = (),
+    step: Callable[[], None] = _no_step,
+) -> int:
+    """What a run does, by the steps that its activities are made of; gives the graph's id. `step`
+    is called between two of them, and may raise: what is done then stays done, as in a crash."""
+    await _read_documents(pool, key, chunk_size, step)
     graphs = PostgresGraphStore(pool, PruneSettings(min_node_freq=min_node_freq))
     merged = await graphs.merge_graph(key, "test", afresh=True)
     assert merged.graph_id is not None
+    step()
     loaded = await graphs.load_for_clustering(merged.graph_id)
-    clustering = cluster_graph(loaded.entities, loaded.relationships, loaded.text_unit_dates)
+    last = None if recluster else await graphs.load_last_clustering(merged.graph_id)
+    clustering = cluster_graph(loaded.entities, loaded.relationships, loaded.text_unit_dates, last)
     await graphs.save_communities(merged.graph_id, clustering)
+    step()
     while contexts := await graphs.unreported(merged.graph_id, 100, 10_000):
         await graphs.save_reports(merged.graph_id, [write_report(c) for c in contexts])
-    await _embed(pool, key, merged.graph_id)
+        step()
+    await _embed(pool, key, merged.graph_id, step)
     await graphs.publish_graph(key, merged.graph_id, "", entity_types)
     return merged.graph_id
 
@@ -59,7 +93,9 @@ def _upload(name: str, data: bytes) -> Upload:
     return Upload(name, version, len(data), _DAY, partial(io.BytesIO, data))
 
 
-async def _read_documents(pool: asyncpg.Pool, key: CollectionKey, chunk_size: int) -> None:
+async def _read_documents(
+    pool: asyncpg.Pool, key: CollectionKey, chunk_size: int, step: Callable[[], None]
+) -> None:
     indexing = PostgresIndexingStore(pool)
     after = 0
     while (page := await indexing.next_page(key, after, 500)).documents:
@@ -76,6 +112,7 @@ async def _read_documents(pool: asyncpg.Pool, key: CollectionKey, chunk_size: in
                 )
             else:
                 await indexing.save_processed(key, document, processed, b"read", b"test")
+            step()
 
 
 @lru_cache(maxsize=100)
@@ -85,7 +122,9 @@ def _process(data: bytes, name: str, chunk_size: int) -> ProcessedDocument:
     return process_document(data, name, settings)
 
 
-async def _embed(pool: asyncpg.Pool, key: CollectionKey, graph_id: int) -> None:
+async def _embed(
+    pool: asyncpg.Pool, key: CollectionKey, graph_id: int, step: Callable[[], None]
+) -> None:
     vectors = PostgresEmbeddingStore(pool)
     for index in (TEXT_UNIT_TEXT, ENTITY_DESCRIPTION, COMMUNITY_FULL_CONTENT):
         after = UUID(int=0)

@@ -17,7 +17,7 @@ from neo4j import AsyncDriver, AsyncGraphDatabase
 from graphmill.stores.neo4j.graph import Neo4jGraph
 
 _SOURCES = Path(__file__).parent / "neo4j_server"
-_START_SECONDS = 90.0
+_START_SECONDS = 180.0
 _BUILD_SECONDS = 600.0
 
 
@@ -66,8 +66,9 @@ def _run(*words: str | Path) -> None:
 class Neo4jServer:
     """On `folder`, where its data stays."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, heap: str = "512m") -> None:
         self._folder = folder
+        self._heap = heap
         self._class_path = class_path()
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -89,7 +90,7 @@ class Neo4jServer:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            ["java", "-Xmx512m", "-cp", self._class_path, "Neo4jServer",
+            ["java", f"-Xmx{self._heap}", "-cp", self._class_path, "Neo4jServer",
              str(self._folder), str(self._port)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
