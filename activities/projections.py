@@ -82,7 +82,7 @@ class ProjectionActivities:
         return ProjectedToStore(target.name, source.version, synced.written, synced.removed)
 
 
-_LONGEST = timedelta(minutes=1)
+_LONGEST = timedelta(seconds=15)
 
 
 def _until_next(attempt: int) -> timedelta:

@@ -61,13 +61,11 @@ def stack(undisturbed: Undisturbed, neo4j: Neo4jServer, tmp_path: Path) -> Itera
     shutil.rmtree(stack.home.path, ignore_errors=True)
 
 
-@pytest.mark.parametrize("kill", ["neo4j", "postgresql"])
 def test_a_store_is_whole_after_a_kill_while_it_is_written(
-    kill: str, stack: Stack, neo4j: Neo4jServer, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, neo4j: Neo4jServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NEO4J_URI", neo4j.uri)
-    fraction = random.Random(f"{SEED} {kill}").random()
-    asyncio.run(_is_whole(KILLS[kill], fraction, stack, neo4j))
+    asyncio.run(_is_whole(_kill_neo4j, random.Random(SEED).random(), stack, neo4j))
 
 
 @pytest.mark.soak

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import asyncpg
@@ -144,7 +144,7 @@ class World:
         async with open_source(self.pool, self.key) as source:
             assert source is not None
             for store in self.stores:
-                await sync(self.key, source, CutOff(store, step))
+                await sync(self.key, source, cast(Projection, CutOff(store, step)))
 
     async def held(self, folder: Path, driver: AsyncDriver) -> dict[str, Any]:
         """By store, what it has of the collection, but for the collection's name."""
@@ -170,7 +170,7 @@ class World:
         return {kind: [one async for one in qdrant.digests(self.key, kind)] for kind in VECTORS}
 
 
-async def _dump(driver: AsyncDriver, key: CollectionKey) -> tuple[list[str], list[str]]:
+async def _dump(driver: AsyncDriver, key: CollectionKey) -> list[list[str]]:
     of = {"tenant": key.tenant, "collection": key.name}
     nodes = await driver.execute_query(
         "MATCH (n {tenant: $tenant, collection: $collection})"
@@ -182,10 +182,10 @@ async def _dump(driver: AsyncDriver, key: CollectionKey) -> tuple[list[str], lis
         " RETURN a.id AS a, type(r) AS type, r {.*, collection: ''} AS properties, b.id AS b",
         of,
     )
-    return tuple(
+    return [
         sorted(json.dumps(record.data(), sort_keys=True) for record in found.records)
         for found in (nodes, links)
-    )
+    ]
 
 
 async def _holds(changed: Sequence[Change], url: str, neo4j: Neo4jServer, folder: Path) -> None:

@@ -19,6 +19,7 @@ from graphmill.messages import IndexRequest
 from graphmill.models import CollectionKey, RunState
 from graphmill.run_status import RunStatus
 from graphmill.standard.collection_prompts import CollectionPrompts
+from graphmill.tenancy import acting_for
 from tests.graph_references import check_references
 from tests.support.changed_tables import Change, Exported
 from tests.support.corpus import long_documents, read_passages, write_file
@@ -420,14 +421,16 @@ async def test_a_run_in_batches_is_cancelled_and_its_collection_deleted_within_s
     try:
         async with stack.application() as app:
             await ask(1)
-            async with asyncio.timeout(20):
-                await app.delete_collection(key)
+            with acting_for(key.tenant):
+                async with asyncio.timeout(20):
+                    await app.delete_collection(key)
             assert (await model.stats(arrivals=False)).batches_cancelled == 1
             await ask(2)
-            run = await app.runs.find(key.tenant, NAME)
-            await app.runs.cancel(run)
-            async with asyncio.timeout(20):
-                *_, ended = [status async for status in app.runs.wait(run)]
+            with acting_for(key.tenant):
+                run = await app.runs.find(key.tenant, NAME)
+                await app.runs.cancel(run)
+                async with asyncio.timeout(20):
+                    *_, ended = [status async for status in app.runs.wait(run)]
             assert ended.state is RunState.CANCELLED
             assert (await model.stats(arrivals=False)).batches_cancelled == 2
     finally:
