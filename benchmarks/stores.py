@@ -35,7 +35,7 @@ class Sizes:
     graph: Shape
 
 
-QUICK = Sizes(documents=30, vectors=2_000, reports=200, rounds=1, graph=SMALL)
+QUICK = Sizes(documents=30, vectors=4_000, reports=200, rounds=1, graph=SMALL)
 FULL = Sizes(documents=200, vectors=10_000, reports=1_000, rounds=3, graph=LARGE)
 
 

@@ -196,8 +196,8 @@ async def _reports(pool: asyncpg.Pool, count: int, rounds: int) -> Rate:
     ]
     # By name: not every column is one that the bare driver has to know of.
     columns = (
-        "graph_id, id, community, level, parent, children, title, summary, full_content, rank,"
-        " rating_explanation, findings, full_content_json, period, size, embedding_id"
+        "tenant, graph_id, id, community, level, parent, children, title, summary, full_content,"
+        " rank, rating_explanation, findings, full_content_json, period, size, embedding_id"
     )
 
     async def empty() -> None:
@@ -247,6 +247,7 @@ def _report(number: int) -> CommunityReport:
 def _report_row(graph_id: int, report: CommunityReport) -> _Row:
     findings = [{"summary": f.summary, "explanation": f.explanation} for f in report.findings]
     return (
+        _KEY.tenant,
         graph_id,
         report.id,
         report.community,
