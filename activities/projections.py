@@ -1,7 +1,6 @@
 """Activities that bring other stores up to what a collection shows to queries."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Sequence
 from datetime import timedelta
 
 from temporalio import activity
@@ -11,12 +10,9 @@ from activities.heartbeats import heartbeating
 from graphmill.errors import NotFound, SettingsError, Unavailable
 from graphmill.models import CollectionKey
 from graphmill.projections.messages import ProjectedToStore, ProjectToStore
-from graphmill.projections.ports import Projection, ProjectionSource
+from graphmill.projections.ports import OpenSource, Projection
 from graphmill.projections.standing import ProjectionStandings
 from graphmill.projections.syncing import sync
-
-OpenSource = Callable[[CollectionKey], AbstractAsyncContextManager[ProjectionSource | None]]
-"""The graph that is published now; None: none is. Raises NotFound where the collection is gone."""
 
 
 class ProjectionActivities:

@@ -1,7 +1,6 @@
 """Stores that hold published graphs too: written again, and compared with PostgreSQL."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -20,14 +19,12 @@ from graphmill.projections.messages import (
     ProjectRequest,
     project_workflow_id,
 )
-from graphmill.projections.ports import Projection, ProjectionSource
+from graphmill.projections.ports import OpenSource, Projection
 from graphmill.search_attributes import collection_attributes
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.projection_standings import PostgresProjectionStandings
 
 _RPC_TIMEOUT = timedelta(seconds=10)
-
-OpenSource = Callable[[CollectionKey], AbstractAsyncContextManager[ProjectionSource | None]]
 
 
 @dataclass(frozen=True, slots=True)

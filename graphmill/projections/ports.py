@@ -1,6 +1,7 @@
 """The two sides of a projection, as Protocols."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 from uuid import UUID
 
@@ -28,6 +29,10 @@ class ProjectionSource(Protocol):
     async def records(self, kind: Kind, ids: Sequence[UUID]) -> tuple[Record, ...]:
         """By ascending id."""
         ...
+
+
+OpenSource = Callable[[CollectionKey], AbstractAsyncContextManager[ProjectionSource | None]]
+"""The graph that is published now; None: none is. Raises NotFound where the collection is gone."""
 
 
 class Projection(Protocol):
