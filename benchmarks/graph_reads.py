@@ -62,14 +62,14 @@ async def measure_graph_reads(url: str, shape: Shape, folder: Path, console: Con
         reads = [*await _of_postgres(pool, graph, shape)]
         rates: list[Rate] = []
         if all(shutil.which(tool) for tool in ("java", "javac", "mvn")):
-            server = Neo4jServer(folder / "neo4j", heap="2g")
+            server = Neo4jServer(folder / "neo4j", jvm=("-Xmx2g",))
             server.start()
             try:
                 async with server.open_driver() as driver:
                     rates = await _write(pool, driver)
                     reads += await _of_neo4j(pool, driver, graph, shape)
             finally:
-                server.stop()
+                server.kill()
         _show(reads, console)
         return rates
     finally:

@@ -62,6 +62,12 @@ def project_root() -> Path:
 
 
 @pytest.fixture(scope="session")
+def long_versions(pytestconfig: pytest.Config) -> bool:
+    """Whether `make soak` runs, and what is shared by tests may be as large as theirs."""
+    return not (pytestconfig.getoption("markexpr") or "").startswith("not soak")
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real documents and corpora beside the checkout; never copied into it.
 

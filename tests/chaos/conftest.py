@@ -23,7 +23,9 @@ from graphmill.tenancy import acting_for
 from tests.support.corpus import read_passages, write_passages
 from tests.support.stack import Stack
 
-DOCUMENTS = 300
+# Of the run that is disturbed: in `make test`, and in the long version.
+_FEW = 150
+_MANY = 300
 KEY = CollectionKey("default", "chaos")
 # A disturbed run waits for heartbeats and leases of what was killed to run out.
 RUN_SECONDS = 150
@@ -46,6 +48,7 @@ class Undisturbed:
     """`home`: where the documents wait; `indexed`: where the run has ended. `tables` by file name;
     `timeline` is (seconds since the start, where the run was)."""
 
+    documents: int
     home: Path
     indexed: Path
     tables: dict[str, bytes]
@@ -69,18 +72,21 @@ class Undisturbed:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+def undisturbed(
+    shared: Path, long_versions: bool, tmp_path_factory: pytest.TempPathFactory
+) -> Undisturbed:
     folder = tmp_path_factory.mktemp("chaos")
-    write_passages(folder / "corpus", read_passages(shared)[:DOCUMENTS])
+    documents = _MANY if long_versions else _FEW
+    write_passages(folder / "corpus", read_passages(shared)[:documents])
     asyncio.run(_upload(folder / "uploaded", folder / "corpus"))
     copy_home(folder / "uploaded", folder / "home")
     stack = Stack(folder / "home")
     stack.start()
     try:
-        tables, timeline = asyncio.run(_run(stack, folder / "tables"))
+        tables, timeline = asyncio.run(_run(stack, documents, folder / "tables"))
     finally:
         stack.kill_everything()
-    return Undisturbed(folder / "uploaded", folder / "home", tables, timeline)
+    return Undisturbed(documents, folder / "uploaded", folder / "home", tables, timeline)
 
 
 @pytest.fixture
@@ -154,7 +160,7 @@ async def _upload(home: Path, corpus: Path) -> None:
 
 
 async def _run(
-    stack: Stack, folder: Path
+    stack: Stack, documents: int, folder: Path
 ) -> tuple[dict[str, bytes], tuple[tuple[float, Point], ...]]:
     timeline: list[tuple[float, Point]] = []
     async with stack.application() as app:
@@ -172,5 +178,5 @@ async def _run(
             )
             await asyncio.sleep(_POLL_SECONDS)
         assert status.state is RunState.COMPLETED, status
-        assert status.documents.done == DOCUMENTS
+        assert status.documents.done == documents
         return await export(app, folder), tuple(timeline)

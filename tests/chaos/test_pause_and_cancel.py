@@ -10,7 +10,6 @@ from graphmill.errors import NotFound
 from graphmill.messages import IndexRequest
 from graphmill.models import Phase, RunState
 from tests.chaos.conftest import (
-    DOCUMENTS,
     KEY,
     Point,
     Undisturbed,
@@ -24,7 +23,10 @@ from tests.support.waiting import until
 from workflows.policies import IN_FLIGHT_PER_PAGE, OPEN_PAGES
 
 pytestmark = pytest.mark.timeout(400)
-MIDDLE = Point(Phase.DOCUMENTS, DOCUMENTS // 3, 0)
+
+
+def middle(run: Undisturbed) -> Point:
+    return Point(Phase.DOCUMENTS, run.documents // 3, 0)
 
 
 async def test_a_paused_run_stays_paused_over_a_restart_of_everything_and_resumes(
@@ -33,7 +35,7 @@ async def test_a_paused_run_stays_paused_over_a_restart_of_everything_and_resume
     stack = uploaded_stack()
     async with stack.application() as app:
         run = await start_run(app)
-        assert await come_to(app, run, MIDDLE)
+        assert await come_to(app, run, middle(undisturbed))
         await app.runs.pause(run)
 
         async def paused() -> bool:
@@ -49,7 +51,7 @@ async def test_a_paused_run_stays_paused_over_a_restart_of_everything_and_resume
         assert after.state is RunState.PAUSED
         # What was in flight may end; nothing else begins.
         in_flight = OPEN_PAGES * IN_FLIGHT_PER_PAGE
-        assert after.documents.done <= before.documents.done + in_flight < DOCUMENTS
+        assert after.documents.done <= before.documents.done + in_flight < undisturbed.documents
         await app.runs.resume(run)
         status = await end_of(app, run)
         assert status.state is RunState.COMPLETED, (status, stack.log())
@@ -62,7 +64,7 @@ async def test_a_cancelled_run_leaves_a_collection_that_a_new_run_completes(
     stack = uploaded_stack()
     async with stack.application() as app:
         run = await start_run(app)
-        assert await come_to(app, run, MIDDLE)
+        assert await come_to(app, run, middle(undisturbed))
         await app.runs.cancel(run)
         status = await end_of(app, run)
         assert status.state is RunState.CANCELLED
@@ -72,7 +74,9 @@ async def test_a_cancelled_run_leaves_a_collection_that_a_new_run_completes(
         assert not again.joined
         status = await end_of(app, again)
         assert status.state is RunState.COMPLETED
-        assert 0 < status.processed < DOCUMENTS  # what the first one read was not read again
+        assert (
+            0 < status.processed < undisturbed.documents
+        )  # what the first one read was not read again
         assert await export(app, tmp_path / "tables") == undisturbed.tables
 
         # Cancelled while a new graph is in the making, the published one stays as it was.

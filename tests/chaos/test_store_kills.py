@@ -47,7 +47,7 @@ def neo4j(tmp_path: Path) -> Iterator[Neo4jServer]:
     server = Neo4jServer(tmp_path / "neo4j")
     server.start()
     yield server
-    server.stop()
+    server.kill()
 
 
 @pytest.fixture

@@ -31,8 +31,8 @@ _FILES = {
     "broken.pdf": "%PDF-1.7 and nothing after it",
 }
 
-# So many that a run takes ten seconds on a quiet machine: time enough to interrupt it.
-MANY = 150
+# So many that a run takes some seconds on a quiet machine: time enough to interrupt it.
+MANY = 60
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from tests.support.corpus import Passage, read_passages, write_file
 from tests.support.stack import Stack
 
 # As many as make several pages; in `make soak` the thousands that histories must bear.
-DOCUMENTS = (200, pytest.param(2000, marks=pytest.mark.soak))
+DOCUMENTS = (120, pytest.param(2000, marks=pytest.mark.soak))
 KEY = CollectionKey("default", "histories")
 # 500 words of 5 letters: a page.
 PAGE_CHARACTERS = 3000

@@ -27,7 +27,7 @@ def neo4j(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neo4jServer]:
     server = Neo4jServer(tmp_path_factory.mktemp("neo4j"))
     server.start()
     yield server
-    server.stop()
+    server.kill()
 
 
 @pytest.fixture

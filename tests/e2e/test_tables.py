@@ -19,7 +19,7 @@ from tests.graph_references import check_references
 from tests.support.corpus import read_passages, write_passages
 from tests.support.stack import Stack
 
-DOCUMENTS = 120
+DOCUMENTS = 60
 # As GraphRAG writes them; each table begins with id and human_readable_id.
 COLUMNS = {
     "entities": "title type description text_unit_ids frequency degree",

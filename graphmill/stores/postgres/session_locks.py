@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from graphmill.stores.postgres.database import connect
+from graphmill.stores.postgres.database import connect, is_transient
 
 # Neither statement waits for anybody: later than that the server is gone, and the locks with it.
 _SECONDS = 10.0
@@ -59,13 +59,18 @@ class SessionLocks:
 
     async def _take(self, name: str) -> bool:
         async with self._turn:
-            if self._connection is None or self._connection.is_closed():
-                self._connection = None
-                self._connection = await connect(self._url)
-                await self._connection.execute(_NOTICES_THE_DEAD, timeout=_SECONDS)
-            return await self._connection.fetchval(
-                "SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name, timeout=_SECONDS
-            )
+            if self._connection is not None and not self._connection.is_closed():
+                try:
+                    return await _try_lock(self._connection, name)
+                except Exception as error:
+                    # It may have ended just now, and not say so yet.
+                    if not is_transient(error):
+                        raise
+                    self._connection.terminate()
+            self._connection = None
+            self._connection = await connect(self._url)
+            await self._connection.execute(_NOTICES_THE_DEAD, timeout=_SECONDS)
+            return await _try_lock(self._connection, name)
 
     async def _leave(self, name: str, *, taken: bool) -> None:
         async with self._turn:
@@ -87,3 +92,9 @@ class SessionLocks:
                 # Whatever it is: the lock ends with the connection, as do all others.
                 connection.terminate()
             self._connection = None
+
+
+async def _try_lock(connection: asyncpg.Connection, name: str) -> bool:
+    return await connection.fetchval(
+        "SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name, timeout=_SECONDS
+    )

@@ -117,7 +117,7 @@ async def test_one_in_a_hundred_of_5000_documents_is_deleted_without_a_look_at_t
                     convert_to(repeat('x', 3000), 'UTF8') FROM made
             )
             INSERT INTO text_units (tenant, collection, id, document_id, position, text, n_tokens)
-            SELECT 'default', 'files', content_id(id::text, u::text), id, u, repeat('word ', 200), 1
+            SELECT 'default', 'files', content_id(id::text, u::text), id, u, repeat('word ', 20), 1
             FROM made, generate_series(0, 19) u
             """
         )
