@@ -1,4 +1,5 @@
-"""Rows a second into each store, beside the bare driver in a loop in the same run; as a table.
+"""Rows a second into each store, beside the bare driver in a loop in the same run; reads of a large
+graph; documents that go out of a large collection. As tables.
 
 A store adds a measure of its own, which gives rates, and a line in `compare_stores`.
 """
@@ -12,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import deletion
 from benchmarks.graph_reads import FULL as LARGE
 from benchmarks.graph_reads import QUICK as SMALL
 from benchmarks.graph_reads import measure_graph_reads
@@ -26,17 +28,21 @@ from tests.support.corpus import read_passages
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is written, how often; the best round counts."""
+    """How much is written, how often; the best round counts. `large`: documents of the collection
+    that loses some."""
 
     documents: int
     vectors: int
     reports: int
     rounds: int
     graph: Shape
+    large: int
 
 
-QUICK = Sizes(documents=30, vectors=4_000, reports=200, rounds=1, graph=SMALL)
-FULL = Sizes(documents=200, vectors=10_000, reports=1_000, rounds=3, graph=LARGE)
+QUICK = Sizes(documents=30, vectors=4_000, reports=200, rounds=1, graph=SMALL, large=deletion.QUICK)
+FULL = Sizes(
+    documents=200, vectors=10_000, reports=1_000, rounds=3, graph=LARGE, large=deletion.FULL
+)
 
 
 async def compare_stores(sizes: Sizes, shared: Path, console: Console) -> None:
@@ -57,6 +63,8 @@ async def compare_stores(sizes: Sizes, shared: Path, console: Console) -> None:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     _show(rates, console)
+    console.print("[dim]a large collection loses documents[/dim]")
+    await deletion.measure_deletion(sizes.large, shared, console)
 
 
 def _show(rates: Sequence[Rate], console: Console) -> None:

@@ -32,6 +32,18 @@ def passages_workload(passages: Sequence[Passage]) -> Workload:
     return _workload("a", "passages as single documents", texts)
 
 
+def pairs_workload(passages: Sequence[Passage], count: int) -> Workload:
+    """Small documents of two passages; up to a million no two are the same."""
+    texts = [
+        f"{one.title}\n\n{one.text}\n\n{other.title}\n\n{other.text}\n"
+        for one, other in (
+            (passages[n % len(passages)], passages[(n + 1 + n // len(passages)) % len(passages)])
+            for n in range(count)
+        )
+    ]
+    return _workload("c", "documents of two passages", texts)
+
+
 def long_workload(passages: Sequence[Passage], count: int) -> Workload:
     return _workload(
         "b", "10-page documents", list(long_documents(passages, count, LONG_CHARACTERS))

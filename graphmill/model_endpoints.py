@@ -8,12 +8,11 @@ from uuid import UUID
 
 import asyncpg
 
-from graphmill.llm.batch_client import open_batch_client
+from graphmill.llm.addresses import Address
 from graphmill.llm.batch_endpoints import BatchEndpoint, BatchEndpoints
 from graphmill.llm.budgets import Budgets
 from graphmill.llm.caller import ModelCaller
 from graphmill.llm.calls import Asked, Payer
-from graphmill.llm.client import Address, open_client
 from graphmill.llm.embedder import ModelEmbedder
 from graphmill.llm.gate import Gate
 from graphmill.llm.limits import Limits
@@ -81,19 +80,17 @@ async def open_batch_endpoints(settings: Settings) -> AsyncGenerator[BatchEndpoi
     Raises:
         SettingsError: a variable that is to hold a key is not set.
     """
+    given = [one for one in settings.model_endpoints if one.batch]
     async with AsyncExitStack() as stack:
-        endpoints = [
-            BatchEndpoint(
-                given.name,
-                await stack.enter_async_context(open_batch_client(_address(given))),
-                frozenset(given.models),
-                given.weight,
-                *_prices(given),
-            )
-            for given in settings.model_endpoints
-            if given.batch
-        ]
-        yield BatchEndpoints(endpoints)
+        yield BatchEndpoints([await _open_batch_endpoint(one, stack) for one in given])
+
+
+async def _open_batch_endpoint(given: EndpointSettings, stack: AsyncExitStack) -> BatchEndpoint:
+    # The openai library is loaded where an endpoint is set: a third of a worker's time to start.
+    from graphmill.llm.batch_client import open_batch_client
+
+    client = await stack.enter_async_context(open_batch_client(_address(given)))
+    return BatchEndpoint(given.name, client, frozenset(given.models), given.weight, *_prices(given))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +111,8 @@ async def _open_endpoints(
         manners = PostgresManners(pool)
         endpoints: list[Endpoint] = []
         for given in settings.model_endpoints:
+            from graphmill.llm.client import open_client  # likewise
+
             allowed = _limits(given, settings)
             await limits.declare(given.name, allowed)
             client = await stack.enter_async_context(

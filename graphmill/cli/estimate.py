@@ -12,7 +12,7 @@ from graphmill.estimates import EMBED, EXTRACT_CLAIMS, Estimate
 from graphmill.model_settings import ModelRole
 from graphmill.models import CollectionKey, Method
 from graphmill.settings import Settings
-from workers.models import standard_options
+from graphmill.standard_settings import standard_options
 
 
 async def show_estimate(

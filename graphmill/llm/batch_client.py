@@ -13,9 +13,9 @@ import openai
 from openai.types import Batch as OpenAIBatch
 
 from graphmill.errors import NotFound
+from graphmill.llm.addresses import Address
 from graphmill.llm.batch_lines import URL, read_line, write_line
 from graphmill.llm.batches import Batch, BatchedQuestion, LineAnswer, RemoteBatch
-from graphmill.llm.client import Address
 from graphmill.llm.faults import BrokenAnswer, CallRefused, QuestionRefused, Unreachable
 from graphmill.llm.manners import Manners
 from graphmill.llm.refusals import fault_of, plain_code, read_refusal, timed_out

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 import aiohttp
 
+from graphmill.llm.addresses import Address
 from graphmill.llm.calls import Asked, ModelAnswer, Question
 from graphmill.llm.completions import completion_body, read_completion
 from graphmill.llm.connections import MOST_BYTES, Connections, TooLarge
@@ -20,16 +20,6 @@ from graphmill.llm.vectors import TextBatch, VectorBatch, read_vectors
 T = TypeVar("T")
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where an endpoint is. `models`: its names for models that graphmill knows by others."""
-
-    name: str
-    base_url: str
-    api_key: str = field(repr=False)
-    models: dict[str, str] = field(default_factory=dict[str, str])
 
 
 class EndpointClient:

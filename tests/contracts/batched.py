@@ -48,7 +48,7 @@ from graphmill.stores.postgres.session_locks import SessionLocks
 from graphmill.stores.postgres.summaries import PostgresSummaryStore
 from tests.contracts.extracting import ModelCollection
 from tests.support.model_endpoint import ModelEndpoint
-from workers.models import open_batches
+from workers.roles.llm import open_batches
 
 UNITS = 6
 NAME = "letters.txt"

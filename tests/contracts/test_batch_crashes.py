@@ -7,8 +7,8 @@ import pytest
 
 import activities.batches
 from graphmill.errors import NotFound, Unavailable
+from graphmill.llm.addresses import Address
 from graphmill.llm.batch_client import BatchClient, open_batch_client
-from graphmill.llm.client import Address
 from graphmill.stores.postgres.model_batches import PostgresBatchStore
 from tests.contracts.batched import NAME, TEXTS, UNITS, Killed, Make, make
 from tests.support.model_endpoint import ModelEndpoint

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from graphmill.errors import NotFound, Unavailable
+from graphmill.llm.addresses import Address
 from graphmill.llm.batch_client import BatchClient, open_batch_client
 from graphmill.llm.batches import Batch, RemoteBatch
-from graphmill.llm.client import Address
 from graphmill.llm.faults import CallRefused
 from graphmill.models import DocumentState
 from tests.contracts.batched import NAME, TEXTS, UNITS, Make, make

@@ -7,7 +7,7 @@ import pytest
 from graphmill.errors import SettingsError
 from graphmill.model_settings import DEFAULT_MODEL, OPENAI_URL, ModelRole, PriceSettings
 from graphmill.settings import load_settings
-from workers.models import standard_options
+from graphmill.standard_settings import standard_options
 
 TABLES = """
 [models]

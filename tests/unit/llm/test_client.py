@@ -3,8 +3,9 @@
 import pytest
 import trustme
 
+from graphmill.llm.addresses import Address
 from graphmill.llm.calls import Message, Question
-from graphmill.llm.client import Address, open_client
+from graphmill.llm.client import open_client
 from graphmill.llm.faults import BrokenAnswer, CallRefused, EndpointFault, TimedOut, Unreachable
 from tests.unit.llm.small_server import EMPTY, small_server
 

@@ -11,8 +11,9 @@ from typing import Any, cast
 import pytest
 
 from graphmill.errors import Unavailable
+from graphmill.llm.addresses import Address
 from graphmill.llm.calls import Message, ModelAnswer, Question, Schema
-from graphmill.llm.client import Address, open_client
+from graphmill.llm.client import open_client
 from graphmill.llm.faults import (
     AskOtherwise,
     BrokenAnswer,

@@ -1,0 +1,29 @@
+"""Published graphs are written into the other stores."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import asyncpg
+
+from activities.projections import ProjectionActivities
+from graphmill.database_connections import PROJECTIONS_AT_ONCE
+from graphmill.settings import Settings
+from graphmill.stores.postgres.projection_source import open_source
+from graphmill.stores.postgres.projection_standings import PostgresProjectionStandings
+from graphmill.stores.projected import open_projected_stores
+from workers.served import Served
+from workflows.policies import PROJECTION_QUEUE
+
+
+@asynccontextmanager
+async def serve_projection(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
+    async with open_projected_stores(settings) as stores:
+        projections = ProjectionActivities(
+            partial(open_source, pool), stores.all, PostgresProjectionStandings(pool)
+        )
+        yield Served(
+            PROJECTION_QUEUE,
+            activities=(projections.expect_projections, projections.project_to_store),
+            concurrent_activities=PROJECTIONS_AT_ONCE,
+        )
