@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -124,6 +125,11 @@ class _LateStores:
                 )
         return self._stores
 
+    async def open_searched(self) -> ProjectedStores:
+        """Those that search reads."""
+        stores = await self.open()
+        return stores if self._settings.neo4j_search else replace(stores, graph=None)
+
     async def all(self) -> tuple[Projection, ...]:
         return (await self.open()).all
 
@@ -152,8 +158,8 @@ def _load_search(
     opened.push_async_callback(by_model.close)
     embedder = SearchEmbedder(LocalEmbedder(), by_model)
     store = PostgresSearchStore(pool)
-    if has_projected_stores(settings):
-        store = ProjectedSearchStore(store, stores.open)
+    if settings.qdrant_url is not None or settings.neo4j_search:
+        store = ProjectedSearchStore(store, stores.open_searched)
     return {
         "local": SearchMode(
             partial(local_search, store, embedder), partial(rank_locally, store, embedder)

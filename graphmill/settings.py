@@ -164,6 +164,8 @@ class Settings(ProviderSettings, BaseSettings):
     neo4j_connections: int = Field(
         default=100, ge=1, validation_alias="NEO4J_MAX_CONNECTION_POOL_SIZE"
     )
+    # Whether search reads entities and relationships there, where PostgreSQL is quicker.
+    neo4j_search: bool = Field(default=False, validation_alias="NEO4J_SEARCH")
     qdrant_url: Annotated[str, AfterValidator(_check_qdrant_url)] | None = Field(
         default=None, validation_alias="QDRANT_URL", repr=False
     )

@@ -32,7 +32,7 @@ def neo4j(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neo4jServer]:
 
 @pytest.fixture
 def stack(neo4j: Neo4jServer, tmp_path: Path) -> Iterator[Stack]:
-    stack = Stack(tmp_path / "home", {"NEO4J_URI": neo4j.uri})
+    stack = Stack(tmp_path / "home", {"NEO4J_URI": neo4j.uri, "NEO4J_SEARCH": "true"})
     stack.start()
     yield stack
     stack.stop()
