@@ -5,6 +5,8 @@ PYTEST := $(BIN)/python -m pytest
 # Much of a test's time is waiting: for servers to start, for time to pass. One at once more than the
 # two cores that CI has. The files that take longest come first.
 AT_ONCE := --numprocesses 3 --dist loadfile --no-loadscope-reorder
+# The long versions have work for a core each.
+SOAK_AT_ONCE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help install server demo test soak check bench lock
 
@@ -33,7 +35,7 @@ test: check server ## check, then every test but the long ones, on the real serv
 
 soak: server ## what takes longer: every chaos seed, long property tests, large uploads
 	@echo "pytest: the long versions"
-	@$(PYTEST) -m "soak or hypothesis" --hypothesis-profile=soak
+	@$(PYTEST) $(SOAK_AT_ONCE) -m "soak or hypothesis" --hypothesis-profile=soak
 
 bench: server ## how fast, and where the time goes (ONLY=fast, standard, stores or peers; PEERS=1: the peers too)
 	@$(BIN)/python benchmarks/run.py $(if $(ONLY),--only $(ONLY)) $(if $(PEERS),--peers)

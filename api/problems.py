@@ -10,7 +10,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from graphmill.application.runs import RunEnded, RunUnderWay
+from graphmill.application.run_workflows import RunEnded
+from graphmill.application.runs import RunUnderWay
 from graphmill.application.search import LaterRelease
 from graphmill.errors import GraphmillError, InvalidRequest, NotFound, TransientError
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 
 from api.requests import Application, Tenant
 from api.schemas import Retried, RetryBody, Run, RunRef
-from graphmill.application.runs import RunHandle
+from graphmill.application.run_workflows import RunHandle
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 

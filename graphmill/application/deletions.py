@@ -10,7 +10,7 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError, FailureError
 
 from graphmill.application.outages import tells_outages
-from graphmill.application.runs import RunHandle
+from graphmill.application.run_workflows import RunHandle
 from graphmill.deletions import (
     BATCH,
     DELETE_DOCUMENTS,

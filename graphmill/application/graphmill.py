@@ -11,7 +11,8 @@ from graphmill.application.exports import Exports
 from graphmill.application.health import Health
 from graphmill.application.projections import Projections
 from graphmill.application.prompts import Prompts
-from graphmill.application.runs import RunHandle, Runs
+from graphmill.application.run_workflows import RunHandle
+from graphmill.application.runs import Runs
 from graphmill.application.search import Search
 from graphmill.errors import Unavailable
 from graphmill.model_figures import ModelFigures

@@ -4,41 +4,21 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import TypeGuard
 from uuid import UUID
 
-from temporalio.client import (
-    Client,
-    WorkflowExecutionDescription,
-    WorkflowExecutionStatus,
-    WorkflowFailureError,
-)
-from temporalio.common import Priority, WorkflowIDConflictPolicy
-from temporalio.exceptions import CancelledError, FailureError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.client import Client
 
 from graphmill.application.documents import Documents
 from graphmill.application.outages import tells_outages
+from graphmill.application.run_workflows import RunEnded, RunHandle, RunWorkflows
 from graphmill.errors import InvalidRequest, NotFound, PermanentError, Unavailable
-from graphmill.messages import (
-    ADD_DOCUMENTS,
-    INDEX_COLLECTION,
-    PAUSE,
-    RESUME,
-    TASK_QUEUE,
-    IndexRequest,
-    check_budget,
-    index_workflow_id,
-)
+from graphmill.messages import PAUSE, RESUME, IndexRequest, check_budget, index_workflow_id
 from graphmill.models import CollectionKey, Phase, RunState
 from graphmill.names import check_collection_name
 from graphmill.run_status import DocumentTotals, RunStatus
-from graphmill.search_attributes import collection_attributes
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.status import PostgresRunStatus
 
-_RPC_TIMEOUT = timedelta(seconds=10)
 _POLL_SECONDS = 0.25
 # Counting many documents takes a while: never spend more than a tenth of the time on it.
 _POLL_SHARE = 10
@@ -48,26 +28,8 @@ _CHECK_SECONDS = 5.0
 _OUTAGE_SECONDS = 60.0
 
 
-class RunEnded(PermanentError):
-    """A run that has ended cannot be paused, resumed or cancelled."""
-
-
 class RunUnderWay(PermanentError):
     """What was asked for needs a run of its own, and one is under way."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunHandle:
-    """`run_id` is the first execution's: it stays the same when a run continues as new.
-
-    `joined`: the run was under way already and takes the new documents in.
-    """
-
-    run_id: str
-    workflow_id: str
-    collection: str
-    tenant: str
-    joined: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +56,10 @@ class Runs:
         weights: Mapping[str, float] | None = None,
     ) -> None:
         """`weights`: of tenants, whose share is not that of one."""
-        self._given_client = client
+        self._workflows = RunWorkflows(client, weights or {})
         self._catalog = catalog
         self._documents = documents
         self._status = status
-        self._weights = weights or {}
 
     @tells_outages
     async def start(self, request: IndexRequest) -> RunHandle:
@@ -110,40 +71,11 @@ class Runs:
                 recluster, another method, a budget or batches.
             Unavailable: Temporal or PostgreSQL does not answer.
         """
-        key = request.key
-        await self._catalog.show_collection(key)
-        workflow_id = index_workflow_id(key)
-        before = await self._describe(workflow_id)
-        if _is_open(before):
-            await self._refuse_to_join(request, UUID(_first_run_id(before)))
-        await self._client.start_workflow(
-            INDEX_COLLECTION,
-            request.to_json(),
-            id=workflow_id,
-            task_queue=TASK_QUEUE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            # Signal with start: a run under way gets the signal, so nothing falls between its last
-            # look for documents and its end.
-            start_signal=ADD_DOCUMENTS,
-            static_summary=f"index {key.name} ({key.tenant})",
-            static_details=_details(request),
-            # What this workflow starts has the same, unless it says otherwise.
-            priority=Priority(
-                priority_key=request.priority,
-                fairness_key=key.tenant,
-                fairness_weight=self._weights.get(key.tenant),
-            ),
-            search_attributes=collection_attributes(key),
-            rpc_timeout=_RPC_TIMEOUT,
-        )
-        run_id = _first_run_id(await self._describe_existing(workflow_id))
-        return RunHandle(
-            run_id=run_id,
-            workflow_id=workflow_id,
-            collection=key.name,
-            tenant=key.tenant,
-            joined=before is not None and _first_run_id(before) == run_id,
-        )
+        await self._catalog.show_collection(request.key)
+        under_way = await self._workflows.find_open(request.key)
+        if under_way is not None:
+            await self._refuse_to_join(request, UUID(under_way.run_id))
+        return await self._workflows.start(request)
 
     async def _refuse_to_join(self, request: IndexRequest, run_id: UUID) -> None:
         """Where the run under way would do something else than was asked for, or cost more."""
@@ -207,7 +139,9 @@ class Runs:
         try:
             run_id = await self._status.find_run(tenant, run_or_collection)
         except NotFound:
-            handle = await self._find_starting(tenant, run_or_collection)
+            if not self._workflows.reachable:
+                raise
+            handle = await self._workflows.find_starting(tenant, run_or_collection)
             if handle is None:
                 raise
             return handle
@@ -230,7 +164,7 @@ class Runs:
     @tells_outages
     async def _settle(self, run: RunHandle, status: RunStatus, *, with_failures: bool) -> RunStatus:
         """Failed where PostgreSQL says that it goes on, and Temporal that it has ended."""
-        if status.ended or self._given_client is None:
+        if status.ended or not self._workflows.reachable:
             return status
         reason = await self._end_without_word(run)
         if reason is None:
@@ -276,7 +210,8 @@ class Runs:
         Raises:
             RunEnded: it has ended.
         """
-        await self._signal(run, PAUSE)
+        await self._refuse_ended(run)
+        await self._workflows.signal(run, PAUSE)
 
     @tells_outages
     async def resume(self, run: RunHandle) -> None:
@@ -284,7 +219,8 @@ class Runs:
         Raises:
             RunEnded: it has ended.
         """
-        await self._signal(run, RESUME)
+        await self._refuse_ended(run)
+        await self._workflows.signal(run, RESUME)
 
     @tells_outages
     async def cancel(self, run: RunHandle) -> None:
@@ -294,13 +230,7 @@ class Runs:
             RunEnded: it has ended.
         """
         await self._refuse_ended(run)
-        handle = self._client.get_workflow_handle(
-            run.workflow_id, first_execution_run_id=run.run_id
-        )
-        try:
-            await handle.cancel(rpc_timeout=_RPC_TIMEOUT)
-        except RPCError as error:
-            raise _ended_if_not_found(error, run) from error
+        await self._workflows.cancel(run)
 
     @tells_outages
     async def retry(
@@ -318,9 +248,9 @@ class Runs:
         """
         key = CollectionKey(run.tenant, run.collection)
         request = await self._as_before(key, priority, budget_usd)
-        under_way = await self._describe(index_workflow_id(key))
-        if _is_open(under_way):
-            await self._refuse_to_join(request, UUID(_first_run_id(under_way)))
+        under_way = await self._workflows.find_open(key)
+        if under_way is not None:
+            await self._refuse_to_join(request, UUID(under_way.run_id))
         documents = await self._documents.retry_failed(key)
         embeddings = await self._status.embedding_gaps(key)
         model_gaps = await self._status.model_gaps(key)
@@ -336,11 +266,9 @@ class Runs:
             Unavailable: it did not end in time.
         """
         for _ in range(240):
-            described = await self._describe_told(index_workflow_id(key))
-            if described is None or not _is_open(described):
+            run = await self._find_open(key)
+            if run is None:
                 return
-            run_id = _first_run_id(described)
-            run = RunHandle(run_id, index_workflow_id(key), key.name, key.tenant, joined=True)
             try:
                 await self.cancel(run)
             except RunEnded:
@@ -349,8 +277,6 @@ class Runs:
         raise Unavailable(
             f"the run of {key.name!r} does not end; is a worker running? `graphmill doctor` looks"
         )
-
-    # ---- PostgreSQL
 
     async def _read(self, run: RunHandle, *, with_failures: bool) -> RunStatus:
         try:
@@ -390,144 +316,35 @@ class Runs:
     async def _read_told(self, run: RunHandle) -> RunStatus:
         return await self._read(run, with_failures=False)
 
-    # ---- Temporal
-
-    @property
-    def _client(self) -> Client:
-        if self._given_client is None:
-            raise Unavailable("this needs Temporal, which does not run; start it: graphmill up")
-        return self._given_client
-
-    async def _signal(self, run: RunHandle, signal: str) -> None:
-        await self._refuse_ended(run)
-        handle = self._client.get_workflow_handle(run.workflow_id)
-        try:
-            await handle.signal(signal, rpc_timeout=_RPC_TIMEOUT)
-        except RPCError as error:
-            raise _ended_if_not_found(error, run) from error
-
     async def _refuse_ended(self, run: RunHandle) -> None:
         status = await self._read(run, with_failures=False)
         if status.ended:
             raise RunEnded(f"run {run.run_id} of {run.collection!r} has ended ({status.state})")
-        # Temporal takes a cancel of what has ended without a word, and signals to a later run.
-        described = await self._describe(run.workflow_id)
-        if not _is_open(described) or _first_run_id(described) != run.run_id:
-            raise RunEnded(f"run {run.run_id} of {run.collection!r} has ended")
-
-    async def _describe(self, workflow_id: str) -> WorkflowExecutionDescription | None:
-        try:
-            return await self._describe_existing(workflow_id)
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND or "namespace" in error.message.lower():
-                raise
-            return None
 
     @tells_outages
-    async def _describe_told(self, workflow_id: str) -> WorkflowExecutionDescription | None:
-        return await self._describe(workflow_id)
+    async def _find_open(self, key: CollectionKey) -> RunHandle | None:
+        return await self._workflows.find_open(key)
+
+    @tells_outages
+    async def _is_open(self, run: RunHandle) -> bool:
+        return await self._workflows.is_open(run)
 
     async def _is_still_open(self, run: RunHandle) -> bool:
         """A run has written its end; documents that arrived just then make it go on after all."""
         try:
-            described = await self._describe_told(run.workflow_id)
+            return await self._is_open(run)
         except Unavailable:
             return False
-        return _is_open(described) and _first_run_id(described) == run.run_id
-
-    async def _describe_existing(self, workflow_id: str) -> WorkflowExecutionDescription:
-        handle = self._client.get_workflow_handle(workflow_id)
-        return await handle.describe(rpc_timeout=_RPC_TIMEOUT)
 
     async def _find_under_way(self, tenant: str, collection: str) -> RunHandle | None:
-        """A collection's open run: the latest, though no worker may have written its row yet."""
-        if self._given_client is None:
+        if not self._workflows.reachable:
             return None
         try:
-            key = CollectionKey(tenant, check_collection_name(collection))
-            described = await self._describe_told(index_workflow_id(key))
+            run = await self._find_open(CollectionKey(tenant, check_collection_name(collection)))
         except (InvalidRequest, Unavailable):
             return None  # no such name; or no Temporal, and what PostgreSQL knows must do
-        if described is None or not _is_open(described):
-            return None
-        return RunHandle(
-            _first_run_id(described), index_workflow_id(key), key.name, key.tenant, joined=False
-        )
-
-    async def _find_starting(self, tenant: str, run_id: str) -> RunHandle | None:
-        """A run that Temporal has and that no worker has opened yet."""
-        if self._given_client is None:
-            return None
-        try:
-            query = f"RunId = '{UUID(run_id)}' AND WorkflowType = '{INDEX_COLLECTION}'"
-        except ValueError:
-            return None
-        async for found in self._client.list_workflows(query, rpc_timeout=_RPC_TIMEOUT):
-            prefix = f"index/{tenant}/"
-            if found.id.startswith(prefix):
-                return RunHandle(
-                    found.run_id, found.id, found.id.removeprefix(prefix), tenant, joined=False
-                )
-        return None
+        return None if run is None else replace(run, joined=False)
 
     @tells_outages
     async def _end_without_word(self, run: RunHandle) -> str | None:
-        """Why Temporal holds a run for ended, or None while it is under way."""
-        described = await self._describe(run.workflow_id)
-        if described is None:
-            return "Temporal does not know this run any more; index again to go on"
-        if _first_run_id(described) != run.run_id:
-            return "a later run of the collection has taken its place"
-        match described.status:
-            case WorkflowExecutionStatus.TERMINATED:
-                return "terminated from outside; index again to go on"
-            case WorkflowExecutionStatus.TIMED_OUT:
-                return "it took longer than its execution timeout; index again to go on"
-            case WorkflowExecutionStatus.CANCELED:
-                return "cancelled before it could write so; index again to go on"
-            case WorkflowExecutionStatus.FAILED:
-                return await self._failure(described)
-            case _:
-                return None
-
-    async def _failure(self, described: WorkflowExecutionDescription) -> str:
-        handle = self._client.get_workflow_handle(described.id, run_id=described.run_id)
-        try:
-            await handle.result(rpc_timeout=_RPC_TIMEOUT)
-        except WorkflowFailureError as error:
-            return _innermost(error.cause)
-        return "it failed without a reason"
-
-
-def _details(request: IndexRequest) -> str:
-    """What was asked for, for people to read in the Web UI."""
-    method = request.method or "standard where a model endpoint is set, else fast"
-    budget = "" if request.budget_usd is None else f", budget ${request.budget_usd:,g}"
-    again = ", everything again" if request.force_rebuild else ""
-    batch = ", in batches" if request.batch else ""
-    return f"method {method}, priority {request.priority}{budget}{batch}{again}"
-
-
-def _is_open(
-    described: WorkflowExecutionDescription | None,
-) -> TypeGuard[WorkflowExecutionDescription]:
-    return described is not None and described.status is WorkflowExecutionStatus.RUNNING
-
-
-def _first_run_id(described: WorkflowExecutionDescription) -> str:
-    info = described.raw_description.workflow_execution_info
-    return info.first_run_id or info.execution.run_id
-
-
-def _innermost(error: BaseException) -> str:
-    while isinstance(error, FailureError) and error.cause is not None:
-        error = error.cause
-    if isinstance(error, CancelledError):
-        return "cancelled"
-    return error.message if isinstance(error, FailureError) else str(error)
-
-
-def _ended_if_not_found(error: RPCError, run: RunHandle) -> Exception:
-    if error.status is RPCStatusCode.NOT_FOUND:
-        return RunEnded(f"run {run.run_id} of {run.collection!r} has ended")
-    return error
+        return await self._workflows.end_without_word(run)

@@ -5,7 +5,7 @@ from typing import Any
 from rich.table import Table
 
 from graphmill.application.documents import collection_key
-from graphmill.application.runs import RunHandle
+from graphmill.application.run_workflows import RunHandle
 from graphmill.cli.console import cell, emit_json, say, show_table
 from graphmill.cli.session import open_session, settings_for
 from graphmill.errors import InvalidRequest

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from graphmill.application.documents import collection_key
 from graphmill.application.folder import FoundFiles, LeftOut, find_files, printable
-from graphmill.application.runs import RunHandle
+from graphmill.application.run_workflows import RunHandle
 from graphmill.cli.console import emit_json, plain, say
 from graphmill.cli.progress import file_progress, follow
 from graphmill.cli.running import DOCUMENTS_FAILED, ERROR

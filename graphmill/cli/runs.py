@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from graphmill.application.runs import RunHandle
+from graphmill.application.run_workflows import RunHandle
 from graphmill.cli.console import emit_json, say
 from graphmill.cli.progress import follow
 from graphmill.cli.running import ERROR

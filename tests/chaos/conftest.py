@@ -12,7 +12,7 @@ import pytest
 
 from graphmill.application.folder import find_files
 from graphmill.application.graphmill import Graphmill
-from graphmill.application.runs import RunHandle
+from graphmill.application.run_workflows import RunHandle
 from graphmill.bootstrap import open_application
 from graphmill.embedded.stack import Parts, running_stack
 from graphmill.messages import IndexRequest

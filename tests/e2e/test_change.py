@@ -18,7 +18,7 @@ import pytest_asyncio
 
 from graphmill.application.folder import find_files
 from graphmill.application.graphmill import Graphmill
-from graphmill.application.runs import RunHandle
+from graphmill.application.run_workflows import RunHandle
 from graphmill.ids import document_id
 from graphmill.messages import IndexRequest
 from graphmill.models import CollectionKey, RunState

@@ -16,7 +16,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from graphmill.application.documents import Documents
-from graphmill.application.runs import RunEnded, RunHandle, Runs, RunUnderWay
+from graphmill.application.run_workflows import RunEnded, RunHandle
+from graphmill.application.runs import Runs, RunUnderWay
 from graphmill.errors import InvalidRequest, NotFound, Unavailable
 from graphmill.ids import document_id
 from graphmill.messages import (
