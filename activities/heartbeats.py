@@ -2,7 +2,7 @@
 it what keeps the activity: calls of models that have to be made again."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
@@ -23,8 +23,11 @@ _retries: ContextVar[Retries | None] = ContextVar("retries", default=None)
 
 
 @asynccontextmanager
-async def heartbeating() -> AsyncGenerator[None]:
-    """Heartbeat three times in each heartbeat timeout for as long as the block takes."""
+async def heartbeating(
+    progress: Callable[[], Mapping[str, object] | None] = lambda: None,
+) -> AsyncGenerator[None]:
+    """Heartbeat three times in each heartbeat timeout for as long as the block takes. `progress`:
+    what the next try is to know if this one ends here (`activity.info().heartbeat_details`)."""
     timeout = activity.info().heartbeat_timeout
     if timeout is None:
         yield
@@ -34,7 +37,8 @@ async def heartbeating() -> AsyncGenerator[None]:
     async def beat(every: float) -> None:
         while True:
             await asyncio.sleep(every)
-            activity.heartbeat(*([asdict(retries)] if retries.calls_made_again else []))
+            told = progress() or (asdict(retries) if retries.calls_made_again else None)
+            activity.heartbeat(*(() if told is None else (told,)))
 
     task = asyncio.create_task(beat(timeout.total_seconds() / 3))
     # Tasks that the block makes have it too.

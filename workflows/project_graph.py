@@ -11,6 +11,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import Priority
 from temporalio.exceptions import (
+    ActivityError,
     ApplicationError,
     FailureError,
     WorkflowAlreadyStartedError,
@@ -35,15 +36,21 @@ with workflow.unsafe.imports_passed_through():
     from workflows.visibility import show_collection
 
 
+# Those that began before this was so looked once, at their beginning.
+_LOOKS_AGAIN = "looks-again"
+
+
 @workflow.defn(name=PROJECT_GRAPH)
 class ProjectGraph:
     """Each store at its own pace: one that is away does not hold up another."""
 
     def __init__(self) -> None:
         self._asked = 1
+        self._looked = 0
         self._done: dict[str, int] = {}
         self._afresh_asked = 0
         self._projected: dict[str, ProjectedToStore] = {}
+        self._failed: dict[str, ActivityError] = {}
 
     @workflow.run
     async def run(self, *inputs: Any) -> list[ProjectedToStore]:
@@ -53,52 +60,80 @@ class ProjectGraph:
         show_collection(key)
         if request.afresh:
             self._afresh_asked = self._asked
+        following: dict[str, asyncio.Task[None]] = {}
+        try:
+            while not self._all_done():
+                if self._looked < self._asked:
+                    await self._look(key, following)
+                    continue
+                await workflow.wait_condition(
+                    lambda: (
+                        self._looked < self._asked
+                        or self._all_done()
+                        or any(task.done() for task in following.values())
+                        or workflow.info().is_continue_as_new_suggested()
+                    )
+                )
+                for task in following.values():
+                    if task.done():
+                        await task  # it goes on for ever: it can only have failed
+                if not self._all_done() and workflow.info().is_continue_as_new_suggested():
+                    # What is being written goes on from what is there.
+                    afresh = any(self._afresh_asked > done for done in self._done.values())
+                    workflow.continue_as_new(args=[ProjectRequest(key, afresh).to_json()])
+        finally:
+            for task in following.values():
+                task.cancel()
+        for error in self._failed.values():
+            raise error
+        return list(self._projected.values())
+
+    async def _look(self, key: CollectionKey, following: dict[str, asyncio.Task[None]]) -> None:
+        """Which stores are set may change while one of them is away for days."""
+        asked = self._asked
+        if self._looked and not workflow.patched(_LOOKS_AGAIN):
+            self._looked = asked
+            return
         stores = await workflow.execute_activity_method(
             ProjectionActivities.expect_projections, key, **EXPECT_PROJECTIONS
         )
-        self._done = dict.fromkeys(stores, 0)
-        following = [asyncio.create_task(self._follow(key, store)) for store in stores]
-        try:
-            await workflow.wait_condition(
-                lambda: (
-                    self._all_done()
-                    or any(task.done() for task in following)
-                    or workflow.info().is_continue_as_new_suggested()
-                )
-            )
-            if not self._all_done() and workflow.info().is_continue_as_new_suggested():
-                # What is being written goes on from what is there.
-                afresh = any(self._afresh_asked > done for done in self._done.values())
-                workflow.continue_as_new(args=[ProjectRequest(key, afresh).to_json()])
-            await asyncio.gather(*following)
-        finally:
-            for task in following:
-                task.cancel()
-        return list(self._projected.values())
+        self._looked = asked
+        for store in stores:
+            if store not in following:
+                self._done[store] = 0
+                following[store] = asyncio.create_task(self._follow(key, store))
+        for store in sorted(following.keys() - set(stores)):
+            following.pop(store).cancel()
+            del self._done[store]
+            self._failed.pop(store, None)
 
     async def _follow(self, key: CollectionKey, store: str) -> None:
-        """Until all stores hold what is published: what is published while another is written, or
-        away, goes here at once."""
-        while not self._all_done():
-            if self._is_done(store):
-                await workflow.wait_condition(lambda: self._all_done() or not self._is_done(store))
-                continue
+        """What is published while another store is written, or away, goes here at once. What goes
+        wrong here, other than that it is away, holds up no other, and is told at the end."""
+        while True:
+            await workflow.wait_condition(lambda: not self._is_done(store))
             asked = self._asked
             afresh = self._afresh_asked > self._done[store]
-            self._projected[store] = await workflow.execute_activity_method(
-                ProjectionActivities.project_to_store,
-                ProjectToStore(key, store, afresh),
-                summary=f"{store}, all" if afresh else store,
-                **PROJECT_TO_STORE,
-            )
+            try:
+                self._projected[store] = await workflow.execute_activity_method(
+                    ProjectionActivities.project_to_store,
+                    ProjectToStore(key, store, afresh),
+                    summary=f"{store}, all" if afresh else store,
+                    **PROJECT_TO_STORE,
+                )
+                self._failed.pop(store, None)
+            except ActivityError as error:
+                if is_cancelled_exception(error):
+                    raise
+                self._failed[store] = error
             self._done[store] = asked
             self._describe()
 
     def _is_done(self, store: str) -> bool:
-        return self._done[store] == self._asked
+        return self._done.get(store) == self._asked
 
     def _all_done(self) -> bool:
-        return all(map(self._is_done, self._done))
+        return self._looked == self._asked and all(map(self._is_done, self._done))
 
     def _describe(self) -> None:
         workflow.set_current_details(

@@ -87,5 +87,6 @@ class Graphmill:
         """
         await self.collections.show(key)
         await self.runs.cancel_collection(key)
+        await self.projections.expect_deletion(key)
         await self.collections.delete(key)
         await self.projections.follow_deletion(key)

@@ -25,6 +25,8 @@ from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.projection_standings import PostgresProjectionStandings
 
 _RPC_TIMEOUT = timedelta(seconds=10)
+# Deleting a large collection takes some minutes; then it is said that it is gone.
+_DELETION_SECONDS = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +85,20 @@ class Projections:
         return await self._start(key, afresh=True)
 
     @tells_outages
+    async def expect_deletion(self, key: CollectionKey) -> None:
+        """A collection is about to go: the stores that hold it are looked at soon, though whoever
+        calls this may not live to say that it is gone."""
+        if await self._standings.is_held(key):
+            await self._start(key, afresh=False, delay=_DELETION_SECONDS)
+
+    @tells_outages
     async def follow_deletion(self, key: CollectionKey) -> None:
         """Have the stores let go of a collection that is gone.
 
         Raises:
             Unavailable: says how to have it done later.
         """
-        if not self.stores_set:
+        if not await self._standings.is_held(key):
             return
         try:
             await self._start(key, afresh=False)
@@ -137,7 +146,10 @@ class Projections:
         return CollectionCheck(True, dangling, tuple(checked), away)
 
     @tells_outages
-    async def _start(self, key: CollectionKey, *, afresh: bool) -> str:
+    async def _start(
+        self, key: CollectionKey, *, afresh: bool, delay: timedelta | None = None
+    ) -> str:
+        """`delay`: not before; a later call without one ends it."""
         if self._client is None:
             raise Unavailable("Temporal is needed for this, and it is not started")
         workflow_id = project_workflow_id(key)
@@ -148,8 +160,9 @@ class Projections:
             task_queue=TASK_QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             # One that is under way gets the signal; another one looks once more, and finds nothing.
-            start_signal=PROJECT,
-            start_signal_args=[afresh],
+            start_signal=None if delay else PROJECT,
+            start_signal_args=[] if delay else [afresh],
+            start_delay=delay,
             static_summary=f"project {key.name} ({key.tenant})",
             priority=Priority(fairness_key=key.tenant),
             search_attributes=collection_attributes(key),

@@ -30,6 +30,8 @@ P = TypeVar("P", bound=Projection)
 
 # Somebody waits for an answer: a store has to say soon which graph it holds.
 _SECONDS = 1.0
+# And to answer: PostgreSQL would.
+_READ_SECONDS = 5.0
 # How long one is left alone that did not.
 _PAUSE_SECONDS = 15.0
 
@@ -64,7 +66,12 @@ class ProjectedSearchStore:
                 base,
                 None if graph is None else graph.reads(key, base.version),
                 None if vectors is None else lambda model: vectors.reads(key, base.version, model),
+                lambda store: self._leave_alone(graph if store == "graph" else vectors),
             )
+
+    def _leave_alone(self, store: Projection | None) -> None:
+        if store is not None:
+            self._left_alone_until[store.name] = time.monotonic() + _PAUSE_SECONDS
 
     async def _if_current(self, store: P | None, key: CollectionKey, version: str) -> P | None:
         if store is None or self._left_alone_until.get(store.name, 0) > time.monotonic():
@@ -73,24 +80,30 @@ class ProjectedSearchStore:
             async with asyncio.timeout(_SECONDS):
                 held = await store.version(key)
         except (Unavailable, TimeoutError):
-            self._left_alone_until[store.name] = time.monotonic() + _PAUSE_SECONDS
+            self._leave_alone(store)
             return None
         return store if held == version else None
 
 
 class _FirstThenOther(Generic[S]):
-    """Reads of the first store until it fails or holds another graph, from then on of the other."""
+    """Reads of the first store until it fails or holds another graph, from then on of the other.
+    `on_failure` is told of the former."""
 
-    def __init__(self, first: S | None, other: S) -> None:
+    def __init__(self, first: S | None, other: S, on_failure: Callable[[], None]) -> None:
         self._first = first
         self._other = other
+        self._on_failure = on_failure
 
     async def read(self, read: Callable[[S], Awaitable[T]]) -> T:
         if self._first is not None:
             try:
-                return await read(self._first)
-            except (OtherGraph, Unavailable):
+                async with asyncio.timeout(_READ_SECONDS):
+                    return await read(self._first)
+            except OtherGraph:
                 self._first = None
+            except (Unavailable, TimeoutError):
+                self._first = None
+                self._on_failure()
         return await read(self._other)
 
 
@@ -102,9 +115,12 @@ class ProjectedSnapshot:
         base: PostgresGraphSnapshot,
         graph: GraphStore | None,
         vectors: Callable[[str], VectorStore] | None,
+        on_failure: Callable[[str], None],
     ) -> None:
+        """`on_failure`: hears "graph" or "vectors", of which the store did not answer."""
         self._base = base
-        self._graph = _FirstThenOther[GraphStore](graph, base)
+        self._graph = _FirstThenOther[GraphStore](graph, base, lambda: on_failure("graph"))
+        self._on_failure = on_failure
         self._open_vectors = vectors
         self._vectors: dict[str, _FirstThenOther[VectorStore]] = {}
 
@@ -158,5 +174,7 @@ class ProjectedSnapshot:
     def _vectors_by(self, model: str) -> _FirstThenOther[VectorStore]:
         if model not in self._vectors:
             first = None if self._open_vectors is None else self._open_vectors(model)
-            self._vectors[model] = _FirstThenOther(first, self._base.vectors(model))
+            self._vectors[model] = _FirstThenOther(
+                first, self._base.vectors(model), lambda: self._on_failure("vectors")
+            )
         return self._vectors[model]

@@ -3,19 +3,22 @@
 import asyncio
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString, cast
 
 import asyncpg
 import pytest
-from neo4j import AsyncDriver
+from neo4j import AsyncDriver, Query
 
 from graphmill.errors import Unavailable
+from graphmill.ids import document_id
 from graphmill.models import CollectionKey
 from graphmill.projections.checking import check
 from graphmill.projections.comparing import Difference, Fault, differences
 from graphmill.projections.records import GRAPH, Kind
-from graphmill.projections.syncing import Synced, sync
+from graphmill.projections.syncing import Afresh, Progress, Synced, sync
+from graphmill.stores.neo4j.driver import run
 from graphmill.stores.neo4j.graph import Neo4jGraph, label_of
+from graphmill.stores.postgres.deletion import PostgresDeletion
 from graphmill.stores.postgres.projection_source import open_source
 from tests.published_graph import publish
 from tests.support.neo4j import Neo4jServer
@@ -88,7 +91,10 @@ async def test_a_graph_is_there_whole_and_written_once(
     assert first.written > 0
     assert first.removed == 0
     assert await compare(pool, graph) == []
-    assert await graph.version(KEY) == str(id)
+    # In a database that was made anew a graph of the same number is another one.
+    version = await graph.version(KEY)
+    assert re.fullmatch(rf"{id}-[0-9a-f]{{12}}", version)
+    assert version == await pool.fetchval("SELECT version FROM graphs WHERE id = $1", id)
     held = await dump(driver, KEY)
     assert await project(pool, graph) == Synced(0, 0)
     await graph.set_version(KEY, "")
@@ -282,9 +288,88 @@ async def test_all_is_written_afresh_where_that_is_asked_for(
     await driver.execute_query("MATCH (e:Entity) SET e.description = 'spoilt'")
     async with open_source(pool, KEY) as source:
         assert source is not None
-        assert await sync(KEY, source, graph, afresh=True) == first
+        assert await sync(KEY, source, graph, afresh=Afresh()) == first
         assert await graph.version(KEY) == source.version
     assert await dump(driver, KEY) == held
+
+
+async def test_what_was_written_afresh_is_not_written_again_by_the_next_try(
+    pool: asyncpg.Pool, graph: Neo4jGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphmill.projections.syncing.BATCH", 2)
+    await publish(pool, KEY, FILES)
+    whole = await project(pool, graph)
+    told: list[Progress] = []
+    async with open_source(pool, KEY) as source:
+        assert source is not None
+        await sync(KEY, source, graph, afresh=Afresh(tell=told.append))
+        assert len(told) > 5
+        written = [
+            (await sync(KEY, source, graph, afresh=Afresh(progress))).written for progress in told
+        ]
+    # By two less, batch after batch, or as many as the last of a kind had.
+    assert written == sorted(written, reverse=True)
+    assert whole.written - 2 == written[0] > written[-1] < 4
+
+
+async def test_more_than_a_batch_of_what_is_too_much_goes(
+    pool: asyncpg.Pool, driver: AsyncDriver, graph: Neo4jGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphmill.projections.syncing.BATCH", 2)
+    await publish(pool, KEY, FILES)
+    await project(pool, graph)
+    await PostgresDeletion(pool).delete(KEY, [document_id("a.txt"), document_id("b.txt")])
+    await publish(pool, KEY, {})
+    assert (await project(pool, graph)).removed > 4
+    assert await compare(pool, graph) == []
+
+
+async def test_what_people_added_by_hand_is_left_alone(
+    pool: asyncpg.Pool, driver: AsyncDriver, graph: Neo4jGraph
+) -> None:
+    await publish(pool, KEY, FILES)
+    await project(pool, graph)
+    of = {"tenant": KEY.tenant, "collection": KEY.name}
+    await driver.execute_query(
+        "CREATE (:Entity {tenant: $tenant, collection: $collection, id: 'mine'})", of
+    )
+    await graph.set_version(KEY, "")
+    assert (await project(pool, graph)).removed == 0
+    assert await compare(pool, graph) == []
+    found = await driver.execute_query("MATCH (e:Entity {id: 'mine'}) RETURN e")
+    assert len(found.records) == 1
+
+
+async def test_pages_of_digests_come_in_the_order_of_the_index(
+    pool: asyncpg.Pool,
+    driver: AsyncDriver,
+    graph: Neo4jGraph,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Sorted anew for each page, a graph of millions would never end."""
+    statements: list[str] = []
+
+    async def listen(of: AsyncDriver, statement: LiteralString, *given: Any, **more: Any) -> Any:
+        statements.append(statement)
+        return await run(of, statement, *given, **more)
+
+    monkeypatch.setattr("graphmill.stores.neo4j.graph.run", listen)
+    for kind in GRAPH:
+        assert [one async for one in graph.digests(KEY, kind)] == []
+    assert len(statements) == len(GRAPH)
+    for statement in statements:
+        explained = await driver.execute_query(
+            Query(f"EXPLAIN {statement}"),  # pyright: ignore[reportArgumentType]
+            {"tenant": "", "collection": "", "after": "", "limit": 10},
+        )
+        operators = operators_of(cast(Any, explained.summary).plan)
+        assert any("Seek" in operator for operator in operators), (statement, operators)
+        assert not any(word in one for one in operators for word in ("Sort", "Top")), operators
+
+
+def operators_of(plan: Any) -> list[str]:
+    inner = [operator for child in plan.get("children", ()) for operator in operators_of(child)]
+    return [plan["operatorType"], *inner]
 
 
 async def test_nothing_is_left_of_what_is_cleared(

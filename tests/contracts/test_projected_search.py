@@ -1,5 +1,6 @@
 """Answers are the same whichever store entities and vectors are read in, whatever befalls it."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 
 import asyncpg
@@ -128,6 +129,28 @@ async def test_a_store_that_is_away_is_left_alone_for_a_while(
     for _ in range(3):
         assert await answer(store) == wanted
     assert watched.asked == 1
+
+
+async def test_a_store_that_tells_its_graph_and_then_hangs_is_given_up_and_left_alone(
+    pool: asyncpg.Pool, stores: ProjectedStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphmill.stores.projected_search._READ_SECONDS", 0.2)
+    await publish(pool, KEY, FILES)
+    await fill(pool, stores)
+    wanted = await answer(PostgresSearchStore(pool))
+    hung = 0
+
+    async def hang(*of: object, **given: object) -> None:
+        nonlocal hung
+        hung += 1
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr("graphmill.stores.neo4j.reads.run", hang)
+    store = over(pool, stores)
+    for _ in range(3):
+        async with asyncio.timeout(10):
+            assert await answer(store) == wanted
+    assert hung == 1
 
 
 async def test_a_store_that_is_written_between_two_reads_is_read_no_more(

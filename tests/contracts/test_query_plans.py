@@ -18,6 +18,7 @@ from graphmill.ids import document_id
 from graphmill.llm.calls import Payer
 from graphmill.messages import COMMUNITY_FULL_CONTENT, ENTITY_DESCRIPTION, TEXT_UNIT_TEXT
 from graphmill.models import DocumentState
+from graphmill.projections.records import GRAPH, VECTORS, Kind
 from graphmill.settings import PruneSettings
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.database import open_pool, open_tenant_pool
@@ -27,6 +28,8 @@ from graphmill.stores.postgres.graph import PostgresGraphStore
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from graphmill.stores.postgres.model_calls import PostgresCallStore
 from graphmill.stores.postgres.model_extractions import PostgresModelExtractionStore
+from graphmill.stores.postgres.projection_source import PostgresProjectionSource
+from graphmill.stores.postgres.published import published_graph
 from graphmill.stores.postgres.search import PostgresSearchStore
 from graphmill.stores.postgres.status import PostgresRunStatus
 from graphmill.tenancy import acting_for
@@ -268,6 +271,24 @@ async def test_a_graph_is_folded_and_published(filled: asyncpg.Pool, plans: list
         # Though the planner may take a table that was filled just now for small.
         if "NOT EXISTS" in plan.statement:
             assert "Nested Loop" not in {n["Node Type"] for n in plan.nodes}, plan
+
+
+async def test_records_of_projections_are_read_by_their_ids(
+    filled: asyncpg.Pool, plans: list[Plan]
+) -> None:
+    async with published_graph(filled, _KEY) as (connection, graph_id):
+        assert graph_id is not None
+        source = PostgresProjectionSource(connection, graph_id, "", model="")
+        for kind in (*GRAPH, *VECTORS):
+            ids = [id async for id, _ in source.digests(kind)][:3]
+            if kind is not Kind.COVARIATE:
+                assert len(await source.records(kind, ids)) == 3, kind
+    _by(plans, "graph_documents_pkey", "graph_id", "document_id")
+    _by(plans, "graph_text_units_pkey", "graph_id", "text_unit_id")
+    _by(plans, "entities_pkey", "graph_id", "id")
+    _by(plans, "relationships_pkey", "graph_id", "id")
+    _by(plans, "communities_by_id", "graph_id", "id")
+    _by(plans, "vectors_pkey", "tenant", "collection", "vector_index", "model", "id")
 
 
 async def _sequential_scans(pool: asyncpg.Pool) -> dict[str, int]:

@@ -8,7 +8,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 
-from graphmill.errors import Unavailable
+from graphmill.errors import PermanentError, Unavailable
 from graphmill.messages import TASK_QUEUE
 from graphmill.models import CollectionKey, RunState
 from graphmill.projections.messages import (
@@ -95,6 +95,43 @@ async def test_a_graph_published_while_a_store_is_written_is_written_after_it(
     await under_way(client, collection).result()
     assert road.stores["Neo4j"][-1] == ("2", False)
     assert len(road.stores["Neo4j"]) == 2
+
+
+async def test_a_store_that_is_set_while_another_one_is_away_is_followed_from_the_next_graph_on(
+    client: Client, collection: str, road: Road, index: IndexRun
+) -> None:
+    road.projected = True
+    road.fails["project_to_store Neo4j"] = Unavailable("Neo4j does not answer")
+    road.add("one.txt")
+    await index.to_end()
+    road.stores["Qdrant"] = []
+    road.add("two.txt")
+    await index.to_end()
+    await until(lambda: road.stores["Qdrant"] == [("2", False)])
+    # And one that is set no more is given up.
+    del road.stores["Neo4j"]
+    road.add("three.txt")
+    await index.to_end()
+    projected = await under_way(client, collection).result()
+    assert [one.store for one in projected] == ["Qdrant"]
+    assert road.stores["Qdrant"][-1] == ("3", False)
+
+
+async def test_what_goes_wrong_in_one_store_is_told_when_the_others_are_written(
+    client: Client, collection: str, road: Road
+) -> None:
+    road.stores = {"Neo4j": [], "Qdrant": []}
+    road.published.append(7)
+    road.fails["project_to_store Neo4j"] = PermanentError("a surprise")
+    held = road.hold("project_to_store Qdrant")
+    run = await start(client, collection)
+    await held.arrived()
+    await asyncio.sleep(0.5)
+    held.open()
+    with pytest.raises(WorkflowFailureError) as failure:
+        await run.result()
+    assert "a surprise" in str(failure.value.cause.__cause__)
+    assert road.stores["Qdrant"] == [("7", False)]
 
 
 async def test_all_is_written_afresh_once_where_that_is_asked_for(

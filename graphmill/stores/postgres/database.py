@@ -19,8 +19,16 @@ _MIGRATION_LOCK = 0x67726D69
 APPLICATION_NAME = "graphmill"
 """By which the server knows our connections."""
 
-# One time zone and one float format, whatever the server's own are.
-_SESSION = {"timezone": "UTC", "application_name": APPLICATION_NAME}
+# One time zone and one float format, whatever the server's own are. A process that is killed closes
+# its connections; a machine that is gone does not, and PostgreSQL would look for it, and keep its
+# locks, for two hours. (seconds, seconds, times; nothing where sockets are files)
+_SESSION = {
+    "timezone": "UTC",
+    "application_name": APPLICATION_NAME,
+    "tcp_keepalives_idle": "15",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
 
 # A connection that nobody used for so long is given back to the server: others may need it.
 _IDLE_SECONDS = 60.0

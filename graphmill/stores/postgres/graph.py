@@ -196,7 +196,8 @@ class PostgresGraphStore:
             await connection.execute(
                 "UPDATE graphs SET published = true, embedding_model = nullif($2, ''),"
                 " entity_types = $3, published_at = now(),"
-                f" {SET_COUNTS}, publications = publications + 1 WHERE id = $1",
+                f" {SET_COUNTS}, version = id || '-' || left(md5(gen_random_uuid()::text), 12)"
+                " WHERE id = $1",
                 graph_id,
                 embeddings,
                 entity_types,

@@ -16,8 +16,7 @@ from graphmill.models import CollectionKey
 from graphmill.projections.records import VECTORS, Kind, Record
 from graphmill.stores.postgres.published import published_graph
 from graphmill.stores.postgres.vector_records import PostgresVectorRecords
-
-_PREFETCH = 2_000
+from graphmill.stores.postgres.whole_reads import read_whole
 
 
 class PostgresProjectionSource:
@@ -40,18 +39,17 @@ class PostgresProjectionSource:
             async for digest in self._vectors.digests(kind):
                 yield digest
             return
-        statement = f"SELECT id, {_DIGEST} AS digest FROM ({_RECORDS[kind]}) AS r ORDER BY id"
-        async for row in self._connection.cursor(
-            statement, self.graph_id, None, prefetch=_PREFETCH
-        ):
+        of_all = _RECORDS[kind].format(among="")
+        statement = f"SELECT id, {_DIGEST} AS digest FROM ({of_all}) AS r ORDER BY id"
+        async for row in read_whole(self._connection, statement, self.graph_id):
             yield row["id"], row["digest"]
 
     async def records(self, kind: Kind, ids: Sequence[UUID]) -> tuple[Record, ...]:
         if kind in VECTORS:
             return await self._vectors.records(kind, ids)
+        of_some = _RECORDS[kind].format(among=f"AND {_IDS[kind]} = ANY($2::uuid[])")
         rows = await self._connection.fetch(
-            f"SELECT id, properties, links, {_DIGEST} AS digest FROM ({_RECORDS[kind]}) AS r"
-            " ORDER BY id",
+            f"SELECT id, properties, links, {_DIGEST} AS digest FROM ({of_some}) AS r ORDER BY id",
             self.graph_id,
             list(ids),
         )
@@ -93,18 +91,30 @@ async def open_source(
 
 _DIGEST = "md5(properties::text || links::text)"
 
-# $1: the graph; $2: ids, NULL: all. As much of a text unit's text as people look at in a graph.
+# What a record's id is in its statement.
+_IDS = {
+    Kind.DOCUMENT: "g.document_id",
+    Kind.TEXT_UNIT: "g.text_unit_id",
+    Kind.ENTITY: "e.id",
+    Kind.RELATIONSHIP: "id",
+    Kind.COMMUNITY: "c.id",
+    Kind.COVARIATE: "v.id",
+}
+
+# $1: the graph; `among`: nothing, or records with the ids $2. (One statement for both would be
+# planned for all of them, once a connection has seen it some times.) As much of a text unit's text
+# as people look at in a graph.
 _RECORDS = {
     Kind.DOCUMENT: """
         SELECT g.document_id AS id,
             jsonb_build_object('name', g.name, 'title', p.title, 'format', p.format,
                 'creation_date', to_char(g.creation_date AT TIME ZONE 'UTC', 'YYYY-MM-DD'))
                 AS properties,
-            '{}'::jsonb AS links
+            '{{}}'::jsonb AS links
         FROM graph_documents g JOIN graphs ON graphs.id = g.graph_id
         JOIN parsed_documents p ON p.tenant = graphs.tenant AND p.collection = graphs.collection
             AND p.document_id = g.document_id AND p.digest = g.parsed
-        WHERE g.graph_id = $1 AND ($2::uuid[] IS NULL OR g.document_id = ANY($2))
+        WHERE g.graph_id = $1 {among}
         """,
     Kind.TEXT_UNIT: """
         SELECT g.text_unit_id AS id,
@@ -114,7 +124,7 @@ _RECORDS = {
         FROM graph_text_units g JOIN graphs ON graphs.id = g.graph_id
         JOIN text_units t ON t.tenant = graphs.tenant AND t.collection = graphs.collection
             AND t.id = g.text_unit_id
-        WHERE g.graph_id = $1 AND ($2::uuid[] IS NULL OR g.text_unit_id = ANY($2))
+        WHERE g.graph_id = $1 {among}
         """,
     Kind.ENTITY: """
         SELECT e.id,
@@ -126,7 +136,7 @@ _RECORDS = {
             SELECT type FROM graphs, unnest(entity_types) AS type
             WHERE graphs.id = $1 AND upper(type) = upper(e.type) LIMIT 1
         ) AS asked ON true
-        WHERE e.graph_id = $1 AND ($2::uuid[] IS NULL OR e.id = ANY($2))
+        WHERE e.graph_id = $1 {among}
         """,
     Kind.RELATIONSHIP: """
         SELECT id,
@@ -134,7 +144,7 @@ _RECORDS = {
                 'combined_degree', combined_degree, 'text_unit_ids', text_unit_ids) AS properties,
             jsonb_build_object('source', ARRAY[content_id('entity', source)],
                 'target', ARRAY[content_id('entity', target)]) AS links
-        FROM relationships WHERE graph_id = $1 AND ($2::uuid[] IS NULL OR id = ANY($2))
+        FROM relationships WHERE graph_id = $1 {among}
         """,
     Kind.COMMUNITY: """
         SELECT c.id,
@@ -142,11 +152,11 @@ _RECORDS = {
                 'title', coalesce(r.title, c.title), 'summary', coalesce(r.summary, ''),
                 'rank', coalesce(r.rank, 0)) AS properties,
             jsonb_build_object('entities', c.entity_ids,
-                'parent', CASE WHEN p.id IS NULL THEN '{}' ELSE ARRAY[p.id] END) AS links
+                'parent', CASE WHEN p.id IS NULL THEN '{{}}' ELSE ARRAY[p.id] END) AS links
         FROM communities c
         LEFT JOIN communities p ON p.graph_id = $1 AND p.community = c.parent
         LEFT JOIN community_reports r ON r.graph_id = $1 AND r.community = c.community
-        WHERE c.graph_id = $1 AND ($2::uuid[] IS NULL OR c.id = ANY($2))
+        WHERE c.graph_id = $1 {among}
         """,
     Kind.COVARIATE: """
         SELECT v.id,
@@ -157,6 +167,6 @@ _RECORDS = {
             jsonb_build_object('text_unit', ARRAY[v.text_unit_id],
                 'about', ARRAY(SELECT e.id FROM entities e WHERE e.graph_id = $1
                     AND e.title IN (v.subject_id, v.object_id) ORDER BY e.id)) AS links
-        FROM covariates v WHERE v.graph_id = $1 AND ($2::uuid[] IS NULL OR v.id = ANY($2))
+        FROM covariates v WHERE v.graph_id = $1 {among}
         """,
 }

@@ -22,18 +22,14 @@ class PostgresProjectionStandings:
                 key.name,
                 stores,
             )
-            await connection.execute(
-                "INSERT INTO projections (tenant, collection, store)"
-                " SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING",
-                key.tenant,
-                key.name,
-                stores,
-            )
+            await connection.execute(_EXPECT, key.tenant, key.name, stores)
 
     async def note_synced(self, key: CollectionKey, store: str, version: str) -> None:
         await self._pool.execute(
-            "UPDATE projections SET version = $4, synced_at = now(), failing_since = NULL,"
-            " tries = 0, reason = '' WHERE tenant = $1 AND collection = $2 AND store = $3",
+            "INSERT INTO projections (tenant, collection, store, version, synced_at)"
+            " VALUES ($1, $2, $3, $4, now()) ON CONFLICT (tenant, collection, store) DO UPDATE"
+            " SET version = excluded.version, synced_at = now(), behind_since = NULL,"
+            " failing_since = NULL, tries = 0, reason = ''",
             key.tenant,
             key.name,
             store,
@@ -42,9 +38,10 @@ class PostgresProjectionStandings:
 
     async def note_failed(self, key: CollectionKey, store: str, reason: str) -> None:
         await self._pool.execute(
-            "UPDATE projections SET failing_since = coalesce(failing_since, now()),"
-            " tries = tries + 1, reason = $4"
-            " WHERE tenant = $1 AND collection = $2 AND store = $3",
+            "INSERT INTO projections (tenant, collection, store, failing_since, tries, reason)"
+            " VALUES ($1, $2, $3, now(), 1, $4) ON CONFLICT (tenant, collection, store) DO UPDATE"
+            " SET failing_since = coalesce(projections.failing_since, now()),"
+            " tries = projections.tries + 1, reason = excluded.reason",
             key.tenant,
             key.name,
             store,
@@ -93,6 +90,16 @@ class PostgresProjectionStandings:
         )
 
 
+# A store that is behind already stays so since then, however many graphs are published meanwhile.
+_EXPECT = """
+    INSERT INTO projections AS p (tenant, collection, store, behind_since)
+    SELECT $1, $2, store, g.published_at FROM unnest($3::text[]) AS store
+    LEFT JOIN collections c ON c.tenant = $1 AND c.name = $2
+    LEFT JOIN graphs g ON g.id = c.graph_id
+    ON CONFLICT (tenant, collection, store) DO UPDATE
+    SET behind_since = coalesce(p.behind_since, excluded.behind_since)
+    """
+
 # seconds: NULL where the store holds what queries see. A collection that is gone is behind from
 # when a store first failed to let go of it.
 _BEHIND = """
@@ -100,7 +107,7 @@ _BEHIND = """
         CASE WHEN c.name IS NULL
             THEN extract(epoch FROM now() - coalesce(p.failing_since, now()))
         WHEN p.version IS DISTINCT FROM g.version AND g.id IS NOT NULL
-            THEN extract(epoch FROM now() - g.published_at)
+            THEN extract(epoch FROM now() - coalesce(p.behind_since, g.published_at))
         END::float8 AS seconds
     FROM projections p
     LEFT JOIN collections c ON c.tenant = p.tenant AND c.name = p.collection

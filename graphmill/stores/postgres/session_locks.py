@@ -16,11 +16,6 @@ from graphmill.stores.postgres.database import connect, is_transient
 
 # Neither statement waits for anybody: later than that the server is gone, and the locks with it.
 _SECONDS = 10.0
-# A process that is killed closes its connection; a machine that is gone does not, and PostgreSQL
-# would look for it after two hours. (seconds, seconds, times; nothing where sockets are files)
-_NOTICES_THE_DEAD = (
-    "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
-)
 
 
 class SessionLocks:
@@ -69,7 +64,6 @@ class SessionLocks:
                     self._connection.terminate()
             self._connection = None
             self._connection = await connect(self._url)
-            await self._connection.execute(_NOTICES_THE_DEAD, timeout=_SECONDS)
             return await _try_lock(self._connection, name)
 
     async def _leave(self, name: str, *, taken: bool) -> None:

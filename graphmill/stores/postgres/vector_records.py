@@ -10,8 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from graphmill.projections.records import Kind, Record
-
-_PREFETCH = 2_000
+from graphmill.stores.postgres.whole_reads import read_whole
 
 
 class PostgresVectorRecords:
@@ -23,20 +22,20 @@ class PostgresVectorRecords:
         self._model = model
 
     async def digests(self, kind: Kind) -> AsyncIterator[tuple[UUID, str]]:
-        statement = f"SELECT id, {_DIGEST} AS digest FROM ({_RECORDS[kind]}) AS r ORDER BY id"
-        async for row in self._connection.cursor(
-            statement, self._graph_id, None, self._model, prefetch=_PREFETCH
-        ):
+        of_all = _RECORDS[kind].format(among="")
+        statement = f"SELECT id, {_DIGEST} AS digest FROM ({of_all}) AS r ORDER BY id"
+        async for row in read_whole(self._connection, statement, self._graph_id, self._model):
             yield row["id"], row["digest"]
 
     async def records(self, kind: Kind, ids: Sequence[UUID]) -> tuple[Record, ...]:
+        of_some = _RECORDS[kind].format(among="AND v.id = ANY($3::uuid[])")
         rows = await self._connection.fetch(
             # As real[]: asyncpg reads that in binary, pgvector's own type only as text.
             f"SELECT id, properties, embedding::real[] AS vector, {_DIGEST} AS digest"
-            f" FROM ({_RECORDS[kind]}) AS r ORDER BY id",
+            f" FROM ({of_some}) AS r ORDER BY id",
             self._graph_id,
-            list(ids),
             self._model,
+            list(ids),
         )
         return tuple(
             Record(
@@ -52,13 +51,13 @@ _VECTORS = """
     SELECT v.id, v.embedding, v.digest AS vector_digest,
         jsonb_build_object('model', v.model{properties}) AS properties
     FROM graphs JOIN vectors v ON v.tenant = graphs.tenant AND v.collection = graphs.collection
-        AND v.vector_index = '{kind}' AND v.model = $3
+        AND v.vector_index = '{kind}' AND v.model = $2
     {of}
-    WHERE graphs.id = $1 AND ($2::uuid[] IS NULL OR v.id = ANY($2))
-        AND v.digest IS NOT NULL {within}
+    WHERE graphs.id = $1 AND v.digest IS NOT NULL {within} {{among}}
     """
 
-# $1: the graph; $2: ids, NULL: all; $3: the model. Several entities or reports may have one vector.
+# $1: the graph; $2: the model; `among`: nothing, or vectors with the ids $3. Several entities or
+# reports may have one vector.
 _RECORDS = {
     Kind.TEXT_UNIT_TEXT: _VECTORS.format(
         kind=Kind.TEXT_UNIT_TEXT,
