@@ -71,14 +71,21 @@ class Runs:
                 recluster, another method, a budget or batches.
             Unavailable: Temporal or PostgreSQL does not answer.
         """
+        return await self._start(request, request)
+
+    async def _start(self, request: IndexRequest, asked: IndexRequest) -> RunHandle:
+        """`asked`: what of it somebody asked for. A run under way has to do that, and no more: it
+        may have begun after the rest was taken from the run before."""
         await self._catalog.show_collection(request.key)
-        under_way = await self._workflows.find_open(request.key)
-        if under_way is not None:
-            await self._refuse_to_join(request, UUID(under_way.run_id))
+        await self._refuse_to_join(asked)
         return await self._workflows.start(request)
 
-    async def _refuse_to_join(self, request: IndexRequest, run_id: UUID) -> None:
+    async def _refuse_to_join(self, request: IndexRequest) -> None:
         """Where the run under way would do something else than was asked for, or cost more."""
+        found = await self._workflows.find_open(request.key)
+        if found is None:
+            return
+        run_id = UUID(found.run_id)
         under_way = await self._status.run_method(run_id)
         if request.force_rebuild:
             words = "would not read everything again"
@@ -105,7 +112,8 @@ class Runs:
         Raises:
             NotFound: there is no such collection.
         """
-        return await self.start(await self._as_before(key, priority))
+        asked = IndexRequest(key.name, key.tenant, priority=priority)
+        return await self._start(await self._as_before(asked), asked)
 
     @tells_outages
     async def find_communities_afresh(self, key: CollectionKey) -> RunHandle:
@@ -116,15 +124,11 @@ class Runs:
             NotFound: there is no such collection.
             RunUnderWay: a run is under way, which would go on from those.
         """
-        return await self.start(replace(await self._as_before(key, 3), recluster=True))
+        asked = IndexRequest(key.name, key.tenant, recluster=True)
+        return await self._start(await self._as_before(asked), asked)
 
-    async def _as_before(
-        self, key: CollectionKey, priority: int, budget_usd: float | None = None
-    ) -> IndexRequest:
-        method = await self._status.last_method(key)
-        return IndexRequest(
-            key.name, key.tenant, method, priority=priority, budget_usd=check_budget(budget_usd)
-        )
+    async def _as_before(self, asked: IndexRequest) -> IndexRequest:
+        return replace(asked, method=await self._status.last_method(asked.key))
 
     @tells_outages
     async def find(self, tenant: str, run_or_collection: str) -> RunHandle:
@@ -247,14 +251,14 @@ class Runs:
                 in line.
         """
         key = CollectionKey(run.tenant, run.collection)
-        request = await self._as_before(key, priority, budget_usd)
-        under_way = await self._workflows.find_open(key)
-        if under_way is not None:
-            await self._refuse_to_join(request, UUID(under_way.run_id))
+        asked = IndexRequest(
+            key.name, key.tenant, priority=priority, budget_usd=check_budget(budget_usd)
+        )
+        await self._refuse_to_join(asked)
         documents = await self._documents.retry_failed(key)
         embeddings = await self._status.embedding_gaps(key)
         model_gaps = await self._status.model_gaps(key)
-        run = await self.start(request)
+        run = await self._start(await self._as_before(asked), asked)
         if run.joined:
             return Retry(documents, 0, 0, run)
         return Retry(documents, embeddings.missing, model_gaps.missing, run)

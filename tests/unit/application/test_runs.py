@@ -364,6 +364,27 @@ async def test_documents_leave_the_graph_by_the_method_of_the_last_run(
     assert (await asked_for(client, later))["method"] == "fast"
 
 
+async def test_what_nobody_asked_to_be_read_joins_a_run_of_any_method(
+    pool: asyncpg.Pool, client: Client, key: CollectionKey, worker: None
+) -> None:
+    """One that began in between, after the method of the last run was looked up, must not make a
+    deletion fail when the documents are gone."""
+
+    class OfARunBefore(PostgresRunStatus):
+        async def last_method(self, key: CollectionKey) -> Method | None:
+            return Method.STANDARD
+
+    catalog = PostgresCatalog(pool)
+    runs = Runs(client, catalog, Documents(catalog), OfARunBefore(pool))
+    run = await runs.start(IndexRequest(key.name, method=Method.FAST))
+    await open_row(pool, run)
+    joined = await runs.start_as_before(key)
+    assert (joined.run_id, joined.joined) == (run.run_id, True)
+    assert (await runs.retry(run)).run.joined
+    with pytest.raises(RunUnderWay, match="would not find communities afresh"):
+        await runs.find_communities_afresh(key)
+
+
 async def test_pause_and_resume_reach_the_run(
     runs: Runs, pool: asyncpg.Pool, client: Client, key: CollectionKey, worker: None
 ) -> None:
