@@ -106,26 +106,30 @@ class Runs:
 
     @tells_outages
     async def start_as_before(self, key: CollectionKey, *, priority: int = 3) -> RunHandle:
-        """Start a run by the method of the last one, or join the one under way: where people did
-        not ask for documents to be read, none is read anew because a model came or went.
+        """Start a run by the method of the last one and with what that left of its budget, or join
+        the one under way: where people did not ask for documents to be read, none is read anew
+        because a model came or went, and those that wait for a budget go on waiting.
 
         Raises:
             NotFound: there is no such collection.
         """
-        asked = IndexRequest(key.name, key.tenant, priority=priority)
-        return await self._start(await self._as_before(asked), asked)
+        return await self._start_unread(IndexRequest(key.name, key.tenant, priority=priority))
 
     @tells_outages
     async def find_communities_afresh(self, key: CollectionKey) -> RunHandle:
         """Start a run that makes the graph anew, with communities that depend on it alone and not
-        on those that the published graph has.
+        on those that the published graph has. Its budget is what the last run left of its own.
 
         Raises:
             NotFound: there is no such collection.
             RunUnderWay: a run is under way, which would go on from those.
         """
-        asked = IndexRequest(key.name, key.tenant, recluster=True)
-        return await self._start(await self._as_before(asked), asked)
+        return await self._start_unread(IndexRequest(key.name, key.tenant, recluster=True))
+
+    async def _start_unread(self, asked: IndexRequest) -> RunHandle:
+        """Nobody asked for documents to be read: those that wait are paid for as before at most."""
+        left = await self._status.last_budget_left(asked.key)
+        return await self._start(replace(await self._as_before(asked), budget_usd=left), asked)
 
     async def _as_before(self, asked: IndexRequest) -> IndexRequest:
         return replace(asked, method=await self._status.last_method(asked.key))

@@ -364,6 +364,47 @@ async def test_documents_leave_the_graph_by_the_method_of_the_last_run(
     assert (await asked_for(client, later))["method"] == "fast"
 
 
+@pytest.mark.parametrize(
+    ("budget", "state", "left"),
+    [
+        (None, "completed", None),
+        (5_000_000_000, "completed", 3.75),
+        (1_000_000_000, "completed", 0),  # the last calls cost more than they were taken for
+        (5_000_000_000, "over_budget", 0),
+    ],
+)
+async def test_what_nobody_asked_to_be_read_is_paid_for_from_the_last_budget_at_most(
+    runs: Runs,
+    pool: asyncpg.Pool,
+    client: Client,
+    key: CollectionKey,
+    worker: None,
+    budget: int | None,
+    state: str,
+    left: float | None,
+) -> None:
+    """A deletion after a run that is over its budget would pay for all documents that wait."""
+    first = await runs.start_as_before(key)
+    await open_row(pool, first, state)
+    await pool.execute("UPDATE runs SET budget_nano_usd = $1", budget)
+    await pool.execute(
+        "INSERT INTO model_accounts (run_id, step, model, slot, tenant, collection, nano_usd)"
+        " SELECT $1, step, 'a-model', 0, 'default', $2, 625000000"
+        " FROM unnest(ARRAY['extract', 'embed']) AS step",
+        UUID(first.run_id),
+        key.name,
+    )
+    assert (await runs.start_as_before(key)).joined  # whatever is left of its budget
+    await end(client, first, "done")
+    await closed(client, first)
+    later = await runs.start_as_before(key)
+    assert (await asked_for(client, later)).get("budget_usd") == left
+    await end(client, later, "done")
+    await closed(client, later)
+    afresh = await asked_for(client, await runs.find_communities_afresh(key))
+    assert (afresh.get("budget_usd"), afresh["recluster"]) == (left, True)
+
+
 async def test_what_nobody_asked_to_be_read_joins_a_run_of_any_method(
     pool: asyncpg.Pool, client: Client, key: CollectionKey, worker: None
 ) -> None:
