@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from graphmill.errors import InvalidRequest, NotFound, PermanentError, Unavailab
 from graphmill.messages import PAUSE, RESUME, IndexRequest, check_budget, index_workflow_id
 from graphmill.models import CollectionKey, Phase, RunState
 from graphmill.names import check_collection_name
+from graphmill.priority_settings import PrioritySettings
 from graphmill.run_status import DocumentTotals, RunStatus
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.status import PostgresRunStatus
@@ -53,10 +54,10 @@ class Runs:
         catalog: PostgresCatalog,
         documents: Documents,
         status: PostgresRunStatus,
-        weights: Mapping[str, float] | None = None,
+        priorities: PrioritySettings | None = None,
     ) -> None:
-        """`weights`: of tenants, whose share is not that of one."""
-        self._workflows = RunWorkflows(client, weights or {})
+        self._priorities = priorities or PrioritySettings()
+        self._workflows = RunWorkflows(client, self._priorities.weights)
         self._catalog = catalog
         self._documents = documents
         self._status = status
@@ -66,11 +67,13 @@ class Runs:
         """Start a collection's run, or join the one under way, which looks for documents again.
 
         Raises:
+            InvalidRequest: it asks for a better priority than anybody may have.
             NotFound: there is no such collection.
             RunUnderWay: a run is under way that was not asked for the same: force_rebuild,
                 recluster, another method, a budget or batches.
             Unavailable: Temporal or PostgreSQL does not answer.
         """
+        self._priorities.check(request.priority)
         return await self._start(request, request)
 
     async def _start(self, request: IndexRequest, asked: IndexRequest) -> RunHandle:

@@ -29,6 +29,7 @@ from graphmill.messages import (
     IndexRequest,
 )
 from graphmill.models import CollectionKey, Method, Phase, RunState
+from graphmill.priority_settings import PrioritySettings
 from graphmill.search_attributes import COLLECTION, TENANT
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.status import PostgresRunStatus
@@ -149,7 +150,7 @@ async def closed(client: Client, run: RunHandle) -> None:
 async def test_a_run_carries_what_people_find_it_by(
     runs: Runs, client: Client, key: CollectionKey, worker: None
 ) -> None:
-    run = await runs.start(IndexRequest(key.name, priority=2))
+    run = await runs.start(IndexRequest(key.name, priority=4))
     assert run.workflow_id == f"index/default/{key.name}"
     assert not run.joined
     described = await client.get_workflow_handle(run.workflow_id).describe()
@@ -158,7 +159,28 @@ async def test_a_run_carries_what_people_find_it_by(
     assert described.typed_search_attributes[COLLECTION] == key.name
     assert await described.static_summary() == f"index {key.name} (default)"
     priority = described.raw_description.workflow_execution_info.priority
-    assert (priority.priority_key, priority.fairness_key) == (2, "default")
+    assert (priority.priority_key, priority.fairness_key) == (4, "default")
+
+
+async def test_a_priority_before_everybody_elses_is_refused_where_it_is_not_allowed(
+    pool: asyncpg.Pool, client: Client, runs: Runs, key: CollectionKey
+) -> None:
+    """Levels are strict: whoever could ask for 1 would keep all other tenants waiting."""
+    for priority in (1, 2):
+        with pytest.raises(InvalidRequest, match="best that may be asked for here is 3"):
+            await runs.start(IndexRequest(key.name, priority=priority))
+    catalog = PostgresCatalog(pool)
+    allowed = Runs(
+        client,
+        catalog,
+        Documents(catalog),
+        PostgresRunStatus(pool),
+        PrioritySettings(highest=2),
+    )
+    with pytest.raises(InvalidRequest, match="highest = 1"):
+        await allowed.start(IndexRequest(key.name, priority=1))
+    assert not (await allowed.start(IndexRequest(key.name, priority=2))).joined
+    assert (await runs.start(IndexRequest(key.name, priority=5))).joined
 
 
 async def test_a_second_start_joins_the_run_and_tells_it_of_new_documents(
