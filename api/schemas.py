@@ -27,7 +27,11 @@ class IndexBody(_Body):
         default=None, description="Unset: standard where a model endpoint is set, else fast."
     )
     force_rebuild: Annotated[bool, Field(strict=True)] = False
-    priority: Annotated[int, Field(strict=True, ge=1, le=5)] = 3
+    priority: Annotated[int, Field(strict=True, ge=1, le=5)] = Field(
+        default=3,
+        description="1 goes before 5 where runs compete; 1 and 2 are refused unless the setting"
+        " GRAPHMILL_PRIORITY_HIGHEST allows them.",
+    )
     budget_usd: BudgetUsd = Field(
         default=None,
         description="The most that models may cost in this run; over it, the run ends in state"

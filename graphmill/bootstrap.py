@@ -82,7 +82,7 @@ async def open_application(
             deletions=Deletions(client, PostgresDeletion(pool)),
             entities=Entities(PostgresVerdicts(pool), status),
             prompts=Prompts(client, PostgresPromptStore(pool), PostgresModelAccounts(pool)),
-            runs=Runs(client, catalog, documents, status, settings.priorities.weights),
+            runs=Runs(client, catalog, documents, status, settings.priorities),
             search=Search(partial(_load_search, pool, fleet, settings, stores, opened)),
             exports=Exports(partial(_export, pool)),
             projections=Projections(

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from graphmill.errors import InvalidRequest, NotFound, PermanentError, Unavailab
 from graphmill.messages import PAUSE, RESUME, IndexRequest, check_budget, index_workflow_id
 from graphmill.models import CollectionKey, Phase, RunState
 from graphmill.names import check_collection_name
+from graphmill.priority_settings import PrioritySettings
 from graphmill.run_status import DocumentTotals, RunStatus
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.status import PostgresRunStatus
@@ -53,10 +54,10 @@ class Runs:
         catalog: PostgresCatalog,
         documents: Documents,
         status: PostgresRunStatus,
-        weights: Mapping[str, float] | None = None,
+        priorities: PrioritySettings | None = None,
     ) -> None:
-        """`weights`: of tenants, whose share is not that of one."""
-        self._workflows = RunWorkflows(client, weights or {})
+        self._priorities = priorities or PrioritySettings()
+        self._workflows = RunWorkflows(client, self._priorities.weights)
         self._catalog = catalog
         self._documents = documents
         self._status = status
@@ -66,19 +67,28 @@ class Runs:
         """Start a collection's run, or join the one under way, which looks for documents again.
 
         Raises:
+            InvalidRequest: it asks for a better priority than anybody may have.
             NotFound: there is no such collection.
             RunUnderWay: a run is under way that was not asked for the same: force_rebuild,
                 recluster, another method, a budget or batches.
             Unavailable: Temporal or PostgreSQL does not answer.
         """
+        self._priorities.check(request.priority)
+        return await self._start(request, request)
+
+    async def _start(self, request: IndexRequest, asked: IndexRequest) -> RunHandle:
+        """`asked`: what of it somebody asked for. A run under way has to do that, and no more: it
+        may have begun after the rest was taken from the run before."""
         await self._catalog.show_collection(request.key)
-        under_way = await self._workflows.find_open(request.key)
-        if under_way is not None:
-            await self._refuse_to_join(request, UUID(under_way.run_id))
+        await self._refuse_to_join(asked)
         return await self._workflows.start(request)
 
-    async def _refuse_to_join(self, request: IndexRequest, run_id: UUID) -> None:
+    async def _refuse_to_join(self, request: IndexRequest) -> None:
         """Where the run under way would do something else than was asked for, or cost more."""
+        found = await self._workflows.find_open(request.key)
+        if found is None:
+            return
+        run_id = UUID(found.run_id)
         under_way = await self._status.run_method(run_id)
         if request.force_rebuild:
             words = "would not read everything again"
@@ -99,32 +109,33 @@ class Runs:
 
     @tells_outages
     async def start_as_before(self, key: CollectionKey, *, priority: int = 3) -> RunHandle:
-        """Start a run by the method of the last one, or join the one under way: where people did
-        not ask for documents to be read, none is read anew because a model came or went.
+        """Start a run by the method of the last one and with what that left of its budget, or join
+        the one under way: where people did not ask for documents to be read, none is read anew
+        because a model came or went, and those that wait for a budget go on waiting.
 
         Raises:
             NotFound: there is no such collection.
         """
-        return await self.start(await self._as_before(key, priority))
+        return await self._start_unread(IndexRequest(key.name, key.tenant, priority=priority))
 
     @tells_outages
     async def find_communities_afresh(self, key: CollectionKey) -> RunHandle:
         """Start a run that makes the graph anew, with communities that depend on it alone and not
-        on those that the published graph has.
+        on those that the published graph has. Its budget is what the last run left of its own.
 
         Raises:
             NotFound: there is no such collection.
             RunUnderWay: a run is under way, which would go on from those.
         """
-        return await self.start(replace(await self._as_before(key, 3), recluster=True))
+        return await self._start_unread(IndexRequest(key.name, key.tenant, recluster=True))
 
-    async def _as_before(
-        self, key: CollectionKey, priority: int, budget_usd: float | None = None
-    ) -> IndexRequest:
-        method = await self._status.last_method(key)
-        return IndexRequest(
-            key.name, key.tenant, method, priority=priority, budget_usd=check_budget(budget_usd)
-        )
+    async def _start_unread(self, asked: IndexRequest) -> RunHandle:
+        """Nobody asked for documents to be read: those that wait are paid for as before at most."""
+        left = await self._status.last_budget_left(asked.key)
+        return await self._start(replace(await self._as_before(asked), budget_usd=left), asked)
+
+    async def _as_before(self, asked: IndexRequest) -> IndexRequest:
+        return replace(asked, method=await self._status.last_method(asked.key))
 
     @tells_outages
     async def find(self, tenant: str, run_or_collection: str) -> RunHandle:
@@ -247,14 +258,14 @@ class Runs:
                 in line.
         """
         key = CollectionKey(run.tenant, run.collection)
-        request = await self._as_before(key, priority, budget_usd)
-        under_way = await self._workflows.find_open(key)
-        if under_way is not None:
-            await self._refuse_to_join(request, UUID(under_way.run_id))
+        asked = IndexRequest(
+            key.name, key.tenant, priority=priority, budget_usd=check_budget(budget_usd)
+        )
+        await self._refuse_to_join(asked)
         documents = await self._documents.retry_failed(key)
         embeddings = await self._status.embedding_gaps(key)
         model_gaps = await self._status.model_gaps(key)
-        run = await self.start(request)
+        run = await self._start(await self._as_before(asked), asked)
         if run.joined:
             return Retry(documents, 0, 0, run)
         return Retry(documents, embeddings.missing, model_gaps.missing, run)

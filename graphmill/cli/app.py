@@ -98,7 +98,12 @@ def index(
         bool, typer.Option("--force-rebuild", help="Read everything again, changed or not.")
     ] = False,
     priority: Annotated[
-        int, typer.Option(min=1, max=5, help="1 goes before 5 where runs compete.")
+        int,
+        typer.Option(
+            min=1,
+            max=5,
+            help="3 goes before 5 where runs compete; 1 and 2 where the settings allow it.",
+        ),
     ] = 3,
     budget: Budget = None,
     batch: Annotated[

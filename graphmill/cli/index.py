@@ -65,6 +65,7 @@ async def index(options: IndexOptions) -> int:
         check_budget(options.budget_usd),
         options.batch,
     )
+    settings.priorities.check(request.priority)
     # Before anything is started: a path that does not exist should cost nobody a second.
     found = await asyncio.to_thread(find_files, options.paths, settings.limits.document_bytes)
     if options.estimate:

@@ -52,7 +52,7 @@ def test_documents_become_answers(http: httpx.Client) -> None:
             "broken.pdf": "%PDF-1.7 and nothing after it",
         },
     )
-    started = http.post("/v1/collections/road/index", json={"method": "fast", "priority": 2})
+    started = http.post("/v1/collections/road/index", json={"method": "fast", "priority": 4})
     assert started.status_code == 202
     run_id = started.json()["run_id"]
     assert http.get(f"/v1/runs/{run_id}").status_code == 200  # from the first moment on

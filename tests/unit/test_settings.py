@@ -122,6 +122,7 @@ def test_what_is_small_and_whose_share_is_larger_is_a_setting(
 ) -> None:
     default = load_settings().priorities
     assert (default.sizes, default.documents, default.weights) == ((100_000,), 100, {})
+    assert default.highest == 3
     (tmp_path / "graphmill.toml").write_text(
         "[priorities]\nsizes = [1_000_000, 20_000]\nweights = { acme = 4, other = 0.5 }\n"
     )
@@ -131,6 +132,8 @@ def test_what_is_small_and_whose_share_is_larger_is_a_setting(
     monkeypatch.setenv("GRAPHMILL_PRIORITY_DOCUMENTS", "7")
     assert load_settings().priorities.sizes == (5000, 200)
     assert load_settings().priorities.documents == 7
+    monkeypatch.setenv("GRAPHMILL_PRIORITY_HIGHEST", "1")
+    assert load_settings().priorities.highest == 1
     monkeypatch.setenv("GRAPHMILL_PRIORITY_SIZES", "")
     assert load_settings().priorities.sizes == ()
 
@@ -141,6 +144,8 @@ def test_what_is_small_and_whose_share_is_larger_is_a_setting(
         ("sizes = [1, 2, 3, 4, 5]", "priorities.sizes"),
         ("sizes = [0]", "priorities.sizes"),
         ("weights = { acme = 0 }", "priorities.weights.acme"),
+        ("highest = 0", "priorities.highest"),
+        ("highest = 4", "priorities.highest"),
     ],
 )
 def test_levels_and_weights_that_there_are_not_are_refused(

@@ -70,5 +70,5 @@ async def serve_store(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[
 
 def _runs(pool: asyncpg.Pool, settings: Settings, client: Client) -> Runs:
     catalog = PostgresCatalog(pool)
-    weights = settings.priorities.weights
-    return Runs(client, catalog, Documents(catalog), PostgresRunStatus(pool), weights)
+    status = PostgresRunStatus(pool)
+    return Runs(client, catalog, Documents(catalog), status, settings.priorities)

@@ -1,11 +1,12 @@
 """Reads of the published graph for search: exact scans by pgvector, words by a GIN index."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from uuid import UUID
 
 import asyncpg
 
+from graphmill.errors import Unavailable
 from graphmill.messages import ENTITY_DESCRIPTION, TEXT_UNIT_TEXT
 from graphmill.models import CollectionKey
 from graphmill.search.ports import (
@@ -17,7 +18,16 @@ from graphmill.search.ports import (
 )
 from graphmill.stores.postgres.graph_counts import count_of
 from graphmill.stores.postgres.published import published_graph
+from graphmill.stores.postgres.search_turns import SearchTurns
 from graphmill.stores.postgres.vectors import PostgresVectors
+
+# A search has some ten statements, of milliseconds each. One that takes so long holds a connection
+# that others wait for, and whoever asked has gone.
+_STATEMENT_SECONDS = 30.0
+# How long one waits for a place, and then for a connection.
+_WAIT_SECONDS = 10.0
+# Connections that searches leave to whatever else is asked.
+_LEFT_TO_OTHERS = 3
 
 # Rows of a graph are asked for by its tenant too: a policy asks for it anyway, but of a tenant that
 # the planner does not know it guesses how many rows there are.
@@ -105,10 +115,22 @@ ORDER BY weight DESC, id LIMIT $4
 
 
 class PostgresSearchStore:
-    """graphmill.search.ports.SearchStore over PostgreSQL. The pool belongs to the caller."""
+    """graphmill.search.ports.SearchStore over PostgreSQL. The pool belongs to the caller; one store
+    for each, which knows how many of its connections searches hold."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        *,
+        statement_seconds: float = _STATEMENT_SECONDS,
+        wait_seconds: float = _WAIT_SECONDS,
+    ) -> None:
+        """`wait_seconds`: for a place among the searches, and then for a connection."""
         self._pool = pool
+        self._statement_seconds = statement_seconds
+        self._wait_seconds = wait_seconds
+        places = max(1, pool.get_max_size() - _LEFT_TO_OTHERS)
+        self._turns = SearchTurns(places, wait_seconds)
 
     async def embedding_model(self, key: CollectionKey) -> str:
         async with published_graph(self._pool, key) as (connection, graph_id):
@@ -121,13 +143,30 @@ class PostgresSearchStore:
     async def snapshot(
         self, key: CollectionKey
     ) -> AsyncGenerator["PostgresGraphSnapshot | None", None]:
-        async with published_graph(self._pool, key) as (connection, graph_id):
+        """
+        Raises:
+            NotFound: there is no such collection.
+            Unavailable: no place or no connection came free in time, or a statement took too long.
+        """
+        async with self._turns.turn(key.tenant), AsyncExitStack() as stack:
+            stack.enter_context(_telling_timeouts(self._statement_seconds))
+            try:
+                connection, graph_id = await stack.enter_async_context(
+                    published_graph(self._pool, key, self._wait_seconds)
+                )
+            except TimeoutError as error:
+                raise Unavailable(
+                    f"no connection to PostgreSQL came free within {self._wait_seconds:g} s; ask"
+                    " again later. `graphmill doctor` looks whether PostgreSQL answers; a higher"
+                    " GRAPHMILL_DATABASE_CONNECTIONS lets more be asked at once"
+                ) from error
             # Without statistics (a collection just filled) the planner may take a sequential scan
             # for cheap, and it would stem every text.
             # And where a word has more matches than it can remember one by one, it stems the texts
             # around them too.
             await connection.execute(
-                "SET LOCAL enable_seqscan = off; SET LOCAL jit = off; SET LOCAL work_mem = '128MB'"
+                "SET LOCAL enable_seqscan = off; SET LOCAL jit = off; SET LOCAL work_mem = '128MB';"
+                f" SET LOCAL statement_timeout = {round(1000 * self._statement_seconds)}"
             )
             if graph_id is None:
                 yield None
@@ -136,6 +175,17 @@ class PostgresSearchStore:
                 "SELECT embedding_model, version FROM graphs WHERE id = $1", graph_id
             )
             yield PostgresGraphSnapshot(connection, key, graph_id, model or "", version)
+
+
+@contextmanager
+def _telling_timeouts(seconds: float) -> Generator[None]:
+    try:
+        yield
+    except asyncpg.QueryCanceledError as error:
+        raise Unavailable(
+            f"the search was ended: one step of it took PostgreSQL more than {seconds:g} s. Ask"
+            " again later, when it has less to do, or ask a shorter question with rarer words"
+        ) from error
 
 
 class PostgresGraphSnapshot:

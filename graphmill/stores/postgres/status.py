@@ -92,6 +92,23 @@ class PostgresRunStatus:
         )
         return None if found is None else Method(found)
 
+    async def last_budget_left(self, key: CollectionKey) -> float | None:
+        """What the collection's last run left of its budget, in dollars: nothing where it ended
+        over it, though a smaller call may have fitted in. None where it had no budget."""
+        left = await self._pool.fetchval(
+            """
+            SELECT CASE WHEN budget_nano_usd IS NULL THEN NULL
+                        WHEN state = 'over_budget' THEN 0
+                        ELSE greatest(0, budget_nano_usd - coalesce((
+                            SELECT sum(nano_usd)::bigint FROM model_accounts WHERE run_id = r.id
+                        ), 0)) END
+            FROM runs r WHERE tenant = $1 AND collection = $2 ORDER BY started_at DESC LIMIT 1
+            """,
+            key.tenant,
+            key.name,
+        )
+        return None if left is None else left / 1e9
+
     async def run_key(self, run_id: UUID) -> CollectionKey:
         """Which collection a run is of.
 

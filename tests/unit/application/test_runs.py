@@ -29,6 +29,7 @@ from graphmill.messages import (
     IndexRequest,
 )
 from graphmill.models import CollectionKey, Method, Phase, RunState
+from graphmill.priority_settings import PrioritySettings
 from graphmill.search_attributes import COLLECTION, TENANT
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.status import PostgresRunStatus
@@ -149,7 +150,7 @@ async def closed(client: Client, run: RunHandle) -> None:
 async def test_a_run_carries_what_people_find_it_by(
     runs: Runs, client: Client, key: CollectionKey, worker: None
 ) -> None:
-    run = await runs.start(IndexRequest(key.name, priority=2))
+    run = await runs.start(IndexRequest(key.name, priority=4))
     assert run.workflow_id == f"index/default/{key.name}"
     assert not run.joined
     described = await client.get_workflow_handle(run.workflow_id).describe()
@@ -158,7 +159,28 @@ async def test_a_run_carries_what_people_find_it_by(
     assert described.typed_search_attributes[COLLECTION] == key.name
     assert await described.static_summary() == f"index {key.name} (default)"
     priority = described.raw_description.workflow_execution_info.priority
-    assert (priority.priority_key, priority.fairness_key) == (2, "default")
+    assert (priority.priority_key, priority.fairness_key) == (4, "default")
+
+
+async def test_a_priority_before_everybody_elses_is_refused_where_it_is_not_allowed(
+    pool: asyncpg.Pool, client: Client, runs: Runs, key: CollectionKey
+) -> None:
+    """Levels are strict: whoever could ask for 1 would keep all other tenants waiting."""
+    for priority in (1, 2):
+        with pytest.raises(InvalidRequest, match="best that may be asked for here is 3"):
+            await runs.start(IndexRequest(key.name, priority=priority))
+    catalog = PostgresCatalog(pool)
+    allowed = Runs(
+        client,
+        catalog,
+        Documents(catalog),
+        PostgresRunStatus(pool),
+        PrioritySettings(highest=2),
+    )
+    with pytest.raises(InvalidRequest, match="highest = 1"):
+        await allowed.start(IndexRequest(key.name, priority=1))
+    assert not (await allowed.start(IndexRequest(key.name, priority=2))).joined
+    assert (await runs.start(IndexRequest(key.name, priority=5))).joined
 
 
 async def test_a_second_start_joins_the_run_and_tells_it_of_new_documents(
@@ -362,6 +384,68 @@ async def test_documents_leave_the_graph_by_the_method_of_the_last_run(
     later = await runs.start_as_before(key)
     assert later.run_id != first.run_id
     assert (await asked_for(client, later))["method"] == "fast"
+
+
+@pytest.mark.parametrize(
+    ("budget", "state", "left"),
+    [
+        (None, "completed", None),
+        (5_000_000_000, "completed", 3.75),
+        (1_000_000_000, "completed", 0),  # the last calls cost more than they were taken for
+        (5_000_000_000, "over_budget", 0),
+    ],
+)
+async def test_what_nobody_asked_to_be_read_is_paid_for_from_the_last_budget_at_most(
+    runs: Runs,
+    pool: asyncpg.Pool,
+    client: Client,
+    key: CollectionKey,
+    worker: None,
+    budget: int | None,
+    state: str,
+    left: float | None,
+) -> None:
+    """A deletion after a run that is over its budget would pay for all documents that wait."""
+    first = await runs.start_as_before(key)
+    await open_row(pool, first, state)
+    await pool.execute("UPDATE runs SET budget_nano_usd = $1", budget)
+    await pool.execute(
+        "INSERT INTO model_accounts (run_id, step, model, slot, tenant, collection, nano_usd)"
+        " SELECT $1, step, 'a-model', 0, 'default', $2, 625000000"
+        " FROM unnest(ARRAY['extract', 'embed']) AS step",
+        UUID(first.run_id),
+        key.name,
+    )
+    assert (await runs.start_as_before(key)).joined  # whatever is left of its budget
+    await end(client, first, "done")
+    await closed(client, first)
+    later = await runs.start_as_before(key)
+    assert (await asked_for(client, later)).get("budget_usd") == left
+    await end(client, later, "done")
+    await closed(client, later)
+    afresh = await asked_for(client, await runs.find_communities_afresh(key))
+    assert (afresh.get("budget_usd"), afresh["recluster"]) == (left, True)
+
+
+async def test_what_nobody_asked_to_be_read_joins_a_run_of_any_method(
+    pool: asyncpg.Pool, client: Client, key: CollectionKey, worker: None
+) -> None:
+    """One that began in between, after the method of the last run was looked up, must not make a
+    deletion fail when the documents are gone."""
+
+    class OfARunBefore(PostgresRunStatus):
+        async def last_method(self, key: CollectionKey) -> Method | None:
+            return Method.STANDARD
+
+    catalog = PostgresCatalog(pool)
+    runs = Runs(client, catalog, Documents(catalog), OfARunBefore(pool))
+    run = await runs.start(IndexRequest(key.name, method=Method.FAST))
+    await open_row(pool, run)
+    joined = await runs.start_as_before(key)
+    assert (joined.run_id, joined.joined) == (run.run_id, True)
+    assert (await runs.retry(run)).run.joined
+    with pytest.raises(RunUnderWay, match="would not find communities afresh"):
+        await runs.find_communities_afresh(key)
 
 
 async def test_pause_and_resume_reach_the_run(

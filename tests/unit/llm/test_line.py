@@ -53,7 +53,25 @@ def test_a_level_goes_before_all_behind_it() -> None:
     line = line_of(
         ("late", Turn(5, "a")), ("a", Turn(3, "a")), ("b", Turn(3, "b")), ("first", Turn(1, "a"))
     )
-    assert served(line) == "first b a late"
+    assert served(line) == "first a b late"
+
+
+def test_a_newcomer_does_not_wait_for_what_another_level_was_served() -> None:
+    line = line_of(*((f"b{number}", Turn(3, "b")) for number in range(100)))
+    for number in range(100):
+        line.add(f"a{number}", Turn(2, "a"))
+        assert line.next() == f"a{number}"
+    line.add("c0", Turn(3, "c"))
+    line.add("c1", Turn(3, "c"))
+    assert [line.next() for _ in range(4)] == ["b0", "c0", "b1", "c1"]
+
+
+def test_a_key_is_no_further_behind_for_what_it_got_at_another_level() -> None:
+    line = line_of(*((f"a{number}", Turn(2, "a")) for number in range(100)))
+    line.add("a", Turn(3, "a"))
+    line.add("b0", Turn(3, "b"))
+    line.add("b1", Turn(3, "b"))
+    assert served(line).endswith("a99 a b0 b1")
 
 
 def test_who_leaves_is_not_served_and_costs_its_key_nothing() -> None:
