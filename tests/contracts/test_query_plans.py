@@ -276,7 +276,7 @@ async def test_a_graph_is_folded_and_published(filled: asyncpg.Pool, plans: list
 async def test_records_of_projections_are_read_by_their_ids(
     filled: asyncpg.Pool, plans: list[Plan]
 ) -> None:
-    async with published_graph(filled, _KEY) as (connection, graph_id):
+    async with published_graph(filled, key_of(5)) as (connection, graph_id):
         assert graph_id is not None
         source = PostgresProjectionSource(connection, graph_id, "", model="")
         for kind in (*GRAPH, *VECTORS):
