@@ -6,6 +6,7 @@ other. Whatever dies meanwhile, all of the documents go, and the run follows.
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from temporalio import workflow
@@ -42,26 +43,26 @@ class DeleteDocuments:
         show_collection(key)
         try:
             # Before the first is deleted: a misspelt id leaves all as it was.
-            await workflow.execute_activity_method(
+            asked_at = await workflow.execute_activity_method(
                 DeletionActivities.check_documents,
                 DocumentIds(key, request.documents),
                 summary=f"{len(request.documents)} documents of {key.name}",
                 **CHECK_DOCUMENTS,
             )
-            await self._delete(request)
+            await self._delete(request, asked_at)
         except (Exception, asyncio.CancelledError) as error:
             if self._deleted and is_cancelled_exception(error):
                 await _start_run(key)
             raise
         return DeletedDocuments(self._deleted, await _start_run(key))
 
-    async def _delete(self, request: DeleteRequest) -> None:
+    async def _delete(self, request: DeleteRequest, asked_at: datetime | None) -> None:
         for start in range(0, len(request.documents), BATCH):
             raise_if_cancelled()
             batch = request.documents[start : start + BATCH]
             await workflow.execute_activity_method(
                 DeletionActivities.delete_documents,
-                DocumentIds(request.key, batch),
+                DocumentIds(request.key, batch, asked_at),
                 summary=f"{len(batch)} documents",
                 **DELETE_BATCH,
             )

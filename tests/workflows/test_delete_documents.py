@@ -88,6 +88,23 @@ async def test_a_batch_whose_answer_was_lost_is_done_again_and_all_are_counted(
     assert not road.names
 
 
+async def test_a_batch_that_is_done_again_leaves_what_was_uploaded_since(
+    client: Client, road: Road, collection: str
+) -> None:
+    ids = add(road, 3)
+    road.fails["deleted"] = TransientError("the connection is gone")
+    held = road.hold("deleted")
+    deletion = await delete(client, collection, *ids)
+    await held.arrived()
+    road.add("1.txt")
+    held.open()
+    while len(road.deleted) < 2:
+        await deletion.describe()
+    del road.fails["deleted"]
+    await deletion.result()
+    assert list(road.names.values()) == ["1.txt"]
+
+
 @pytest.mark.usefixtures("small_batches")
 async def test_cancelled_amid_it_the_graph_follows_what_is_deleted(
     client: Client, road: Road, collection: str
