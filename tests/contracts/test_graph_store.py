@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from graphmill.ids import content_id, document_id, entity_id, relationship_id
 from graphmill.messages import VECTOR_INDEXES
-from graphmill.models import Community, ProcessedDocument
+from graphmill.models import CollectionKey, Community, ProcessedDocument
 from graphmill.reports import write_report
 from graphmill.settings import PruneSettings
 from graphmill.stores.postgres.database import open_pool
 from graphmill.stores.postgres.graph import PostgresGraphStore
-from tests.contracts.collections import KEY, index, processed
+from tests.contracts.collections import KEY, index, processed, upload
 from tests.support.examples import on_a_server
 from tests.support.hierarchies import clustered
 
@@ -354,3 +354,19 @@ async def test_reports_are_asked_for_in_batches_bounded_by_communities_and_by_en
         seen.append([c.community.community for c in contexts])
         await store.save_reports(merged.graph_id, [write_report(c) for c in contexts])
     assert seen == batches
+
+
+async def test_a_fold_tells_of_documents_that_wait_to_be_read(pool: asyncpg.Pool) -> None:
+    store = PostgresGraphStore(pool, PruneSettings(min_node_freq=1))
+    await index(pool, {"a.md": processed("a.md", [{("ADA", "BO"): 1}])})
+    assert not (await store.merge_graph(KEY, "1", afresh=True)).documents_wait
+    await upload(pool, {"b.md": b"of another collection"}, CollectionKey("default", "other"))
+    assert not (await store.merge_graph(KEY, "1", afresh=True)).documents_wait
+    await upload(pool, {"a.md": b"a new version, which no run was told of"})
+    merged = await store.merge_graph(KEY, "1", afresh=True)
+    assert (merged.text_units, merged.documents_wait) == (0, True)
+    await pool.execute("UPDATE documents SET state = 'pending'")
+    assert (await store.merge_graph(KEY, "1", afresh=True)).documents_wait
+    opened = await store.open_graph(KEY, "1", afresh=True)
+    assert opened is not None
+    assert (await store.fold_model_extractions(KEY, opened)).documents_wait

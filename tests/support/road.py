@@ -284,7 +284,8 @@ class Road:
     async def fold_graph(self, graph: GraphRef) -> MergedGraph:
         await self._come_to("fold_graph")
         self.asked.append("fold_graph")
-        return MergedGraph(graph.graph_id, 2, 7, 9, self.to_summarize)
+        wait = bool(self.waiting)
+        return MergedGraph(graph.graph_id, 2, 7, 9, self.to_summarize, wait)
 
     @activity.defn
     async def summarize_descriptions(self, part: GraphShard) -> int:
@@ -385,7 +386,8 @@ class Road:
         self.merges.append(input)
         if self.published_by_another:
             return MergedGraph(None)
-        return MergedGraph(len(self.merges), text_units=2, entities=7, relationships=9)
+        wait = bool(self.waiting)
+        return MergedGraph(len(self.merges), 2, entities=7, relationships=9, documents_wait=wait)
 
     @activity.defn
     async def publish_graph(self, graph: GraphRef) -> bool:
