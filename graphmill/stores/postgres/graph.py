@@ -152,10 +152,10 @@ class PostgresGraphStore:
             )
 
     async def unreported(
-        self, graph_id: int, most: int, most_entities: int
+        self, graph_id: int, after: int, most: int, most_entities: int
     ) -> tuple[ReportContext, ...]:
         async with self._pool.acquire() as connection:
-            rows = await connection.fetch(_UNREPORTED, graph_id, most, most_entities)
+            rows = await connection.fetch(_UNREPORTED, graph_id, after, most, most_entities)
             return await read_contexts(connection, graph_id, rows)
 
     async def save_reports(self, graph_id: int, reports: Sequence[CommunityReport]) -> None:
@@ -276,12 +276,12 @@ _TOUCHED = """
 _UNREPORTED = """
     SELECT * FROM (
         SELECT *, sum(size) OVER (ORDER BY community) - size AS entities_before FROM (
-            SELECT * FROM communities c WHERE graph_id = $1 AND NOT EXISTS (
+            SELECT * FROM communities c WHERE graph_id = $1 AND community > $2 AND NOT EXISTS (
                 SELECT FROM community_reports r
                 WHERE r.graph_id = $1 AND r.community = c.community)
-            ORDER BY community LIMIT $2
+            ORDER BY community LIMIT $3
         ) AS next
     ) AS counted
-    WHERE entities_before = 0 OR entities_before + size <= $3
+    WHERE entities_before = 0 OR entities_before + size <= $4
     ORDER BY community
     """
