@@ -49,11 +49,17 @@ class CommunityActivities:
     async def write_reports(self, graph: GraphRef) -> int:
         """Write the reports that are missing, batch by batch; returns how many there are."""
         async with heartbeating():
-            while contexts := await self._store.unreported(graph.graph_id, *REPORTS_AT_A_TIME):
+            after = -1
+            # Each looks on from where the one before ended: from the first, it would pass by all
+            # that were reported on since.
+            while contexts := await self._store.unreported(
+                graph.graph_id, after, *REPORTS_AT_A_TIME
+            ):
                 reports = await self._processes.run(
                     write_reports, contexts, timeout_seconds=_REPORT_SECONDS
                 )
                 await self._store.save_reports(graph.graph_id, reports)
+                after = contexts[-1].community.community
             return await self._store.count_reports(graph.graph_id)
 
 

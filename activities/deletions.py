@@ -1,6 +1,7 @@
 """Activities that delete documents."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from temporalio import activity
 from temporalio.client import Client
@@ -25,21 +26,25 @@ class DeletionActivities:
         self._runs = runs
 
     @activity.defn
-    async def check_documents(self, asked: DocumentIds) -> None:
-        """
+    async def check_documents(self, asked: DocumentIds) -> datetime | None:
+        """When they were looked for. None: by a worker of a release before.
+
         Raises:
             NotFound: one of them does not exist.
         """
+        # First: what is uploaded while they are looked for stays.
+        now = await self._store.clock()
         missing = await self._store.missing(asked.key, asked.documents)
         if missing:
             raise no_document(asked.key, missing[0])
+        return now
 
     @activity.defn
     async def delete_documents(self, asked: DocumentIds) -> None:
         """All of them in one transaction; those that are gone already, by a try before this one or
-        by others, are no error."""
+        by others, are no error. Those that were uploaded again since stay."""
         async with heartbeating():
-            await self._store.delete(asked.key, asked.documents)
+            await self._store.delete(asked.key, asked.documents, asked.uploaded_until)
 
     @activity.defn
     async def start_run(self, key: CollectionKey) -> StartedRun:

@@ -124,8 +124,10 @@ async def _build(
     loaded = await graphs.load_for_clustering(merged.graph_id)
     clustering = cluster_graph(loaded.entities, loaded.relationships, loaded.text_unit_dates)
     await graphs.save_communities(merged.graph_id, clustering)
-    while contexts := await graphs.unreported(merged.graph_id, *REPORTS_AT_A_TIME):
+    last = -1
+    while contexts := await graphs.unreported(merged.graph_id, last, *REPORTS_AT_A_TIME):
         await graphs.save_reports(merged.graph_id, [write_report(found) for found in contexts])
+        last = contexts[-1].community.community
     embedder = LocalEmbedder()
     for index in VECTOR_INDEXES:
         after = UUID(int=0)

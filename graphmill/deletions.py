@@ -7,6 +7,7 @@ DeleteDocuments' input, which people may write by hand, comes as plain JSON and 
 import hashlib
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, cast
 from uuid import UUID
 
@@ -112,10 +113,12 @@ def _id(given: object) -> UUID:
 
 @dataclass(frozen=True, slots=True)
 class DocumentIds:
-    """Some documents of a collection."""
+    """Some documents of a collection. `uploaded_until`: by PostgreSQL's clock, those uploaded later
+    are others of the same names; None: workers of a release before looked for no time."""
 
     key: CollectionKey
     documents: tuple[UUID, ...]
+    uploaded_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +139,20 @@ class DeletedDocuments:
 
 
 class DeletionStore(Protocol):
+    async def clock(self) -> datetime:
+        """The time by which uploads are dated."""
+        ...
+
     async def missing(self, key: CollectionKey, ids: Sequence[UUID]) -> tuple[UUID, ...]:
         """Which of these documents do not exist."""
         ...
 
-    async def delete(self, key: CollectionKey, ids: Sequence[UUID]) -> int:
-        """Forget those of these documents that exist, in one transaction; how many they are. Their
-        text units leave the graph when the next one is published."""
+    async def delete(
+        self, key: CollectionKey, ids: Sequence[UUID], uploaded_until: datetime | None = None
+    ) -> int:
+        """Forget those of these documents that exist, and were not uploaded after this time, in one
+        transaction; how many they are. Their text units leave the graph when the next one is
+        published."""
         ...
 
 

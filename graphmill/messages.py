@@ -376,6 +376,8 @@ class MergedGraph:
     """`graph_id` is None where the published graph is already what a fold would give.
 
     `to_summarize`: entities and relationships whose descriptions wait to become one.
+    `documents_wait`: some were uploaded by then that are not read; a new version of one means that
+    nothing of it is in this graph.
     """
 
     graph_id: int | None
@@ -383,6 +385,7 @@ class MergedGraph:
     entities: int = 0
     relationships: int = 0
     to_summarize: int = 0
+    documents_wait: bool = False
 
 
 @dataclass(frozen=True, slots=True)

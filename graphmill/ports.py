@@ -260,9 +260,10 @@ class GraphStore(Protocol):
     async def save_communities(self, graph_id: int, clustering: Clustering) -> None: ...
 
     async def unreported(
-        self, graph_id: int, most: int, most_entities: int
+        self, graph_id: int, after: int, most: int, most_entities: int
     ) -> tuple[ReportContext, ...]:
-        """The next communities that have no report yet, with what a report is written from.
+        """The next communities after this one (-1: from the first) that have no report yet, by
+        number, with what a report is written from.
 
         So many at most, with so many entities together; one that has more comes alone.
         """

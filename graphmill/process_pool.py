@@ -37,6 +37,8 @@ Ts = TypeVarTuple("Ts")
 _ATTEMPTS = 3
 _READY_SECONDS = 60.0
 _EXIT_SECONDS = 5.0
+# Bytes of an answer that the event loop may stop for.
+_QUICKLY_LOADED = 100_000
 
 # multiprocessing's table of children and its fork server are one per process and not thread-safe.
 _start_lock = threading.Lock()
@@ -139,13 +141,18 @@ class ProcessPool:
         """
         if self._closed:
             raise PoolClosed("the process pool is closed; the task may be given to another worker")
-        request = pickle.dumps((function, args), protocol=5)
         async with self._slots:
+            # In a thread: a graph of millions of relationships takes longer than heartbeats wait.
+            request = await asyncio.to_thread(pickle.dumps, (function, args), protocol=5)
             frame, payload = await self._ask(request, timeout_seconds)
+            del request
         if frame is Frame.TOO_LARGE:
             megabytes = self._settings.memory_bytes // 1_000_000
             raise TaskTooLarge(f"more than {megabytes:,} MB of memory would be needed")
-        answer = pickle.loads(payload)
+        if len(payload) < _QUICKLY_LOADED:
+            answer = pickle.loads(payload)
+        else:
+            answer = await asyncio.to_thread(pickle.loads, payload)
         if frame is Frame.ERROR:
             raise cast(Exception, answer)
         return cast(T, answer)

@@ -80,8 +80,10 @@ async def index(
     clustering = cluster_graph(loaded.entities, loaded.relationships, loaded.text_unit_dates, last)
     await graphs.save_communities(merged.graph_id, clustering)
     step()
-    while contexts := await graphs.unreported(merged.graph_id, 100, 10_000):
+    after = -1
+    while contexts := await graphs.unreported(merged.graph_id, after, 100, 10_000):
         await graphs.save_reports(merged.graph_id, [write_report(c) for c in contexts])
+        after = contexts[-1].community.community
         step()
     await _embed(pool, key, merged.graph_id, step)
     await graphs.publish_graph(key, merged.graph_id, "", entity_types)

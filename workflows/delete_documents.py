@@ -5,11 +5,14 @@ other. Whatever dies meanwhile, all of the documents go, and the run follows.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, is_cancelled_exception
+from temporalio.workflow import ActivityCancellationType
 
 with workflow.unsafe.imports_passed_through():
     from activities.deletions import DeletionActivities
@@ -33,6 +36,7 @@ with workflow.unsafe.imports_passed_through():
 class DeleteDocuments:
     def __init__(self) -> None:
         self._deleted = 0
+        self._deleting = False
 
     @workflow.run
     async def run(self, *inputs: Any) -> DeletedDocuments:
@@ -40,29 +44,42 @@ class DeleteDocuments:
         request = _read_input(inputs)
         key = request.key
         show_collection(key)
+        # Before the first is deleted: a misspelt id leaves all as it was.
+        asked_at = await workflow.execute_activity_method(
+            DeletionActivities.check_documents,
+            DocumentIds(key, request.documents),
+            summary=f"{len(request.documents)} documents of {key.name}",
+            **CHECK_DOCUMENTS,
+        )
+        follows = workflow.patched("a-run-follows-however-it-ends")
         try:
-            # Before the first is deleted: a misspelt id leaves all as it was.
-            await workflow.execute_activity_method(
-                DeletionActivities.check_documents,
-                DocumentIds(key, request.documents),
-                summary=f"{len(request.documents)} documents of {key.name}",
-                **CHECK_DOCUMENTS,
-            )
-            await self._delete(request)
+            await self._delete(request, asked_at, to_its_end=follows)
         except (Exception, asyncio.CancelledError) as error:
-            if self._deleted and is_cancelled_exception(error):
-                await _start_run(key)
+            if self._deleting if follows else self._deleted and is_cancelled_exception(error):
+                # Whatever keeps the run from starting, what came first is what is told.
+                with contextlib.suppress(Exception, asyncio.CancelledError):
+                    await _start_run(key)
             raise
         return DeletedDocuments(self._deleted, await _start_run(key))
 
-    async def _delete(self, request: DeleteRequest) -> None:
+    async def _delete(
+        self, request: DeleteRequest, asked_at: datetime | None, *, to_its_end: bool
+    ) -> None:
+        """`to_its_end`: a batch that is cancelled is waited for. It may be done all the same, and
+        the run that follows must see what is gone."""
         for start in range(0, len(request.documents), BATCH):
             raise_if_cancelled()
             batch = request.documents[start : start + BATCH]
+            self._deleting = True
             await workflow.execute_activity_method(
                 DeletionActivities.delete_documents,
-                DocumentIds(request.key, batch),
+                DocumentIds(request.key, batch, asked_at),
                 summary=f"{len(batch)} documents",
+                cancellation_type=(
+                    ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
+                    if to_its_end
+                    else ActivityCancellationType.TRY_CANCEL
+                ),
                 **DELETE_BATCH,
             )
             self._deleted += len(batch)

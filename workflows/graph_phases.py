@@ -58,21 +58,25 @@ class GraphPhases:
         self._standing = standing
         self._afresh = afresh
 
-    async def build(self) -> Recipe:
-        """Nothing where the published graph stands. Returns the recipe as it is from here on."""
+    async def build(self, *, last: bool) -> Recipe | None:
+        """Nothing where the published graph stands. Returns the recipe as it is from here on; None
+        where documents are missing in the graph that wait to be read, unless this is the `last`
+        try."""
         key = self._request.key
         # What is missing is asked for by making the graph anew: a report stands on summaries and on
         # other reports, and all that was answered is found stored.
         afresh = self._afresh or self._recipe.model_gaps
         await self._standing.enter(Phase.GRAPH)
         if self._recipe.method is Method.STANDARD:
-            merged = await self._merge_with_model(afresh=afresh)
+            merged = await self._merge_with_model(afresh=afresh, last=last)
         else:
             merged = await workflow.execute_activity_method(
                 GraphActivities.merge_graph, MergeGraph(key, afresh), **MERGE_GRAPH
             )
         if merged.graph_id is None:
             return await self._embed_published()
+        if _is_incomplete(merged) and not last:
+            return None
         graph = self._graph(merged.graph_id)
         await self._standing.pausable()
         await self._standing.enter(Phase.COMMUNITIES)
@@ -119,8 +123,9 @@ class GraphPhases:
         # for what it lacks.
         return replace(self._recipe, to_embed=None, model_gaps=False)
 
-    async def _merge_with_model(self, *, afresh: bool) -> MergedGraph:
-        """Resolve entities, fold, summarise descriptions."""
+    async def _merge_with_model(self, *, afresh: bool, last: bool) -> MergedGraph:
+        """Resolve entities, fold, summarise descriptions; these not of a graph that is to be folded
+        anew."""
         merge = MergeGraph(self._request.key, afresh, self._recipe.options)
         graph_id = await workflow.execute_activity_method(
             GraphActivities.open_graph, merge, **OPEN_GRAPH
@@ -134,7 +139,7 @@ class GraphPhases:
         merged = await workflow.execute_activity_method(
             GraphActivities.fold_graph, graph, **FOLD_GRAPH
         )
-        if merged.to_summarize:
+        if merged.to_summarize and (last or not _is_incomplete(merged)):
             await self._standing.pausable()
             await self._standing.enter(Phase.DESCRIPTIONS)
             await ask_of_graph(BatchedStep.DESCRIPTIONS, graph, merged.to_summarize)
@@ -162,6 +167,10 @@ class GraphPhases:
             summary=vector_index,
             **EMBED,
         )
+
+
+def _is_incomplete(merged: MergedGraph) -> bool:
+    return merged.documents_wait and workflow.patched("documents-that-wait-are-read-first")
 
 
 async def _together(*steps: Coroutine[Any, Any, object]) -> None:

@@ -35,7 +35,7 @@ with workflow.unsafe.imports_passed_through():
     from graphmill.models import Phase, RunState
     from workflows.ask_in_batches import ask_in_batches
     from workflows.failures import is_over_budget, lets_others_end, words_of
-    from workflows.policies import OPEN_RUN
+    from workflows.policies import MOST_FOLDS, OPEN_RUN
     from workflows.visibility import show_collection
 
 
@@ -73,16 +73,20 @@ class IndexCollection:
                     **OPEN_RUN,
                 )
                 self._standing.method = self._recipe.method
+            folds = 0
             while True:
                 seen = self._arrivals
                 if self._request.batch:
                     await self._ask_in_batches(self._recipe)
                 await self._index_documents(self._recipe)
+                folds += 1
                 graph = GraphPhases(
                     self._request, self._recipe, self._standing, afresh=self._afresh
                 )
-                self._recipe = await graph.build()
-                self._afresh = False
+                recipe = await graph.build(last=folds == MOST_FOLDS)
+                if recipe is None:
+                    continue
+                self._recipe, self._afresh, folds = recipe, False, 0
                 if self._arrivals == seen:
                     await self._standing.record(RunState.COMPLETED, Phase.DONE)
                     await workflow.wait_condition(workflow.all_handlers_finished)

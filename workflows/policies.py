@@ -96,6 +96,10 @@ OPEN_PAGES_STANDARD = 4
 # Pages after which IndexCollection goes on as new: up to 20 events each.
 PAGES_PER_RUN = 100
 
+# A graph in which uploaded documents are missing is folded anew once they are read. So many times:
+# who uploads for hours without starting a run must not put off what others wait for.
+MOST_FOLDS = 5
+
 # What a model has to summarise or to report on in a graph goes to so many activities at most, each
 # with about so many items: workers share it, and each keeps many calls in the air.
 ITEMS_PER_SHARD = 1_000

@@ -1,9 +1,10 @@
 """The fold in SQL against the same fold in plain Python, and what publishing promises."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import log2
+from typing import TypeVar, TypeVarTuple
 from uuid import UUID
 
 import asyncpg
@@ -11,17 +12,22 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from temporalio.testing import ActivityEnvironment
 
+from activities import communities
 from graphmill.ids import content_id, document_id, entity_id, relationship_id
-from graphmill.messages import VECTOR_INDEXES
-from graphmill.models import Community, ProcessedDocument
-from graphmill.reports import write_report
+from graphmill.messages import VECTOR_INDEXES, GraphRef
+from graphmill.models import CollectionKey, Community, ProcessedDocument
+from graphmill.reports import ReportContext, write_report
 from graphmill.settings import PruneSettings
 from graphmill.stores.postgres.database import open_pool
 from graphmill.stores.postgres.graph import PostgresGraphStore
-from tests.contracts.collections import KEY, index, processed
+from tests.contracts.collections import KEY, index, processed, upload
 from tests.support.examples import on_a_server
 from tests.support.hierarchies import clustered
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 pytestmark = pytest.mark.asyncio
 
@@ -349,8 +355,64 @@ async def test_reports_are_asked_for_in_batches_bounded_by_communities_and_by_en
         merged.graph_id, clustered(community(n, ids[:size]) for n, size in enumerate(sizes))
     )
     seen: list[list[int]] = []
-    while contexts := await store.unreported(merged.graph_id, most, most_entities):
+    after = -1
+    while contexts := await store.unreported(merged.graph_id, after, most, most_entities):
         assert [len(c.entities) for c in contexts] == [c.community.size for c in contexts]
         seen.append([c.community.community for c in contexts])
         await store.save_reports(merged.graph_id, [write_report(c) for c in contexts])
+        after = seen[-1][-1]
     assert seen == batches
+
+
+async def test_reports_are_asked_for_from_where_the_last_of_them_ended(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the first each time, all that have a report by then would be passed by again."""
+    asked: list[int] = []
+
+    class Asked(PostgresGraphStore):
+        async def unreported(
+            self, graph_id: int, after: int, most: int, most_entities: int
+        ) -> tuple[ReportContext, ...]:
+            asked.append(after)
+            return await super().unreported(graph_id, after, most, most_entities)
+
+    await index(pool, FIRST)
+    store = Asked(pool, PruneSettings(min_node_degree=0, min_edge_weight_pct=0))
+    merged = await store.merge_graph(KEY, "1", afresh=False)
+    assert merged.graph_id is not None
+    ids = await pool.fetchval("SELECT array_agg(id ORDER BY id) FROM entities")
+    await store.save_communities(
+        merged.graph_id, clustered(community(number, ids[:2]) for number in range(5))
+    )
+    monkeypatch.setattr(communities, "REPORTS_AT_A_TIME", (2, 100))
+    activities = communities.CommunityActivities(store, Inline())
+    graph = GraphRef(KEY, merged.graph_id)
+    assert await ActivityEnvironment().run(activities.write_reports, graph) == 5
+    assert asked == [-1, 1, 3, 4]
+    await pool.execute("DELETE FROM community_reports WHERE community = 0")
+    # A second attempt begins at the first again.
+    assert await ActivityEnvironment().run(activities.write_reports, graph) == 5
+
+
+class Inline:
+    """No process of its own."""
+
+    async def run(self, function: Callable[[*Ts], T], /, *args: *Ts, timeout_seconds: float) -> T:
+        return function(*args)
+
+
+async def test_a_fold_tells_of_documents_that_wait_to_be_read(pool: asyncpg.Pool) -> None:
+    store = PostgresGraphStore(pool, PruneSettings(min_node_freq=1))
+    await index(pool, {"a.md": processed("a.md", [{("ADA", "BO"): 1}])})
+    assert not (await store.merge_graph(KEY, "1", afresh=True)).documents_wait
+    await upload(pool, {"b.md": b"of another collection"}, CollectionKey("default", "other"))
+    assert not (await store.merge_graph(KEY, "1", afresh=True)).documents_wait
+    await upload(pool, {"a.md": b"a new version, which no run was told of"})
+    merged = await store.merge_graph(KEY, "1", afresh=True)
+    assert (merged.text_units, merged.documents_wait) == (0, True)
+    await pool.execute("UPDATE documents SET state = 'pending'")
+    assert (await store.merge_graph(KEY, "1", afresh=True)).documents_wait
+    opened = await store.open_graph(KEY, "1", afresh=True)
+    assert opened is not None
+    assert (await store.fold_model_extractions(KEY, opened)).documents_wait

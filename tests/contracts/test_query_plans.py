@@ -252,8 +252,8 @@ async def test_a_graph_is_folded_and_published(filled: asyncpg.Pool, plans: list
     assert any(name.startswith("text_units_") for name in units.indexes)
     assert "tenant = " in found.indexes["extractions_pkey"]
     published = await _graph_id(filled)
-    assert await store.unreported(published, 10, 1000) == ()
-    _by(plans, "communities_pkey", "graph_id")
+    assert await store.unreported(published, 3, 10, 1000) == ()
+    _by(plans, "communities_pkey", "graph_id", "community")
     _by(plans, "community_reports_pkey", "graph_id")
     await store.load_for_clustering(merged.graph_id)
     plans.clear()

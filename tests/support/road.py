@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -120,6 +121,7 @@ class Road:
     def __init__(self) -> None:
         self.names: dict[UUID, str] = {}
         self.waiting: dict[UUID, float] = {}
+        self.uploaded: dict[UUID, datetime] = {}
         self.ended: dict[str, tuple[DocumentState, str]] = {}
         self.opened: list[OpenRun] = []
         self.records: list[RunRecord] = []
@@ -163,6 +165,7 @@ class Road:
             id = document_id(name)
             self.names[id] = name
             self.waiting[id] = self._positions
+            self.uploaded[id] = datetime.now(UTC)
 
     def hold(self, point: str) -> Gate:
         """Stop at an activity's name, a document's name or "record_run STATE"."""
@@ -281,7 +284,8 @@ class Road:
     async def fold_graph(self, graph: GraphRef) -> MergedGraph:
         await self._come_to("fold_graph")
         self.asked.append("fold_graph")
-        return MergedGraph(graph.graph_id, 2, 7, 9, self.to_summarize)
+        wait = bool(self.waiting)
+        return MergedGraph(graph.graph_id, 2, 7, 9, self.to_summarize, wait)
 
     @activity.defn
     async def summarize_descriptions(self, part: GraphShard) -> int:
@@ -347,16 +351,24 @@ class Road:
             self._open_looks = 1
 
     @activity.defn
-    async def check_documents(self, asked: DocumentIds) -> None:
+    async def check_documents(self, asked: DocumentIds) -> datetime | None:
         await self._come_to("check_documents")
+        now = datetime.now(UTC)
         for id in asked.documents:
             if id not in self.names:
                 raise no_document(asked.key, id)
+        return now
 
     @activity.defn
     async def delete_documents(self, asked: DocumentIds) -> None:
         await self._come_to("delete_documents")
         for id in asked.documents:
+            if (
+                asked.uploaded_until
+                and id in self.names
+                and self.uploaded[id] > asked.uploaded_until
+            ):
+                continue
             self.names.pop(id, None)
             self.waiting.pop(id, None)
         self.deleted.append(len(asked.documents))
@@ -374,7 +386,8 @@ class Road:
         self.merges.append(input)
         if self.published_by_another:
             return MergedGraph(None)
-        return MergedGraph(len(self.merges), text_units=2, entities=7, relationships=9)
+        wait = bool(self.waiting)
+        return MergedGraph(len(self.merges), 2, entities=7, relationships=9, documents_wait=wait)
 
     @activity.defn
     async def publish_graph(self, graph: GraphRef) -> bool:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import psutil
@@ -76,6 +76,22 @@ def refuse() -> None:
 
 def find_nothing() -> None:
     raise NoText("blank")
+
+
+class Large:
+    """Takes as long to pickle, and to load, as what is very large."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def __reduce__(self) -> tuple[Callable[[bytes], "Large"], tuple[bytes]]:
+        time.sleep(2)
+        return load_large, (self.content,)
+
+
+def load_large(content: bytes) -> Large:
+    time.sleep(2)
+    return Large(content)
 
 
 class Unpicklable(Exception):
@@ -462,3 +478,25 @@ async def test_children_end_with_their_parent_busy_or_idle(tmp_path: Path, how: 
         parent.wait(timeout=20)
         for process in (*children, *servers):
             assert await gone(process)
+
+
+async def test_the_event_loop_goes_on_while_large_arguments_and_results_are_pickled() -> None:
+    longest = 0.0
+
+    async def tick() -> None:
+        nonlocal longest
+        last = time.monotonic()
+        while True:
+            await asyncio.sleep(0.01)
+            now = time.monotonic()
+            longest, last = max(longest, now - last), now
+
+    async with pool_of(1) as processes:
+        await processes.start()
+        ticking = asyncio.create_task(tick())
+        await asyncio.sleep(0.1)
+        answer = await processes.run(echo, Large(bytes(1_000_000)), timeout_seconds=SECONDS)
+        await asyncio.sleep(0.1)
+        ticking.cancel()
+    assert isinstance(answer, Large)
+    assert longest < 1.5

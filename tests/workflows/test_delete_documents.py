@@ -1,5 +1,6 @@
 """DeleteDocuments on a real Temporal server: all or a plain word, and a run that follows."""
 
+import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,7 +15,7 @@ from graphmill.deletions import (
     DeleteRequest,
     StartedRun,
 )
-from graphmill.errors import TransientError
+from graphmill.errors import PermanentError, TransientError
 from graphmill.ids import document_id
 from graphmill.messages import TASK_QUEUE
 from graphmill.models import CollectionKey
@@ -88,6 +89,23 @@ async def test_a_batch_whose_answer_was_lost_is_done_again_and_all_are_counted(
     assert not road.names
 
 
+async def test_a_batch_that_is_done_again_leaves_what_was_uploaded_since(
+    client: Client, road: Road, collection: str
+) -> None:
+    ids = add(road, 3)
+    road.fails["deleted"] = TransientError("the connection is gone")
+    held = road.hold("deleted")
+    deletion = await delete(client, collection, *ids)
+    await held.arrived()
+    road.add("1.txt")
+    held.open()
+    while len(road.deleted) < 2:
+        await deletion.describe()
+    del road.fails["deleted"]
+    await deletion.result()
+    assert list(road.names.values()) == ["1.txt"]
+
+
 @pytest.mark.usefixtures("small_batches")
 async def test_cancelled_amid_it_the_graph_follows_what_is_deleted(
     client: Client, road: Road, collection: str
@@ -103,6 +121,49 @@ async def test_cancelled_amid_it_the_graph_follows_what_is_deleted(
     assert isinstance(await cause_of(deletion), CancelledError)
     held.open()
     assert (road.runs_started, len(road.names)) == (1, 4)
+
+
+async def test_cancelled_while_the_first_batch_is_at_work_the_run_follows_once_that_has_ended(
+    client: Client, road: Road, collection: str
+) -> None:
+    ids = add(road, 2)
+    held = road.hold("deleted")
+    deletion = await delete(client, collection, *ids)
+    await held.arrived()
+    await deletion.cancel()
+    await asyncio.sleep(0.5)
+    assert (road.deleted, road.runs_started) == ([2], 0)
+    held.open()
+    assert (await deletion.result()).deleted == 2
+    assert road.runs_started == 1
+
+
+@pytest.mark.usefixtures("small_batches")
+async def test_a_batch_that_fails_for_good_leaves_a_run_for_those_before_it(
+    client: Client, road: Road, collection: str
+) -> None:
+    ids = add(road, 4)
+    held = road.hold("deleted")
+    deletion = await delete(client, collection, *ids)
+    await held.arrived()
+    road.fails["delete_documents"] = PermanentError("no room on the disk")
+    held.open()
+    cause = await cause_of(deletion)
+    assert isinstance(cause, ApplicationError)
+    assert cause.message == "no room on the disk"
+    assert (road.deleted, road.runs_started) == ([2], 1)
+
+
+async def test_what_failed_first_is_told_where_the_run_cannot_be_started_either(
+    client: Client, road: Road, collection: str
+) -> None:
+    ids = add(road, 1)
+    road.fails["delete_documents"] = PermanentError("no room on the disk")
+    road.fails["start_run"] = PermanentError("there is no collection")
+    cause = await cause_of(await delete(client, collection, *ids))
+    assert isinstance(cause, ApplicationError)
+    assert cause.message == "no room on the disk"
+    assert road.attempts["start_run"] == 1
 
 
 async def test_the_same_asked_for_twice_at_once_is_one(

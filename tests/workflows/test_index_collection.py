@@ -351,6 +351,43 @@ async def test_documents_added_while_a_run_works_are_taken_in(
     assert road.last_record.state is RunState.COMPLETED
 
 
+@pytest.mark.parametrize(
+    ("method", "point"), [(Method.FAST, "merge_graph"), (Method.STANDARD, "resolve_entities")]
+)
+async def test_documents_that_nobody_told_of_are_read_before_a_graph_without_them_is_published(
+    method: Method, point: str, client: Client, collection: str, road: Road
+) -> None:
+    """What is uploaded takes an old version out of the graph, whether a run was told or not."""
+    index = IndexRun(client, IndexRequest(collection, method=method, force_rebuild=True))
+    road.add("changed.txt")
+    road.to_summarize = 1
+    gate = road.hold(point)
+    run = await index.start()
+    await gate.arrived()
+    road.add("changed.txt")
+    gate.open()
+    assert (await run.result()).documents.done == 2
+    assert [merge.afresh for merge in road.merges] == [True, True]
+    assert road.published == [2]
+    assert road.attempts["cluster_graph"] == 1
+    assert road.attempts["summarize_descriptions"] == (method is Method.STANDARD)
+
+
+async def test_uploads_that_go_on_and_on_do_not_put_off_the_graph_for_ever(
+    road: Road, index: IndexRun
+) -> None:
+    road.add("first.txt")
+    gate = road.hold("merge_graph")
+    run = await index.start()
+    for number in range(1, policies.MOST_FOLDS + 1):
+        await gate.arrived()
+        road.add(f"{number}.txt")
+        before, gate = gate, road.hold("merge_graph")
+        before.open()
+    assert (await run.result()).documents.done == policies.MOST_FOLDS
+    assert road.published == [policies.MOST_FOLDS]
+
+
 async def test_documents_that_become_visible_late_are_met_on_the_second_look(
     road: Road, index: IndexRun
 ) -> None:

@@ -223,8 +223,11 @@ class PostgresCatalog:
             await connection.execute(
                 """
                 INSERT INTO documents AS d
-                    (tenant, collection, id, name, version, size, creation_date)
-                SELECT $1, $2, u.id, u.name, u.version, u.size, u.creation_date
+                    (tenant, collection, id, name, version, size, creation_date, uploaded_at)
+                -- Not now(), when the bytes began to come: a deletion that was asked for since then
+                -- and came before would take it for older.
+                SELECT $1, $2, u.id, u.name, u.version, u.size, u.creation_date,
+                    statement_timestamp()
                 FROM unnest($3::uuid[], $4::text[], $5::bytea[], $6::bigint[], $7::timestamptz[])
                     WITH ORDINALITY AS u (id, name, version, size, creation_date, position)
                 ORDER BY u.position
@@ -232,7 +235,7 @@ class PostgresCatalog:
                     version = excluded.version,
                     size = excluded.size,
                     creation_date = excluded.creation_date,
-                    uploaded_at = now(),
+                    uploaded_at = excluded.uploaded_at,
                     state = 'uploaded',
                     reason = '',
                     ended_at = NULL,

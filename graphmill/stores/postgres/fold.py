@@ -158,8 +158,12 @@ async def fill_graph(
         " (SELECT count(*) FROM relationships WHERE graph_id = $1) AS relationships,"
         " (SELECT count(*) FROM entities WHERE graph_id = $1 AND descriptions <> '{}')"
         " + (SELECT count(*) FROM relationships WHERE graph_id = $1 AND descriptions <> '{}')"
-        " AS to_summarize",
+        " AS to_summarize,"
+        " EXISTS (SELECT FROM documents WHERE tenant = $2 AND collection = $3"
+        " AND state IN ('uploaded', 'pending')) AS documents_wait",
         graph_id,
+        key.tenant,
+        key.name,
     )
     assert row is not None
     return MergedGraph(
@@ -168,6 +172,7 @@ async def fill_graph(
         row["entities"],
         row["relationships"],
         row["to_summarize"],
+        row["documents_wait"],
     )
 
 

@@ -1,6 +1,7 @@
 """Graphs in PostgreSQL: folded, clustered, reported and published (ports.GraphStore)."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Sequence
 
 import asyncpg
 
@@ -81,20 +82,8 @@ class PostgresGraphStore:
                 " WHERE u.graph_id = $1",
                 graph_id,
             )
-        return GraphToCluster(
-            tuple(ClusterEntity(row["id"], row["title"]) for row in entities),
-            tuple(
-                ClusterRelationship(
-                    row["id"],
-                    row["source"],
-                    row["target"],
-                    row["weight"],
-                    tuple(row["text_unit_ids"]),
-                )
-                for row in relationships
-            ),
-            {row["text_unit_id"]: row["date"] for row in dates},
-        )
+        # In a thread, as all that is made of a whole graph: the event loop has heartbeats to send.
+        return await asyncio.to_thread(_graph_to_cluster, entities, relationships, dates)
 
     async def load_last_clustering(self, graph_id: int) -> LastClustering | None:
         async with self._pool.acquire() as connection:
@@ -107,15 +96,7 @@ class PostgresGraphStore:
                 last,
             )
             touched = await connection.fetch(_TOUCHED, graph_id, last)
-        return LastClustering(
-            tuple(
-                LastCommunity(
-                    row["community"], row["level"], row["parent"], tuple(row["entity_ids"])
-                )
-                for row in communities
-            ),
-            frozenset(row["id"] for row in touched),
-        )
+        return await asyncio.to_thread(_last_clustering, communities, touched)
 
     async def save_communities(self, graph_id: int, clustering: Clustering) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
@@ -150,7 +131,7 @@ class PostgresGraphStore:
                     "period",
                     "size",
                 ),
-                records=[
+                records=_in_slices(
                     (
                         tenant,
                         graph_id,
@@ -167,14 +148,14 @@ class PostgresGraphStore:
                         c.size,
                     )
                     for c in clustering.communities
-                ],
+                ),
             )
 
     async def unreported(
-        self, graph_id: int, most: int, most_entities: int
+        self, graph_id: int, after: int, most: int, most_entities: int
     ) -> tuple[ReportContext, ...]:
         async with self._pool.acquire() as connection:
-            rows = await connection.fetch(_UNREPORTED, graph_id, most, most_entities)
+            rows = await connection.fetch(_UNREPORTED, graph_id, after, most, most_entities)
             return await read_contexts(connection, graph_id, rows)
 
     async def save_reports(self, graph_id: int, reports: Sequence[CommunityReport]) -> None:
@@ -217,6 +198,49 @@ class PostgresGraphStore:
             await delete_unreferenced(connection, key, graph_id, embeddings)
 
 
+def _graph_to_cluster(
+    entities: Sequence[asyncpg.Record],
+    relationships: Sequence[asyncpg.Record],
+    dates: Sequence[asyncpg.Record],
+) -> GraphToCluster:
+    return GraphToCluster(
+        tuple(ClusterEntity(row["id"], row["title"]) for row in entities),
+        tuple(
+            ClusterRelationship(
+                row["id"],
+                row["source"],
+                row["target"],
+                row["weight"],
+                tuple(row["text_unit_ids"]),
+            )
+            for row in relationships
+        ),
+        {row["text_unit_id"]: row["date"] for row in dates},
+    )
+
+
+def _last_clustering(
+    communities: Sequence[asyncpg.Record], touched: Sequence[asyncpg.Record]
+) -> LastClustering:
+    return LastClustering(
+        tuple(
+            LastCommunity(row["community"], row["level"], row["parent"], tuple(row["entity_ids"]))
+            for row in communities
+        ),
+        frozenset(row["id"] for row in touched),
+    )
+
+
+async def _in_slices(records: Iterable[tuple[object, ...]]) -> AsyncGenerator[tuple[object, ...]]:
+    """The driver encodes records for as long as the socket takes them; other tasks come between."""
+    for number, record in enumerate(records):
+        if number % _SLICE == 0:
+            await asyncio.sleep(0)
+        yield record
+
+
+_SLICE = 100
+
 # The published graph of the same collection, where this release clustered it.
 _LAST_CLUSTERED = """
     SELECT last.id FROM graphs g
@@ -253,12 +277,12 @@ _TOUCHED = """
 _UNREPORTED = """
     SELECT * FROM (
         SELECT *, sum(size) OVER (ORDER BY community) - size AS entities_before FROM (
-            SELECT * FROM communities c WHERE graph_id = $1 AND NOT EXISTS (
+            SELECT * FROM communities c WHERE graph_id = $1 AND community > $2 AND NOT EXISTS (
                 SELECT FROM community_reports r
                 WHERE r.graph_id = $1 AND r.community = c.community)
-            ORDER BY community LIMIT $2
+            ORDER BY community LIMIT $3
         ) AS next
     ) AS counted
-    WHERE entities_before = 0 OR entities_before + size <= $3
+    WHERE entities_before = 0 OR entities_before + size <= $4
     ORDER BY community
     """

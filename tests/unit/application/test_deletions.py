@@ -1,6 +1,7 @@
 """Deleting documents, as callers see it; over a real database and a real Temporal server."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -128,7 +129,9 @@ async def test_what_is_pruned_goes_in_batches_and_done_again_the_rest_goes(
     class Killed(PostgresDeletion):
         """After two batches."""
 
-        async def delete(self, key: CollectionKey, ids: Sequence[UUID]) -> int:
+        async def delete(
+            self, key: CollectionKey, ids: Sequence[UUID], uploaded_until: datetime | None = None
+        ) -> int:
             if len(taken) == 2:
                 raise RuntimeError
             taken.append(await store.delete(key, ids))

@@ -1,5 +1,6 @@
 """Documents that are deleted are gone, with all that they alone had; and it is quick."""
 
+import asyncio
 import hashlib
 import io
 import time
@@ -12,7 +13,7 @@ import pytest
 from graphmill.errors import NotFound
 from graphmill.ids import document_id, text_unit_id
 from graphmill.models import CollectionKey
-from graphmill.stores.postgres.catalog import PostgresCatalog
+from graphmill.stores.postgres.catalog import PostgresCatalog, lock_documents
 from graphmill.stores.postgres.database import open_pool
 from graphmill.stores.postgres.deletion import PostgresDeletion
 from graphmill.uploads import Upload
@@ -87,6 +88,34 @@ async def test_what_is_gone_already_is_no_error_and_is_named_as_missing(
     assert await deletion.delete(KEY, ids) == 0
     assert await deletion.missing(KEY, ids) == tuple(sorted(ids))
     assert await catalog.all_names(KEY) == ()
+
+
+async def test_what_was_uploaded_after_the_deletion_was_asked_for_stays(
+    catalog: PostgresCatalog, deletion: PostgresDeletion, pool: asyncpg.Pool
+) -> None:
+    new, changed, old = (document_id(name) for name in ("a.txt", "b.txt", "c.txt"))
+    await catalog.upload(KEY, [upload("b.txt", b"2"), upload("c.txt", b"3")])
+    asked_at = await deletion.clock()
+    await catalog.upload(KEY, [upload("a.txt", b"1"), upload("b.txt", b"4")])
+    assert await deletion.delete(KEY, [new, changed, old], asked_at) == 1
+    assert await catalog.all_names(KEY) == ("a.txt", "b.txt")
+    assert await deletion.delete(KEY, [new, changed], await deletion.clock()) == 2
+
+
+async def test_an_upload_that_began_before_a_deletion_and_came_after_it_stays(
+    catalog: PostgresCatalog, deletion: PostgresDeletion, pool: asyncpg.Pool
+) -> None:
+    await catalog.upload(KEY, [upload("a.txt", b"1")])
+    async with pool.acquire() as connection, connection.transaction():
+        await lock_documents(connection, KEY)
+        uploading = asyncio.create_task(catalog.upload(KEY, [upload("a.txt", b"2")]))
+        while not await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
+        ):
+            await asyncio.sleep(0.01)
+        asked_at = await connection.fetchval("SELECT clock_timestamp()")
+    await uploading
+    assert await deletion.delete(KEY, [document_id("a.txt")], asked_at) == 0
 
 
 async def test_documents_of_another_tenant_or_collection_are_missing_and_stay(
