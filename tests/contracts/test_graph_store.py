@@ -1,5 +1,6 @@
 """The fold in SQL against the same fold in plain Python, and what publishing promises."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -332,6 +333,46 @@ async def test_a_text_unit_that_lives_again_when_it_is_about_to_go_stays(
     monkeypatch.setattr(asyncpg.Connection, "fetch", then_read_again)
     await publish(pool)
     assert await pool.fetchval("SELECT count(*) FROM text_units") == 4
+
+
+async def test_a_fold_waits_for_no_vacuum_of_the_tables_that_all_collections_share(
+    pool: asyncpg.Pool, database_url: str
+) -> None:
+    """PostgreSQL would end the vacuum, which is begun again and ended by the next fold."""
+    await index(pool, FIRST)
+    tables = "documents, text_units, graph_text_units, entities, relationships, covariates"
+    await publish(pool)
+    vacuum = await asyncpg.connect(database_url)
+    async with vacuum.transaction():
+        await vacuum.execute(f"LOCK TABLE {tables} IN SHARE UPDATE EXCLUSIVE MODE")
+        store = PostgresGraphStore(pool, PRUNE)
+        async with asyncio.timeout(20):
+            assert (await store.merge_graph(KEY, "1", afresh=True)).graph_id is not None
+    await vacuum.close()
+
+
+async def test_tables_that_nothing_is_known_of_are_waited_for(
+    pool: asyncpg.Pool, database_url: str
+) -> None:
+    await index(pool, FIRST)
+    vacuum = await asyncpg.connect(database_url)
+    transaction = vacuum.transaction()
+    await transaction.start()
+    await vacuum.execute("LOCK TABLE documents IN SHARE UPDATE EXCLUSIVE MODE")
+    folding = asyncio.create_task(publish(pool))
+    while not await vacuum.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+        await asyncio.sleep(0.01)
+        assert not folding.done()
+    await transaction.commit()
+    await folding
+    assert (
+        await vacuum.fetchval(
+            "SELECT count(last_analyze) FROM pg_stat_user_tables"
+            " WHERE relname IN ('documents', 'entities', 'covariates')"
+        )
+        == 3
+    )
+    await vacuum.close()
 
 
 async def test_a_graph_left_by_a_crash_is_removed_by_the_next_merge(pool: asyncpg.Pool) -> None:
