@@ -1,10 +1,11 @@
 """The fold in SQL against the same fold in plain Python, and what publishing promises."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import log2
-from typing import TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 from uuid import UUID
 
 import asyncpg
@@ -20,6 +21,7 @@ from graphmill.messages import VECTOR_INDEXES, GraphRef
 from graphmill.models import CollectionKey, Community, ProcessedDocument
 from graphmill.reports import ReportContext, write_report
 from graphmill.settings import PruneSettings
+from graphmill.stores.postgres import unreferenced
 from graphmill.stores.postgres.database import open_pool
 from graphmill.stores.postgres.graph import PostgresGraphStore
 from tests.contracts.collections import KEY, index, processed, upload
@@ -282,6 +284,95 @@ async def test_vectors_without_anything_they_stand_for_go_with_the_next_graph(
     await index(pool, {"c.txt": processed("c.txt", [{("ADA",): 1}])})
     await publish(pool)
     assert await pool.fetchval("SELECT count(*) FROM vectors") == 1
+
+
+async def test_however_many_vectors_go_they_go_page_by_page(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await index(pool, FIRST)
+    await publish(pool)
+    await pool.execute(
+        "INSERT INTO vectors SELECT 'default', 'sample', vector_index, model,"
+        " content_id(n::text), '[1,2]'"
+        " FROM unnest($1::text[]) AS vector_index, unnest('{m,n}'::text[]) AS model,"
+        " generate_series(1, 5) n",
+        VECTOR_INDEXES,
+    )
+    deleted: list[int] = []
+    execute = asyncpg.Connection.execute
+
+    async def watched(self: asyncpg.Connection, query: str, *args: Any, **given: Any) -> str:
+        if "DELETE FROM vectors" in query:
+            deleted.append(len(args[-1]))
+        return await execute(self, query, *args, **given)
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", watched)
+    monkeypatch.setattr(unreferenced, "_PAGE", 4)
+    await index(pool, {"c.txt": processed("c.txt", [{("ADA",): 1}])})
+    await publish(pool)
+    assert (sum(deleted), max(deleted) <= 4) == (30, True)
+    assert await pool.fetchval("SELECT count(*) FROM vectors") == 0
+
+
+async def test_a_text_unit_that_lives_again_when_it_is_about_to_go_stays(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await index(pool, FIRST)
+    await publish(pool)
+    await index(pool, {"a.txt": processed("a.txt", [{("ADA",): 1}])})
+    fetch = asyncpg.Connection.fetch
+
+    async def then_read_again(
+        self: asyncpg.Connection, query: str, *args: Any, **given: Any
+    ) -> list[asyncpg.Record]:
+        found = await fetch(self, query, *args, **given)
+        if "AND NOT live" in query and found:
+            await self.execute("UPDATE text_units SET live = true WHERE id = $1", found[0]["id"])
+        return found
+
+    monkeypatch.setattr(asyncpg.Connection, "fetch", then_read_again)
+    await publish(pool)
+    assert await pool.fetchval("SELECT count(*) FROM text_units") == 4
+
+
+async def test_a_fold_waits_for_no_vacuum_of_the_tables_that_all_collections_share(
+    pool: asyncpg.Pool, database_url: str
+) -> None:
+    """PostgreSQL would end the vacuum, which is begun again and ended by the next fold."""
+    await index(pool, FIRST)
+    tables = "documents, text_units, graph_text_units, entities, relationships, covariates"
+    await publish(pool)
+    vacuum = await asyncpg.connect(database_url)
+    async with vacuum.transaction():
+        await vacuum.execute(f"LOCK TABLE {tables} IN SHARE UPDATE EXCLUSIVE MODE")
+        store = PostgresGraphStore(pool, PRUNE)
+        async with asyncio.timeout(20):
+            assert (await store.merge_graph(KEY, "1", afresh=True)).graph_id is not None
+    await vacuum.close()
+
+
+async def test_tables_that_nothing_is_known_of_are_waited_for(
+    pool: asyncpg.Pool, database_url: str
+) -> None:
+    await index(pool, FIRST)
+    vacuum = await asyncpg.connect(database_url)
+    transaction = vacuum.transaction()
+    await transaction.start()
+    await vacuum.execute("LOCK TABLE documents IN SHARE UPDATE EXCLUSIVE MODE")
+    folding = asyncio.create_task(publish(pool))
+    while not await vacuum.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+        await asyncio.sleep(0.01)
+        assert not folding.done()
+    await transaction.commit()
+    await folding
+    assert (
+        await vacuum.fetchval(
+            "SELECT count(last_analyze) FROM pg_stat_user_tables"
+            " WHERE relname IN ('documents', 'entities', 'covariates')"
+        )
+        == 3
+    )
+    await vacuum.close()
 
 
 async def test_a_graph_left_by_a_crash_is_removed_by_the_next_merge(pool: asyncpg.Pool) -> None:

@@ -51,13 +51,15 @@ class Plan:
 def explaining(monkeypatch: pytest.MonkeyPatch) -> Generator[list[Plan]]:
     """Plans of all that is run in the block through asyncpg, by whatever pool, in its order.
 
-    Cursors and COPY are not among them. A script is run statement by statement.
+    COPY is not among them; cursors are, where they are awaited. A script is run statement by
+    statement.
     """
     plans: list[Plan] = []
     with monkeypatch.context() as patch:
         for name in ("fetch", "fetchrow", "fetchval", "execute"):
             patch.setattr(asyncpg.Connection, name, _explained_first(name, plans))
         patch.setattr(asyncpg.Connection, "executemany", _one_by_one(plans))
+        patch.setattr(asyncpg.Connection, "cursor", _opened(plans))
         yield plans
 
 
@@ -86,6 +88,16 @@ def _one_by_one(plans: list[Plan]) -> Any:
         if rows:
             plans.extend(await _explain(fetchval, self, command, rows[0]))
         await executemany(self, command, rows, **given)
+
+    return explained
+
+
+def _opened(plans: list[Plan]) -> Any:
+    fetchval, cursor = asyncpg.Connection.fetchval, asyncpg.Connection.cursor
+
+    async def explained(self: asyncpg.Connection, query: str, *args: Any) -> Any:
+        plans.extend(await _explain(fetchval, self, query, args))
+        return await cursor(self, query, *args)
 
     return explained
 

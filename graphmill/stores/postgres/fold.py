@@ -85,12 +85,32 @@ async def folding(pool: asyncpg.Pool) -> AsyncGenerator[_Connection]:
     """A snapshot in which a graph is folded."""
     # Tables that grew a minute ago have no statistics yet; joins guessed from nothing become
     # loops. Outside the transaction: ANALYZE's lock would let collections wait for each other.
-    await pool.execute("ANALYZE documents (id, state), text_units (id, document_id)")
+    await _analyze(pool, {"documents": "(id, state)", "text_units": "(id, document_id)"})
     async with snapshot(pool) as connection:
         # Only for this transaction: sorts and hashes of a fold are large.
         await connection.execute("SET LOCAL work_mem = '256MB'")
         yield connection
-    await pool.execute("ANALYZE graph_text_units, entities, relationships, covariates")
+    await _analyze(pool, dict.fromkeys(_ROWS_TO_ANALYZE, ""))
+
+
+async def _analyze(pool: asyncpg.Pool, columns: dict[str, str]) -> None:
+    """Statistics of tables that all collections share. One that an autovacuum is at work on goes
+    without: whoever waits for it ends it, and with a fold every minute it would never come to its
+    end. Unless there are none at all yet."""
+    tables = ", ".join(f"{table} {of}" for table, of in columns.items())
+    await pool.execute(f"ANALYZE (SKIP_LOCKED) {tables}")
+    unknown = await pool.fetch(_NEVER_ANALYZED, list(columns))
+    for row in unknown:
+        table: str = row["relname"]
+        await pool.execute(f"ANALYZE {table} {columns[table]}")
+
+
+_ROWS_TO_ANALYZE = ("graph_text_units", "entities", "relationships", "covariates")
+_NEVER_ANALYZED = """
+SELECT relname FROM pg_stat_user_tables
+WHERE schemaname = current_schema() AND relname = ANY($1)
+AND last_analyze IS NULL AND last_autoanalyze IS NULL
+"""
 
 
 async def open_graph(

@@ -4,6 +4,7 @@ A collection has millions of rows, of which few go. So the keys of what goes are
 alone, and rows of the table are read for these only.
 """
 
+from collections import defaultdict
 from uuid import UUID
 
 from asyncpg.pool import PoolConnectionProxy
@@ -30,9 +31,16 @@ async def delete_unreferenced(
     ):
         # A DELETE of what a condition finds reads every vector of the collection, since it has to
         # know where the rows are; a SELECT of keys does with their index.
-        gone = await connection.fetch(_FIND.format(table=table, which=which), *_of(key), of)
-        for row in gone:
-            await connection.execute(_DELETE.format(table=table), *_of(key), *row.values())
+        # Found once, and read page by page: where the model has changed, all there are go.
+        gone = await connection.cursor(_FIND.format(table=table, which=which), *_of(key), of)
+        while rows := await gone.fetch(_PAGE):
+            ids: defaultdict[tuple[str, str], list[UUID]] = defaultdict(list)
+            for row in rows:
+                ids[row["vector_index"], row["model"]].append(row["id"])
+            for index_and_model, of_these in ids.items():
+                await connection.execute(
+                    _DELETE.format(table=table), *_of(key), *index_and_model, of_these
+                )
     await connection.execute("RESET enable_nestloop")
 
 
@@ -65,8 +73,10 @@ _HELD = """
     SELECT text_unit_id FROM graph_text_units
     WHERE tenant = $1 AND graph_id = $2 AND text_unit_id = ANY($3::uuid[])
     """
+# One may live again since it was looked for: its document was read again.
 _DELETE_TEXT_UNITS = """
     DELETE FROM text_units WHERE tenant = $1 AND collection = $2 AND id = ANY($3::uuid[])
+    AND NOT live
     """
 
 # Whether what is embedded is still there: of text units, whoever has them, of the rest in the
@@ -92,9 +102,8 @@ _PARSED_DOCUMENTS = """
 
 # Of vectors or embedding_gaps, the keys of rows that something is true of; and their deletion.
 _FIND = """
-    SELECT v.vector_index, v.model, array_agg(v.id) AS ids FROM {table} v
+    SELECT v.vector_index, v.model, v.id FROM {table} v
     WHERE v.tenant = $1 AND v.collection = $2 AND {which}
-    GROUP BY v.vector_index, v.model
     """
 _DELETE = """
     DELETE FROM {table} WHERE tenant = $1 AND collection = $2
