@@ -29,8 +29,7 @@ def quote(text: str) -> str:
     """
     line = _INVISIBLE.sub("", _CONTROLS.sub(" ", text)).strip()
     if "[" in line:  # most lines have none, and replacing costs even where nothing matches
-        line = _LINK.sub(r"\1", line).replace("](", "] (")
-        line = _REFERENCE.sub(r"(\1)", line)
+        line = _LINK.sub(r"\1", line)
     if _RULE.fullmatch(line):
         return ""
     if line.startswith("|") or line.endswith("|") or " | " in line:
@@ -39,6 +38,11 @@ def quote(text: str) -> str:
     line = _EMPHASIS.sub("", line)
     if mark := _BLOCK_MARK.match(line):
         line = line[mark.end() :]
+    # After emphasis, which may stand between the two; and though nothing is opened here, since a
+    # fragment before this one in the report may do so.
+    line = line.replace("](", "] (")
+    if "[" in line:
+        line = _REFERENCE.sub(r"(\1)", line)
     if "<" in line:
         line = _TAG.sub(r"\\<", line)
     return clip(line, MAX_CHARACTERS, MAX_WORDS)

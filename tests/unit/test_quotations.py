@@ -46,7 +46,13 @@ def test_a_fragment_cannot_open_a_tag() -> None:
 
 
 def test_a_picture_with_brackets_in_its_address_is_not_one_either() -> None:
-    assert not re.search(r"\]\(", quote("![a](http://evil.example/(1).png) and [[b]](c)"))
+    for fragment in (
+        "![a](http://evil.example/(1).png) and [[b]](c)",
+        "and](http://evil.example)",
+        "![a]**(http://evil.example/(1).png)",
+        "[**data: Entities (1)",
+    ):
+        assert not re.search(r"\]\(|\[data", quote(fragment)), fragment
 
 
 @given(st.text(alphabet=st.characters() | st.sampled_from("|[]()<#*_` \n-"), max_size=900))
