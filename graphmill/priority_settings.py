@@ -24,9 +24,9 @@ class PrioritySettings(BaseModel):
     its run's own priority (as far as 1). So go the first `documents` of a run, in its order: levels
     are strict, and a tenant with a million small documents would hold up all that is large.
     `weights`: a tenant's share beside others, each of whom has 1.
-    `highest`: the best priority that somebody may ask for. 3 is what a run has unasked: whoever may
-    have a better one goes before all who did not ask, for as long as he has work, and no share
-    helps them. So nobody may unless it is set, and anybody may go behind."""
+    `highest`: the best priority that somebody may ask for. 3 is what a run has unasked: whoever has
+    a better one goes before all who did not ask, for as long as he has work, and no share helps
+    them. Where tenants do not trust each other it is 3."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,7 +34,7 @@ class PrioritySettings(BaseModel):
     documents: int = Field(default=100, ge=0)
     weights: dict[str, Weight] = Field(default_factory=dict)
     # Not beyond 3, or what nobody gave a priority would be refused.
-    highest: int = Field(default=3, ge=1, le=3)
+    highest: int = Field(default=1, ge=1, le=3)
 
     def check(self, priority: int) -> None:
         """

@@ -102,7 +102,7 @@ def index(
         typer.Option(
             min=1,
             max=5,
-            help="3 goes before 5 where runs compete; 1 and 2 where the settings allow it.",
+            help="1 goes before 5 where runs compete.",
         ),
     ] = 3,
     budget: Budget = None,

@@ -122,7 +122,7 @@ def test_what_is_small_and_whose_share_is_larger_is_a_setting(
 ) -> None:
     default = load_settings().priorities
     assert (default.sizes, default.documents, default.weights) == ((100_000,), 100, {})
-    assert default.highest == 3
+    assert default.highest == 1
     (tmp_path / "graphmill.toml").write_text(
         "[priorities]\nsizes = [1_000_000, 20_000]\nweights = { acme = 4, other = 0.5 }\n"
     )
@@ -132,8 +132,8 @@ def test_what_is_small_and_whose_share_is_larger_is_a_setting(
     monkeypatch.setenv("GRAPHMILL_PRIORITY_DOCUMENTS", "7")
     assert load_settings().priorities.sizes == (5000, 200)
     assert load_settings().priorities.documents == 7
-    monkeypatch.setenv("GRAPHMILL_PRIORITY_HIGHEST", "1")
-    assert load_settings().priorities.highest == 1
+    monkeypatch.setenv("GRAPHMILL_PRIORITY_HIGHEST", "3")
+    assert load_settings().priorities.highest == 3
     monkeypatch.setenv("GRAPHMILL_PRIORITY_SIZES", "")
     assert load_settings().priorities.sizes == ()
 

@@ -150,14 +150,6 @@ async def test_a_wrong_field_is_named(
     assert answer.json()["errors"][0]["field"] == said
 
 
-async def test_nobody_goes_before_all_others_for_asking(http: httpx.AsyncClient) -> None:
-    await upload(http, "a.txt")
-    refused = await http.post("/v1/collections/files/index", json={"priority": 2})
-    assert "best that may be asked for here is 3" in problem(refused, 400)
-    # Temporal is away, so the next thing that is needed is missing.
-    problem(await http.post("/v1/collections/files/index", json={"priority": 3}), 503)
-
-
 @pytest.mark.parametrize("path", ["/v1/collections", "/v1/collections/files/documents"])
 async def test_a_cursor_that_no_page_gave_is_refused(http: httpx.AsyncClient, path: str) -> None:
     answer = await http.get(path, params={"after": "a\0"})

@@ -78,7 +78,6 @@ def test_help_imports_nothing_heavy() -> None:
         ("index", "."),
         ("index", ".", "-c", "x", "--method", "magic"),
         ("index", ".", "-c", "x", "--priority", "9"),
-        ("index", ".", "-c", "x", "--priority", "1"),
         ("index", ".", "-c", "x", "--budget", "five"),
         ("index", ".", "-c", "x", "--budget", "-1"),
         ("index", ".", "-c", "x", "--budget", "nan"),
