@@ -29,8 +29,8 @@ class IndexBody(_Body):
     force_rebuild: Annotated[bool, Field(strict=True)] = False
     priority: Annotated[int, Field(strict=True, ge=1, le=5)] = Field(
         default=3,
-        description="1 goes before 5 where runs compete. The setting GRAPHMILL_PRIORITY_HIGHEST says"
-        " which is the best to be had.",
+        description="1 goes before 5 where runs compete; GRAPHMILL_PRIORITY_HIGHEST of the server"
+        " says which is the best to be had.",
     )
     budget_usd: BudgetUsd = Field(
         default=None,
