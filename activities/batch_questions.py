@@ -11,7 +11,8 @@ from activities.extraction import ExtractionActivities
 from activities.heartbeats import heartbeating
 from activities.model_reports import ModelReportActivities
 from activities.summaries import SummaryActivities
-from graphmill.messages import GraphShard, QueueExtractions
+from graphmill.batch_messages import QueueExtractions
+from graphmill.messages import GraphShard
 
 
 class BatchQuestionActivities:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from temporalio import activity
 
 from activities.heartbeats import heartbeating
+from graphmill.batch_messages import BatchProgress, BatchRun, CollectBatches
 from graphmill.errors import NotFound, Unavailable
 from graphmill.llm.batch_endpoints import BatchEndpoint, BatchEndpoints
 from graphmill.llm.batch_sending import BatchSender, not_set
@@ -20,7 +21,6 @@ from graphmill.llm.batches import (
 )
 from graphmill.llm.faults import CallRefused
 from graphmill.llm.manners import Manners, MannersMemory
-from graphmill.messages import BatchProgress, BatchRun, CollectBatches
 
 # Whatever a question's bound on its answer was: a line does not say.
 _ANY_BOUND = 2**31

@@ -11,9 +11,9 @@ from graphmill.llm.budgets import OverBudget
 from graphmill.llm.caller import ModelCaller
 from graphmill.llm.calls import InvalidAnswer, Payer
 from graphmill.llm.faults import ContextTooLong
-from graphmill.messages import DraftedPrompts, DraftPrompts
 from graphmill.model_settings import ExtractionSettings
 from graphmill.models import CollectionKey
+from graphmill.prompt_tuning import DraftedPrompts, DraftPrompts
 from graphmill.standard.collection_prompts import CollectionPrompts
 from graphmill.standard.prompt_tuning import draft_prompts, draft_question, read_description
 from graphmill.tokens import count_tokens

@@ -6,8 +6,8 @@ from temporalio import activity
 
 from activities.heartbeats import heartbeating
 from graphmill.errors import InvalidRequest
+from graphmill.index_request import FAST_BATCH
 from graphmill.messages import (
-    FAST_BATCH,
     DocumentPage,
     FailDocument,
     OpenRun,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from api.requests import Application, Cursor, Key, Tenant
 from api.schemas import Collection, CollectionPage, IndexBody, NewCollection, RunRef
 from graphmill.application.documents import collection_key, collection_to_json
-from graphmill.messages import IndexRequest
+from graphmill.index_request import IndexRequest
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"])
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from graphmill.messages import MOST_BUDGET_USD
+from graphmill.index_request import MOST_BUDGET_USD
 from graphmill.models import DocumentState, Method, Phase, RunState
 
 BudgetUsd = (

@@ -13,7 +13,8 @@ from benchmarks.shared_workflow import QUEUE, Batch, IndexShared, SharedPage
 from benchmarks.workloads import Workload
 from graphmill.application.graphmill import Graphmill
 from graphmill.embedded.home import Addresses
-from graphmill.messages import INDEX_COLLECTION, TASK_QUEUE, IndexRequest, Recipe, RunProgress
+from graphmill.index_request import INDEX_COLLECTION, IndexRequest
+from graphmill.messages import TASK_QUEUE, Recipe, RunProgress
 from graphmill.models import CollectionKey, Method
 from graphmill.settings import ChunkSettings
 from graphmill.stores.postgres.database import open_pool

@@ -6,7 +6,7 @@ from pathlib import Path
 from benchmarks.cpu_time import CpuSample, sample_cpu
 from benchmarks.workloads import Workload
 from graphmill.application.graphmill import Graphmill
-from graphmill.messages import IndexRequest
+from graphmill.index_request import IndexRequest
 from graphmill.models import CollectionKey, Method, Phase, RunState
 from graphmill.run_status import RunStatus
 

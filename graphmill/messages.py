@@ -1,178 +1,28 @@
 """What crosses Temporal: ids, counts and the names of things, never text of a document.
 
-One dataclass each way for every workflow, activity and query. IndexCollection's input, which people
-write by hand, comes as plain JSON and is checked by `IndexRequest.from_json`.
+One dataclass each way for every workflow, activity and query. Those of one part alone stand apart:
+`index_request.py`, `deletions.py`, `batch_messages.py`, `prompt_tuning.py`,
+`projections/messages.py`.
 """
 
-import math
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, cast
 from uuid import UUID
 
-from graphmill.errors import InvalidRequest
+from graphmill.index_request import IndexRequest
 from graphmill.models import CollectionKey, DocumentState, Method, Phase, RunState
-from graphmill.names import check_collection_name, check_tenant_name
 
 # Names by which clients, the temporal CLI and the Web UI address workflows.
-INDEX_COLLECTION = "IndexCollection"
-TUNE_PROMPTS = "TunePrompts"
 INDEX_PAGE = "IndexPage"
 INDEX_DOCUMENT = "IndexDocument"
 BUILD_COMMUNITIES = "BuildCommunities"
-ASK_IN_BATCHES = "AskInBatches"
-CANCEL_BATCHES = "CancelBatches"
 TASK_QUEUE = "graphmill"
 
-PAUSE = "pause"
-RESUME = "resume"
-ADD_DOCUMENTS = "add_documents"
-PROGRESS = "progress"
 
 # Vector indexes, named as in GraphRAG.
 TEXT_UNIT_TEXT = "text_unit_text"
 ENTITY_DESCRIPTION = "entity_description"
 COMMUNITY_FULL_CONTENT = "community_full_content"
 VECTOR_INDEXES = (TEXT_UNIT_TEXT, ENTITY_DESCRIPTION, COMMUNITY_FULL_CONTENT)
-
-
-FAST_BATCH = (
-    "method fast asks no model, so there is nothing to ask in batches; leave batch (--batch) out,"
-    " or index with method standard"
-)
-
-# More than anybody has to spend, and little enough to be counted in 1e-9 dollars.
-MOST_BUDGET_USD = 1_000_000_000
-
-
-def index_workflow_id(key: CollectionKey) -> str:
-    return f"index/{key.tenant}/{key.name}"
-
-
-def tune_workflow_id(key: CollectionKey) -> str:
-    return f"tune/{key.tenant}/{key.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class IndexRequest:
-    """Index what is new, changed or (with force_rebuild) everything in a collection.
-
-    `method` None: standard where the worker that opens the run knows a model endpoint, else fast.
-    `budget_usd`: the most that models may cost in this run; None: as much as it takes. `batch`: the
-    endpoint's Batch API is asked, which takes up to a day and costs half. `recluster`: communities
-    are found afresh, not from those that the published graph has; so with force_rebuild.
-    """
-
-    collection: str
-    tenant: str = "default"
-    method: Method | None = None
-    force_rebuild: bool = False
-    priority: int = 3
-    budget_usd: float | None = None
-    batch: bool = False
-    recluster: bool = False
-
-    def __post_init__(self) -> None:
-        """
-        Raises:
-            InvalidRequest: batches of a method that asks no model.
-        """
-        if self.batch and self.method is Method.FAST:
-            raise InvalidRequest(FAST_BATCH)
-
-    @property
-    def key(self) -> CollectionKey:
-        return CollectionKey(self.tenant, self.collection)
-
-    def to_json(self) -> dict[str, Any]:
-        """What is left open is left out: workers of a release before know no null."""
-        fields: dict[str, Any] = {
-            "collection": self.collection,
-            "tenant": self.tenant,
-            "force_rebuild": self.force_rebuild,
-            "priority": self.priority,
-        }
-        if self.method is not None:
-            fields["method"] = str(self.method)
-        if self.budget_usd is not None:
-            fields["budget_usd"] = self.budget_usd
-        if self.batch:
-            fields["batch"] = True
-        if self.recluster:
-            fields["recluster"] = True
-        return fields
-
-    @classmethod
-    def from_json(cls, value: object) -> "IndexRequest":
-        """Check JSON written by hand.
-
-        Raises:
-            InvalidRequest: says which field is missing, misspelt or wrong, and what is expected.
-        """
-        if not isinstance(value, dict):
-            raise InvalidRequest('input must be a JSON object such as {"collection": "NAME"}')
-        fields = dict(cast(dict[str, object], value))
-        known = (
-            "collection",
-            "tenant",
-            "method",
-            "force_rebuild",
-            "priority",
-            "budget_usd",
-            "batch",
-            "recluster",
-        )
-        unknown = sorted(set(fields) - set(known))
-        if unknown:
-            raise InvalidRequest(
-                f"input has unknown field {', '.join(unknown)}; known are {', '.join(known)}"
-            )
-        if "collection" not in fields:
-            raise InvalidRequest('input lacks the field "collection" (the collection\'s name)')
-        collection = check_collection_name(fields["collection"])
-        tenant = check_tenant_name(fields.get("tenant", "default"))
-        given = fields.get("method")
-        try:
-            method = None if given is None else Method(str(given))
-        except ValueError:
-            raise InvalidRequest(
-                f"method is {given!r}; this release has {', '.join(Method)}"
-            ) from None
-        force_rebuild = _flag(fields, "force_rebuild")
-        priority = fields.get("priority", 3)
-        if type(priority) is not int or not 1 <= priority <= 5:
-            raise InvalidRequest(f"priority is {priority!r}; expected is a whole number, 1 to 5")
-        budget_usd = check_budget(fields.get("budget_usd"))
-        batch, recluster = _flag(fields, "batch"), _flag(fields, "recluster")
-        return cls(
-            collection, tenant, method, force_rebuild, priority, budget_usd, batch, recluster
-        )
-
-
-def _flag(fields: dict[str, object], name: str) -> bool:
-    given = fields.get(name, False)
-    if not isinstance(given, bool):
-        raise InvalidRequest(f"{name} is {given!r}; expected is true or false")
-    return given
-
-
-def check_budget(given: object) -> float | None:
-    """
-    Raises:
-        InvalidRequest: it is neither None nor an amount of dollars.
-    """
-    if given is None:
-        return None
-    if (
-        isinstance(given, bool)
-        or not isinstance(given, int | float)
-        or not math.isfinite(given)
-        or not 0 <= given <= MOST_BUDGET_USD
-    ):
-        raise InvalidRequest(
-            f"budget_usd is {given!r}; expected is a number of dollars, 0 to {MOST_BUDGET_USD:,}"
-        )
-    return float(given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,60 +244,6 @@ class BuildCommunitiesResult:
     reports: int
 
 
-class BatchedStep(StrEnum):
-    """Steps whose questions go in batches."""
-
-    EXTRACTIONS = "extractions"
-    DESCRIPTIONS = "descriptions"
-    REPORTS = "reports"
-
-
-@dataclass(frozen=True, slots=True)
-class BatchRun:
-    """The batches of a collection, and which run works on them."""
-
-    key: CollectionKey
-    run_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class AskInBatchesInput:
-    """Ask what a step has no answer for: of extractions, all documents that wait, by this recipe;
-    of the others, this graph, in which `items` wait."""
-
-    run: BatchRun
-    step: BatchedStep
-    recipe: Recipe | None = None
-    graph: GraphRef | None = None
-    items: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class QueueExtractions:
-    """Put down the questions about all documents that wait."""
-
-    run: BatchRun
-    recipe: Recipe
-
-
-@dataclass(frozen=True, slots=True)
-class CollectBatches:
-    """Store the answers of batches that have ended; with `give_up` of all, ended or not."""
-
-    run: BatchRun
-    give_up: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class BatchProgress:
-    """How many batches are open, with how many questions, of which so many have an answer or an
-    error."""
-
-    open: int = 0
-    questions: int = 0
-    answered: int = 0
-
-
 @dataclass(frozen=True, slots=True)
 class EmbedRequest:
     """Embed what a graph holds and has no vector yet, for one vector index: by the local model, or
@@ -472,32 +268,3 @@ class RunProgress:
     phase: Phase
     documents: DocumentCounts
     open_pages: int
-
-
-@dataclass(frozen=True, slots=True)
-class TuneRequest:
-    """Draft prompts from so many text units of a collection; the budget as of IndexRequest."""
-
-    key: CollectionKey
-    sample: int
-    budget_usd: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DraftPrompts:
-    """`tuning_id`: on whose account the model is asked."""
-
-    key: CollectionKey
-    tuning_id: UUID
-    sample: int
-    budget_usd: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DraftedPrompts:
-    """A draft, by the version under which it is stored; from how many text units, and how many
-    types that the model named are not in it."""
-
-    version: str
-    text_units: int
-    left_out: int

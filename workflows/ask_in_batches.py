@@ -15,16 +15,16 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from activities.batch_questions import BatchQuestionActivities
     from activities.batches import BatchActivities
-    from graphmill.messages import (
+    from graphmill.batch_messages import (
         ASK_IN_BATCHES,
         AskInBatchesInput,
         BatchedStep,
         BatchProgress,
         BatchRun,
         CollectBatches,
-        GraphRef,
         QueueExtractions,
     )
+    from graphmill.messages import GraphRef
     from graphmill.search_attributes import collection_attributes
     from workflows.cancel_batches import CancelBatches
     from workflows.children import when_free

@@ -5,12 +5,8 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.communities import CommunityActivities
     from activities.model_reports import ModelReportActivities
-    from graphmill.messages import (
-        BUILD_COMMUNITIES,
-        BatchedStep,
-        BuildCommunitiesResult,
-        GraphRef,
-    )
+    from graphmill.batch_messages import BatchedStep
+    from graphmill.messages import BUILD_COMMUNITIES, BuildCommunitiesResult, GraphRef
     from workflows.ask_in_batches import ask_of_graph
     from workflows.cancelled import raise_if_cancelled
     from workflows.policies import CLUSTER_GRAPH, WRITE_MODEL_REPORTS, WRITE_REPORTS

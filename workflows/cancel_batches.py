@@ -8,8 +8,8 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.batches import BatchActivities
-    from graphmill.messages import CANCEL_BATCHES as NAME
-    from graphmill.messages import BatchRun, CollectBatches
+    from graphmill.batch_messages import CANCEL_BATCHES as NAME
+    from graphmill.batch_messages import BatchRun, CollectBatches
     from workflows.policies import (
         BATCH_FIRST_LOOK,
         BATCH_GIVE_UP_AFTER,

@@ -16,10 +16,10 @@ from workflows.run_standing import RunStanding
 
 with workflow.unsafe.imports_passed_through():
     from activities.runs import RunActivities
+    from graphmill.index_request import IndexRequest
     from graphmill.messages import (
         DocumentCounts,
         IndexPageInput,
-        IndexRequest,
         PageRequest,
         Recipe,
         WaitingDocument,

@@ -14,15 +14,15 @@ with workflow.unsafe.imports_passed_through():
     from activities.graph import GraphActivities
     from activities.resolution import ResolutionActivities
     from activities.summaries import SummaryActivities
+    from graphmill.batch_messages import BatchedStep
+    from graphmill.index_request import IndexRequest
     from graphmill.messages import (
         COMMUNITY_FULL_CONTENT,
         ENTITY_DESCRIPTION,
         TEXT_UNIT_TEXT,
         VECTOR_INDEXES,
-        BatchedStep,
         EmbedRequest,
         GraphRef,
-        IndexRequest,
         MergedGraph,
         MergeGraph,
         Recipe,

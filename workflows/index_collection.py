@@ -19,19 +19,15 @@ from workflows.run_standing import RunStanding
 
 with workflow.unsafe.imports_passed_through():
     from activities.runs import RunActivities
-    from graphmill.messages import (
+    from graphmill.batch_messages import AskInBatchesInput, BatchedStep, BatchRun
+    from graphmill.index_request import (
         ADD_DOCUMENTS,
         INDEX_COLLECTION,
         PAUSE,
         PROGRESS,
         RESUME,
-        AskInBatchesInput,
-        BatchedStep,
-        BatchRun,
-        OpenRun,
-        Recipe,
-        RunProgress,
     )
+    from graphmill.messages import OpenRun, Recipe, RunProgress
     from graphmill.models import Phase, RunState
     from workflows.ask_in_batches import ask_in_batches
     from workflows.failures import is_over_budget, lets_others_end, words_of

@@ -10,11 +10,9 @@ from temporalio.exceptions import ChildWorkflowError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from activities.runs import RunActivities
     from graphmill.errors import FailureReason
+    from graphmill.index_request import PAUSE, PROGRESS, RESUME
     from graphmill.messages import (
         INDEX_PAGE,
-        PAUSE,
-        PROGRESS,
-        RESUME,
         DocumentCounts,
         FailDocument,
         IndexDocumentInput,

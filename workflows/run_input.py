@@ -11,7 +11,8 @@ from workflows.own_id import check_own_id
 
 with workflow.unsafe.imports_passed_through():
     from graphmill.errors import InvalidRequest
-    from graphmill.messages import DocumentCounts, IndexRequest, Recipe, index_workflow_id
+    from graphmill.index_request import IndexRequest, index_workflow_id
+    from graphmill.messages import DocumentCounts, Recipe
 
 
 @dataclass(frozen=True, slots=True)

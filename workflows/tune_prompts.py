@@ -6,7 +6,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.prompt_tuning import PromptTuningActivities
-    from graphmill.messages import (
+    from graphmill.prompt_tuning import (
         TUNE_PROMPTS,
         DraftedPrompts,
         DraftPrompts,

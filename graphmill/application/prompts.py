@@ -18,15 +18,15 @@ from temporalio.exceptions import (
 
 from graphmill.application.outages import tells_outages
 from graphmill.errors import InvalidRequest, NotFound, PermanentError, Unavailable
-from graphmill.messages import (
-    TASK_QUEUE,
+from graphmill.index_request import check_budget
+from graphmill.messages import TASK_QUEUE
+from graphmill.models import CollectionKey
+from graphmill.prompt_tuning import (
     TUNE_PROMPTS,
     DraftedPrompts,
     TuneRequest,
-    check_budget,
     tune_workflow_id,
 )
-from graphmill.models import CollectionKey
 from graphmill.run_status import ModelUse
 from graphmill.search_attributes import collection_attributes
 from graphmill.standard.collection_prompts import OWN_PROMPTS, CollectionPrompts

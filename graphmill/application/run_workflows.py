@@ -21,13 +21,13 @@ from temporalio.exceptions import CancelledError, FailureError
 from temporalio.service import RPCError, RPCStatusCode
 
 from graphmill.errors import PermanentError, Unavailable
-from graphmill.messages import (
+from graphmill.index_request import (
     ADD_DOCUMENTS,
     INDEX_COLLECTION,
-    TASK_QUEUE,
     IndexRequest,
     index_workflow_id,
 )
+from graphmill.messages import TASK_QUEUE
 from graphmill.models import CollectionKey
 from graphmill.search_attributes import collection_attributes
 

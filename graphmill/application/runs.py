@@ -12,7 +12,13 @@ from graphmill.application.documents import Documents
 from graphmill.application.outages import tells_outages
 from graphmill.application.run_workflows import RunEnded, RunHandle, RunWorkflows
 from graphmill.errors import InvalidRequest, NotFound, PermanentError, Unavailable
-from graphmill.messages import PAUSE, RESUME, IndexRequest, check_budget, index_workflow_id
+from graphmill.index_request import (
+    PAUSE,
+    RESUME,
+    IndexRequest,
+    check_budget,
+    index_workflow_id,
+)
 from graphmill.models import CollectionKey, Phase, RunState
 from graphmill.names import check_collection_name
 from graphmill.priority_settings import PrioritySettings

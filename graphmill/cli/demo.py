@@ -23,7 +23,7 @@ from graphmill.cli.summary import exit_code_of, show_summary
 from graphmill.embedded.stack import Addresses, Parts
 from graphmill.errors import NotFound
 from graphmill.ids import document_id
-from graphmill.messages import IndexRequest
+from graphmill.index_request import IndexRequest
 from graphmill.models import Answer, CollectionKey, Method
 from graphmill.settings import Settings
 

@@ -14,7 +14,7 @@ from graphmill.cli.running import DOCUMENTS_FAILED, ERROR
 from graphmill.cli.session import Session, open_session, settings_for
 from graphmill.cli.summary import exit_code_of, show_summary
 from graphmill.embedded.stack import Parts
-from graphmill.messages import IndexRequest, check_budget
+from graphmill.index_request import IndexRequest, check_budget
 from graphmill.models import CollectionKey, Method
 from graphmill.run_status import RunStatus
 from graphmill.uploads import UnreadableUpload

@@ -11,13 +11,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from graphmill.batch_messages import BatchRun
 from graphmill.errors import NotFound, Unavailable
 from graphmill.llm.batch_endpoints import BatchEndpoint, BatchEndpoints
 from graphmill.llm.batches import Batch, BatchStore, RemoteBatch, WaitingQuestion
 from graphmill.llm.budgets import ASSUMED_ANSWER_TOKENS, MoneyStore, RunMoney, over_budget
 from graphmill.llm.faults import CallRefused
 from graphmill.llm.manners import Manners, MannersMemory
-from graphmill.messages import BatchRun
 
 # How far a list of batches may lag behind; OpenAI's shows a new one within seconds.
 _LISTED_WITHIN = 60.0

@@ -8,9 +8,9 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from graphmill.batch_messages import BatchRun
 from graphmill.llm.calls import Question
 from graphmill.llm.manners import Manners
-from graphmill.messages import BatchRun
 from graphmill.models import CollectionKey
 
 PRICE_SHARE = 0.5

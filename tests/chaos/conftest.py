@@ -15,7 +15,7 @@ from graphmill.application.graphmill import Graphmill
 from graphmill.application.run_workflows import RunHandle
 from graphmill.bootstrap import open_application
 from graphmill.embedded.stack import Parts, running_stack
-from graphmill.messages import IndexRequest
+from graphmill.index_request import IndexRequest
 from graphmill.models import CollectionKey, Phase, RunState
 from graphmill.run_status import RunStatus
 from graphmill.settings import load_settings

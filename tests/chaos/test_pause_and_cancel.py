@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from graphmill.errors import NotFound
-from graphmill.messages import IndexRequest
+from graphmill.index_request import IndexRequest
 from graphmill.models import Phase, RunState
 from tests.chaos.conftest import (
     KEY,

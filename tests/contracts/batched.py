@@ -20,18 +20,16 @@ from activities.batches import BatchActivities
 from activities.extraction import ExtractionActivities
 from activities.model_reports import ModelReportActivities
 from activities.summaries import SummaryActivities
-from graphmill.ids import document_id
-from graphmill.llm import batch_sending
-from graphmill.messages import (
+from graphmill.batch_messages import (
     BatchProgress,
     BatchRun,
     CollectBatches,
-    IndexDocumentInput,
-    IndexDocumentResult,
-    IndexRequest,
-    OpenRun,
     QueueExtractions,
 )
+from graphmill.ids import document_id
+from graphmill.index_request import IndexRequest
+from graphmill.llm import batch_sending
+from graphmill.messages import IndexDocumentInput, IndexDocumentResult, OpenRun
 from graphmill.model_endpoints import open_later_caller, open_model_caller
 from graphmill.model_settings import EndpointSettings
 from graphmill.models import Method

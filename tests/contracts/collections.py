@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from graphmill.ids import document_id, text_unit_id
-from graphmill.messages import IndexRequest, OpenRun
+from graphmill.index_request import IndexRequest
+from graphmill.messages import OpenRun
 from graphmill.models import (
     CollectionKey,
     Extraction,

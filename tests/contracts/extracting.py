@@ -11,7 +11,12 @@ from temporalio.testing import ActivityEnvironment
 from activities.extraction import ExtractionActivities
 from graphmill.ids import document_id, text_unit_id
 from graphmill.llm.caller import ModelCaller
-from graphmill.messages import GraphRef, IndexDocumentInput, IndexDocumentResult, Recipe
+from graphmill.messages import (
+    GraphRef,
+    IndexDocumentInput,
+    IndexDocumentResult,
+    Recipe,
+)
 from graphmill.model_endpoints import open_model_caller
 from graphmill.models import (
     CollectionKey,

@@ -7,7 +7,8 @@ import pytest
 
 from graphmill.errors import NotFound
 from graphmill.ids import document_id
-from graphmill.messages import IndexRequest, OpenRun, RunRecord
+from graphmill.index_request import IndexRequest
+from graphmill.messages import OpenRun, RunRecord
 from graphmill.models import DocumentState, Method, Phase, RunState
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from tests.contracts.collections import (

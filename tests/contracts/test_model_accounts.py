@@ -7,9 +7,10 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from graphmill.index_request import IndexRequest
 from graphmill.llm.budgets import RunMoney
 from graphmill.llm.calls import Message, ModelAnswer, Payer, Question
-from graphmill.messages import IndexRequest, OpenRun
+from graphmill.messages import OpenRun
 from graphmill.models import CollectionKey, Method
 from graphmill.run_status import ModelUse, RunModelUse
 from graphmill.stores.postgres.catalog import PostgresCatalog

@@ -12,10 +12,10 @@ from activities.prompt_tuning import PROMPTS_TUNE, PromptTuningActivities
 from graphmill.errors import InvalidRequest, NotFound
 from graphmill.llm.budgets import OverBudget
 from graphmill.llm.calls import InvalidAnswer
-from graphmill.messages import DraftedPrompts, DraftPrompts
 from graphmill.model_endpoints import open_model_caller
 from graphmill.model_settings import EndpointSettings, ExtractionSettings
 from graphmill.models import CollectionKey
+from graphmill.prompt_tuning import DraftedPrompts, DraftPrompts
 from graphmill.settings import Settings
 from graphmill.standard.collection_prompts import CollectionPrompts
 from graphmill.stores.postgres.catalog import PostgresCatalog

@@ -14,11 +14,11 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.extraction import ExtractionActivities
 from graphmill.ids import document_id, text_unit_id
+from graphmill.index_request import IndexRequest
 from graphmill.llm.budgets import OverBudget
 from graphmill.messages import (
     IndexDocumentInput,
     IndexDocumentResult,
-    IndexRequest,
     OpenRun,
     Recipe,
 )

@@ -20,7 +20,7 @@ from graphmill.application.folder import find_files
 from graphmill.application.graphmill import Graphmill
 from graphmill.application.run_workflows import RunHandle
 from graphmill.ids import document_id
-from graphmill.messages import IndexRequest
+from graphmill.index_request import IndexRequest
 from graphmill.models import CollectionKey, RunState
 from graphmill.tenancy import acting_for
 from tests.graph_references import check_references

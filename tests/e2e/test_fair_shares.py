@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from graphmill.application.graphmill import Graphmill
-from graphmill.messages import IndexRequest
+from graphmill.index_request import IndexRequest
 from graphmill.models import CollectionKey, Method
 from graphmill.tenancy import acting_for
 from tests.support.documents_in_memory import small_document

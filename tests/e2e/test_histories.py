@@ -15,7 +15,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
 from graphmill.application.folder import find_files
-from graphmill.messages import IndexRequest
+from graphmill.index_request import IndexRequest
 from graphmill.models import CollectionKey, RunState
 from tests.support.corpus import Passage, read_passages, write_file
 from tests.support.stack import Stack

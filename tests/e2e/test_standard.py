@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from graphmill.application.graphmill import Graphmill
 from graphmill.export import TABLES
-from graphmill.messages import IndexRequest
+from graphmill.index_request import IndexRequest
 from graphmill.models import CollectionKey, RunState
 from graphmill.run_status import RunStatus
 from graphmill.standard.collection_prompts import CollectionPrompts

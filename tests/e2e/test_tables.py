@@ -13,7 +13,7 @@ import pytest
 
 from graphmill.application.folder import find_files
 from graphmill.application.graphmill import Graphmill
-from graphmill.messages import IndexRequest
+from graphmill.index_request import IndexRequest
 from graphmill.models import CollectionKey, RunState
 from tests.graph_references import check_references
 from tests.support.corpus import read_passages, write_passages

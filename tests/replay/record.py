@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 from temporalio.client import Client, WorkflowExecution
 
-from graphmill.messages import INDEX_COLLECTION, IndexRequest
+from graphmill.index_request import INDEX_COLLECTION, IndexRequest
 from tests.replay.scenarios import SCENARIOS
 from tests.support.index_run import IndexRun
 from tests.support.road import Road, working

@@ -12,18 +12,11 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 from graphmill.deletions import DELETE_DOCUMENTS, DeleteRequest
 from graphmill.errors import PermanentError
 from graphmill.ids import document_id
+from graphmill.index_request import ADD_DOCUMENTS, PAUSE, RESUME
 from graphmill.llm.faults import CallRefused
-from graphmill.messages import (
-    ADD_DOCUMENTS,
-    PAUSE,
-    RESUME,
-    TASK_QUEUE,
-    TUNE_PROMPTS,
-    IndexDocumentResult,
-    TuneRequest,
-    tune_workflow_id,
-)
+from graphmill.messages import TASK_QUEUE, IndexDocumentResult
 from graphmill.models import DocumentState, Method, RunState
+from graphmill.prompt_tuning import TUNE_PROMPTS, TuneRequest, tune_workflow_id
 from graphmill.search_attributes import collection_attributes
 from tests.support.index_run import IndexRun
 from tests.support.road import Road

@@ -14,28 +14,9 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, WorkflowReplayResult
 
 from tests.replay.scenarios import SCENARIOS
+from workers.roles.workflow import WORKFLOWS
 from workflows import policies
-from workflows.ask_in_batches import AskInBatches
-from workflows.build_communities import BuildCommunities
-from workflows.cancel_batches import CancelBatches
-from workflows.delete_documents import DeleteDocuments
-from workflows.index_collection import IndexCollection
-from workflows.index_document import IndexDocument
-from workflows.index_page import IndexPage
-from workflows.project_graph import ProjectGraph
-from workflows.tune_prompts import TunePrompts
 
-WORKFLOWS = (
-    IndexCollection,
-    IndexPage,
-    IndexDocument,
-    BuildCommunities,
-    AskInBatches,
-    CancelBatches,
-    TunePrompts,
-    ProjectGraph,
-    DeleteDocuments,
-)
 FOLDER = Path(__file__).parent / "histories"
 HISTORIES = sorted(FOLDER.glob("*/*.json"))
 

@@ -6,8 +6,8 @@ from uuid import UUID
 from temporalio.client import Client, WorkflowHandle
 
 from graphmill.ids import document_id
+from graphmill.index_request import INDEX_COLLECTION, IndexRequest
 from graphmill.messages import (
-    INDEX_COLLECTION,
     INDEX_DOCUMENT,
     INDEX_PAGE,
     TASK_QUEUE,
@@ -15,7 +15,6 @@ from graphmill.messages import (
     IndexDocumentInput,
     IndexDocumentResult,
     IndexPageInput,
-    IndexRequest,
     RunProgress,
     WaitingDocument,
 )

@@ -20,16 +20,18 @@ from temporalio.worker import Worker
 
 from activities.failures import FailureInterceptor
 from activities.heartbeats import heartbeating
-from graphmill.deletions import DocumentIds, StartedRun, no_document
-from graphmill.ids import document_id
-from graphmill.messages import (
+from graphmill.batch_messages import (
     BatchProgress,
     BatchRun,
-    BuildCommunitiesResult,
     CollectBatches,
+    QueueExtractions,
+)
+from graphmill.deletions import DocumentIds, StartedRun, no_document
+from graphmill.ids import document_id
+from graphmill.index_request import index_workflow_id
+from graphmill.messages import (
+    BuildCommunitiesResult,
     DocumentPage,
-    DraftedPrompts,
-    DraftPrompts,
     EmbedRequest,
     FailDocument,
     GraphRef,
@@ -40,14 +42,13 @@ from graphmill.messages import (
     MergeGraph,
     OpenRun,
     PageRequest,
-    QueueExtractions,
     Recipe,
     RunRecord,
     WaitingDocument,
-    index_workflow_id,
 )
 from graphmill.models import CollectionKey, DocumentState, Method, RunState
 from graphmill.projections.messages import ProjectedToStore, ProjectToStore
+from graphmill.prompt_tuning import DraftedPrompts, DraftPrompts
 from workflows.ask_in_batches import AskInBatches
 from workflows.build_communities import BuildCommunities
 from workflows.cancel_batches import CancelBatches

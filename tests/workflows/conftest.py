@@ -8,7 +8,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from graphmill.messages import INDEX_COLLECTION, IndexRequest
+from graphmill.index_request import INDEX_COLLECTION, IndexRequest
 from tests.support.index_run import IndexRun
 from tests.support.road import Road, working
 from tests.support.temporal import temporal_server

@@ -8,8 +8,9 @@ import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from graphmill.errors import Unavailable
+from graphmill.index_request import ADD_DOCUMENTS, IndexRequest
 from graphmill.llm.faults import CallRefused
-from graphmill.messages import ADD_DOCUMENTS, DocumentCounts, IndexRequest
+from graphmill.messages import DocumentCounts
 from graphmill.models import DocumentState, Method, RunState
 from tests.support.index_run import IndexRun
 from tests.support.road import Road

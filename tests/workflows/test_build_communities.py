@@ -4,7 +4,12 @@ from typing import Any
 
 from temporalio.client import Client
 
-from graphmill.messages import BUILD_COMMUNITIES, TASK_QUEUE, BuildCommunitiesResult, GraphRef
+from graphmill.messages import (
+    BUILD_COMMUNITIES,
+    TASK_QUEUE,
+    BuildCommunitiesResult,
+    GraphRef,
+)
 from graphmill.models import CollectionKey
 from tests.support.road import COMMUNITIES, Road
 

@@ -18,19 +18,21 @@ from temporalio.exceptions import ApplicationError, CancelledError
 
 from graphmill.errors import FailureReason, NotFound, PermanentError, Unavailable
 from graphmill.ids import document_id
-from graphmill.llm.budgets import OverBudget
-from graphmill.llm.faults import CallRefused
-from graphmill.messages import (
+from graphmill.index_request import (
     ADD_DOCUMENTS,
     INDEX_COLLECTION,
     PAUSE,
     PROGRESS,
     RESUME,
+    IndexRequest,
+)
+from graphmill.llm.budgets import OverBudget
+from graphmill.llm.faults import CallRefused
+from graphmill.messages import (
     TASK_QUEUE,
     VECTOR_INDEXES,
     DocumentCounts,
     IndexDocumentResult,
-    IndexRequest,
     RunProgress,
 )
 from graphmill.models import DocumentState, Method, Phase, RunState

@@ -6,11 +6,9 @@ from typing import Any
 from temporalio.client import Client, WorkflowHandle
 
 from graphmill.ids import document_id
+from graphmill.index_request import PAUSE, PROGRESS, RESUME
 from graphmill.messages import (
     INDEX_PAGE,
-    PAUSE,
-    PROGRESS,
-    RESUME,
     TASK_QUEUE,
     DocumentCounts,
     IndexDocumentResult,

@@ -4,8 +4,9 @@ import pytest
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError, FailureError
 
+from graphmill.index_request import ADD_DOCUMENTS, IndexRequest
 from graphmill.llm.faults import CallRefused
-from graphmill.messages import ADD_DOCUMENTS, DocumentCounts, IndexDocumentResult, IndexRequest
+from graphmill.messages import DocumentCounts, IndexDocumentResult
 from graphmill.models import DocumentState, Method, Phase, RunState
 from tests.support.index_run import IndexRun
 from tests.support.road import Road, working

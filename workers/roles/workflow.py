@@ -18,24 +18,22 @@ from workflows.policies import DOCUMENT_QUEUE, WORKFLOW_QUEUE
 from workflows.project_graph import ProjectGraph
 from workflows.tune_prompts import TunePrompts
 
+WORKFLOWS = (
+    IndexCollection,
+    IndexPage,
+    IndexDocument,  # those that began before they had a queue of their own
+    BuildCommunities,
+    AskInBatches,
+    CancelBatches,
+    TunePrompts,
+    ProjectGraph,
+    DeleteDocuments,
+)
+
 
 @asynccontextmanager
 async def serve_workflows(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
-    yield Served(
-        WORKFLOW_QUEUE,
-        workflows=(
-            IndexCollection,
-            IndexPage,
-            IndexDocument,  # those that began before they had a queue of their own
-            BuildCommunities,
-            AskInBatches,
-            CancelBatches,
-            TunePrompts,
-            ProjectGraph,
-            DeleteDocuments,
-        ),
-        cached_workflows=500,
-    )
+    yield Served(WORKFLOW_QUEUE, workflows=WORKFLOWS, cached_workflows=500)
 
 
 @asynccontextmanager

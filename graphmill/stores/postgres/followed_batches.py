@@ -9,7 +9,7 @@ from datetime import timedelta
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from graphmill.messages import BatchRun
+from graphmill.batch_messages import BatchRun
 from graphmill.stores.postgres.batch_questions import MOST_TRIES
 
 DIGESTS = (

@@ -7,7 +7,12 @@ from uuid import UUID
 import asyncpg
 
 from graphmill.errors import NotFound
-from graphmill.messages import DocumentPage, OpenRun, RunRecord, WaitingDocument
+from graphmill.messages import (
+    DocumentPage,
+    OpenRun,
+    RunRecord,
+    WaitingDocument,
+)
 from graphmill.models import (
     CollectionKey,
     DocumentState,

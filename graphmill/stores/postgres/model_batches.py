@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from graphmill.batch_messages import BatchRun
 from graphmill.errors import Unavailable
 from graphmill.llm.batches import (
     Batch,
@@ -19,7 +20,6 @@ from graphmill.llm.batches import (
     WaitingQuestion,
 )
 from graphmill.llm.manners import AnswerForm, Manners
-from graphmill.messages import BatchRun
 from graphmill.models import CollectionKey
 from graphmill.run_status import ModelUse
 from graphmill.stores.postgres import followed_batches

@@ -9,7 +9,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.runs import RunActivities
 from graphmill.errors import InvalidRequest
-from graphmill.messages import IndexRequest, OpenRun, Recipe
+from graphmill.index_request import IndexRequest
+from graphmill.messages import OpenRun, Recipe
 from graphmill.models import Method
 from graphmill.processing import recipe
 from graphmill.settings import ChunkSettings

@@ -15,8 +15,13 @@ from graphmill.application import prompts as application
 from graphmill.application.prompts import Prompts, TuningFailed
 from graphmill.errors import InvalidRequest, NotFound, Unavailable
 from graphmill.llm.budgets import OverBudget
-from graphmill.messages import TUNE_PROMPTS, DraftedPrompts, DraftPrompts, TuneRequest
 from graphmill.models import CollectionKey
+from graphmill.prompt_tuning import (
+    TUNE_PROMPTS,
+    DraftedPrompts,
+    DraftPrompts,
+    TuneRequest,
+)
 from graphmill.search_attributes import COLLECTION
 from graphmill.standard.collection_prompts import CollectionPrompts
 from graphmill.stores.postgres.catalog import PostgresCatalog

@@ -20,14 +20,14 @@ from graphmill.application.run_workflows import RunEnded, RunHandle
 from graphmill.application.runs import Runs, RunUnderWay
 from graphmill.errors import InvalidRequest, NotFound, Unavailable
 from graphmill.ids import document_id
-from graphmill.messages import (
+from graphmill.index_request import (
     ADD_DOCUMENTS,
     INDEX_COLLECTION,
     PAUSE,
     RESUME,
-    TASK_QUEUE,
     IndexRequest,
 )
+from graphmill.messages import TASK_QUEUE
 from graphmill.models import CollectionKey, Method, Phase, RunState
 from graphmill.priority_settings import PrioritySettings
 from graphmill.search_attributes import COLLECTION, TENANT

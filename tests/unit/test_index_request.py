@@ -5,7 +5,7 @@ import math
 import pytest
 
 from graphmill.errors import InvalidRequest
-from graphmill.messages import IndexRequest
+from graphmill.index_request import IndexRequest
 from graphmill.models import Method
 
 
