@@ -1,6 +1,5 @@
 """`python -m api`: serve HTTP until SIGTERM or Ctrl-C."""
 
-import ipaddress
 import sys
 
 import uvicorn
@@ -15,7 +14,6 @@ def main() -> int:
     try:
         settings = load_settings()
         check_addresses(settings)
-        check_host(settings.api_host)
     except SettingsError as error:
         sys.stderr.write(f"graphmill api: {error}\n")
         return 2
@@ -44,22 +42,6 @@ def check_addresses(settings: Settings) -> None:
         raise SettingsError(
             "the API needs TEMPORAL_ADDRESS and DATABASE_URL (`graphmill up` runs one itself;"
             " `graphmill api` finds what `graphmill up` runs)"
-        )
-
-
-def check_host(host: str) -> None:
-    """
-    Raises:
-        SettingsError: others than this machine could connect, and there are no keys yet.
-    """
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise SettingsError(
-            f"GRAPHMILL_API_HOST is {host!r}: this release has no API keys, so it serves this"
-            " machine alone; set it to 127.0.0.1 or ::1"
         )
 
 

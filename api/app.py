@@ -1,14 +1,17 @@
 """The application that uvicorn serves."""
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib import metadata
 
 from fastapi import FastAPI
 
-from api import collections, documents, health, metrics, problems, runs, search
+from api import collections, documents, graphs, health, metrics, pools, problems, runs, search
 from api.body_limit import BodyLimit
 from api.guard import LoopbackGuard
+from api.request_ids import RequestIds
+from api.run_events import RunEvents
 from graphmill.bootstrap import open_application
 from graphmill.embedded.home import Addresses
 from graphmill.settings import Settings, load_settings
@@ -22,6 +25,7 @@ def create_app(settings: Settings, addresses: Addresses) -> FastAPI:
         async with open_application(settings, addresses) as application:
             app.state.graphmill = application
             app.state.settings = settings
+            app.state.run_events = RunEvents(application.runs)
             yield
 
     app = FastAPI(
@@ -33,14 +37,20 @@ def create_app(settings: Settings, addresses: Addresses) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(BodyLimit)
-    app.add_middleware(LoopbackGuard)
-    for part in (health, metrics, collections, documents, runs, search):
+    if not settings.api_needs_keys:
+        app.add_middleware(LoopbackGuard)
+    app.add_middleware(RequestIds)  # the outermost: refusals have one too
+    for part in (health, pools, metrics, collections, documents, runs, search, graphs):
         app.include_router(part.router)
     return app
 
 
 def from_environment() -> FastAPI:
     """What `python -m api` serves: TEMPORAL_ADDRESS and DATABASE_URL are set (checked there)."""
+    # Each process of uvicorn's begins here; its own lines it writes itself.
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
     settings = load_settings()
     addresses = Addresses(settings.database_url or "", settings.temporal_address)
     return create_app(settings, addresses)

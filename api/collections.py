@@ -5,9 +5,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from api.requests import Application, Cursor, Key, Tenant
-from api.schemas import Collection, CollectionPage, IndexBody, NewCollection, RunRef
+from api.idempotency import OnlyOnce
+from api.requests import Application, Cursor, Deletable, Indexable, Indexer, Readable, Reader
 from graphmill.application.documents import collection_key, collection_to_json
+from graphmill.http_api.schemas import Collection, CollectionPage, IndexBody, NewCollection, RunRef
 from graphmill.index_request import IndexRequest
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"])
@@ -15,7 +16,7 @@ router = APIRouter(prefix="/v1/collections", tags=["collections"])
 
 @router.post("", status_code=HTTPStatus.CREATED)
 async def create_collection(
-    body: NewCollection, app: Application, tenant: Tenant, response: Response
+    body: NewCollection, app: Application, tenant: Indexer, response: Response
 ) -> Collection:
     """201 where it is new, 200 where it is there already."""
     key = collection_key(tenant, body.name)
@@ -27,7 +28,7 @@ async def create_collection(
 @router.get("")
 async def list_collections(
     app: Application,
-    tenant: Tenant,
+    tenant: Reader,
     after: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> CollectionPage:
@@ -40,29 +41,33 @@ async def list_collections(
 
 
 @router.get("/{name}")
-async def show_collection(app: Application, key: Key) -> Collection:
+async def show_collection(app: Application, key: Readable) -> Collection:
     return Collection.model_validate(collection_to_json(await app.collections.show(key)))
 
 
 @router.delete("/{name}", status_code=HTTPStatus.NO_CONTENT)
-async def delete_collection(app: Application, key: Key) -> None:
+async def delete_collection(app: Application, key: Deletable) -> None:
     """Ends its run, then deletes it with its documents and graph."""
     await app.delete_collection(key)
 
 
 @router.post("/{name}/index", status_code=HTTPStatus.ACCEPTED)
-async def index_collection(app: Application, key: Key, body: IndexBody | None = None) -> RunRef:
+async def index_collection(
+    app: Application, key: Indexable, once: OnlyOnce, body: IndexBody | None = None
+) -> RunRef:
     """Starts the collection's run, or joins the one under way, which takes new documents in."""
     options = body or IndexBody()
-    run = await app.runs.start(
-        IndexRequest(
-            key.name,
-            key.tenant,
-            options.method,
-            options.force_rebuild,
-            options.priority,
-            options.budget_usd,
-            options.batch,
-        )
+    asked = IndexRequest(
+        key.name,
+        key.tenant,
+        options.method,
+        options.force_rebuild,
+        options.priority,
+        options.budget_usd,
+        options.batch,
     )
-    return RunRef.model_validate(run, from_attributes=True)
+
+    async def start() -> RunRef:
+        return RunRef.model_validate(await app.runs.start(asked), from_attributes=True)
+
+    return await once.answer(options.model_dump_json().encode(), RunRef, start)

@@ -6,9 +6,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
+from api.idempotency import OnlyOnce
 from api.multipart import receive_uploads
-from api.requests import ApiSettings, Application, Cursor, Key
-from api.schemas import (
+from api.requests import ApiSettings, Application, Cursor, Indexable, Readable
+from graphmill.application.documents import document_to_json, paid_to_json
+from graphmill.http_api.schemas import (
     Document,
     DocumentPage,
     RunRef,
@@ -16,7 +18,6 @@ from api.schemas import (
     Uploaded,
     UploadedDocument,
 )
-from graphmill.application.documents import document_to_json, paid_to_json
 from graphmill.ids import document_id
 from graphmill.models import DocumentState
 
@@ -51,31 +52,37 @@ _UPLOAD: dict[str, Any] = {
 
 @router.post("", status_code=HTTPStatus.CREATED, openapi_extra=_UPLOAD)
 async def upload_documents(
-    request: Request, app: Application, settings: ApiSettings, key: Key
+    request: Request, app: Application, settings: ApiSettings, key: Indexable, once: OnlyOnce
 ) -> Uploaded:
-    """Stores files; the same bytes under the same name change nothing.
+    """Stores files, all of them or none; the same bytes under the same name change nothing.
 
     The collection comes to be with its first documents. They are indexed by the next run.
     """
     async with receive_uploads(request, settings.limits) as uploads:
-        counts = await app.documents.upload(key, uploads)
-    return Uploaded(
-        new=counts.new,
-        changed=counts.changed,
-        unchanged=counts.unchanged,
-        documents=[
+        documents = [
             UploadedDocument(
                 id=document_id(upload.name), name=upload.name, version=upload.version.hex()
             )
             for upload in uploads
-        ],
-    )
+        ]
+
+        async def store() -> Uploaded:
+            counts = await app.documents.upload_whole(key, uploads)
+            return Uploaded(
+                new=counts.new,
+                changed=counts.changed,
+                unchanged=counts.unchanged,
+                documents=documents,
+            )
+
+        asked = "\n".join(f"{one.version} {one.name}" for one in documents)
+        return await once.answer(asked.encode(), Uploaded, store)
 
 
 @router.get("")
 async def list_documents(
     app: Application,
-    key: Key,
+    key: Readable,
     after: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     state: DocumentState | None = None,
@@ -89,7 +96,7 @@ async def list_documents(
 
 
 @router.get("/{id}")
-async def show_document(id: UUID, app: Application, key: Key) -> ShownDocument:
+async def show_document(id: UUID, app: Application, key: Readable) -> ShownDocument:
     """One document, and what models cost for it."""
     shown = document_to_json(await app.documents.show(key, id))
     paid = paid_to_json(await app.documents.model_use(key, id))
@@ -97,6 +104,6 @@ async def show_document(id: UUID, app: Application, key: Key) -> ShownDocument:
 
 
 @router.delete("/{id}", status_code=HTTPStatus.ACCEPTED)
-async def delete_document(id: UUID, app: Application, key: Key) -> RunRef:
+async def delete_document(id: UUID, app: Application, key: Indexable) -> RunRef:
     """Forgets a document, and starts or joins the run that takes it out of the graph."""
     return RunRef.model_validate(await app.delete_documents(key, [id]), from_attributes=True)

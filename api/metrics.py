@@ -3,41 +3,52 @@
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from api.requests import Application
-from graphmill.model_figures import EndpointFigures, ModelFigures, StepUse
+from api.requests import Application, check_operator
+from graphmill.fleet_figures import FleetFigures
+from graphmill.model_figures import EndpointFigures, StepUse
 from graphmill.projections.standing import ProjectionFigures
+from graphmill.worker_pools import RolePools
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=Response, dependencies=[Depends(check_operator)])
 async def metrics(app: Application) -> Response:
     """Calls, tokens and money by step and model; tries by endpoint and outcome; places; how far
-    other stores are behind.
+    other stores are behind; documents and runs by state; pools of workers; connections.
 
     They are of all runs of the deployment, read from PostgreSQL: any of several APIs tells the
     same, a few seconds old at most.
     """
+    models, fleet = await app.model_figures(), await app.fleet_figures()
     registry = CollectorRegistry()
-    registry.register(_Collected(await app.model_figures(), await app.projection_figures()))
+    registry.register(
+        _Collected(
+            (
+                *_spent(models.steps),
+                *_endpoints(models.endpoints),
+                *_stores(await app.projection_figures()),
+                *_work(fleet),
+                *_connections(fleet),
+                *_pools(await app.pools.load()),
+            )
+        )
+    )
     return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})
 
 
 class _Collected(Collector):
-    def __init__(self, figures: ModelFigures, projections: Iterable[ProjectionFigures]) -> None:
-        self._figures = figures
-        self._projections = projections
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = metrics
 
     def collect(self) -> Iterable[Metric]:
-        yield from _spent(self._figures.steps)
-        yield from _endpoints(self._figures.endpoints)
-        yield from _stores(self._projections)
+        return self._metrics
 
 
 def _spent(steps: Iterable[StepUse]) -> Iterable[Metric]:
@@ -108,3 +119,59 @@ def _endpoints(endpoints: Iterable[EndpointFigures]) -> Iterable[Metric]:
         ):
             places.add_metric((one.endpoint, kind), number)
     yield from (tries, places)
+
+
+def _work(fleet: FleetFigures) -> Iterable[Metric]:
+    documents = GaugeMetricFamily(
+        "graphmill_documents", "Documents of all collections.", labels=("state",)
+    )
+    for state, count in fleet.documents.items():
+        documents.add_metric((state,), count)
+    runs = GaugeMetricFamily("graphmill_runs", "Runs that are under way.", labels=("state",))
+    for state, count in fleet.runs.items():
+        runs.add_metric((state,), count)
+    yield from (documents, runs)
+
+
+def _connections(fleet: FleetFigures) -> Iterable[Metric]:
+    ours = GaugeMetricFamily(
+        "graphmill_database_connections",
+        "Connections to PostgreSQL that graphmill's processes have.",
+        labels=("state",),
+    )
+    for state, count in fleet.connections.items():
+        ours.add_metric((state,), count)
+    yield ours
+    yield GaugeMetricFamily(
+        "graphmill_database_connections_of_all",
+        "Connections to PostgreSQL of all its clients.",
+        value=fleet.all_connections,
+    )
+    yield GaugeMetricFamily(
+        "graphmill_database_connections_allowed",
+        "PostgreSQL's max_connections.",
+        value=fleet.most_connections,
+    )
+
+
+def _pools(pools: Iterable[RolePools]) -> Iterable[Metric]:
+    workers = GaugeMetricFamily(
+        "graphmill_workers", "Processes that work in a role.", labels=("role",)
+    )
+    tasks = GaugeMetricFamily(
+        "graphmill_pool_tasks",
+        "Tasks of a role: size (at a time, all workers together) and, of activities, active.",
+        labels=("role", "kind"),
+    )
+    queued = GaugeMetricFamily(
+        "graphmill_pool_queued", "Tasks that no worker has taken yet, about.", labels=("role",)
+    )
+    for one in pools:
+        role = str(one.role)
+        workers.add_metric((role,), one.workers)
+        tasks.add_metric((role, "size"), one.size)
+        if one.active is not None:
+            tasks.add_metric((role, "active"), one.active)
+        if one.queued is not None:
+            queued.add_metric((role,), one.queued)
+    yield from (workers, tasks, queued)

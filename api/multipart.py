@@ -22,11 +22,9 @@ from graphmill.names import check_document_name
 from graphmill.settings import LimitSettings
 from graphmill.uploads import EARLIEST, LATEST, Upload
 
-MAX_FILES = 1000
-_MAX_FIELDS = 1000
 _MAX_FIELD_BYTES = 1000
-# What names and boundaries may add to the bytes of the files.
-_MAX_FRAMING_BYTES = 10_000_000
+# What boundaries, names and fields may add to the bytes of files: for each of them, and once.
+_FRAMING_BYTES = 10_000
 
 
 @asynccontextmanager
@@ -47,16 +45,16 @@ async def receive_uploads(
     if kind != b"multipart/form-data" or not boundary:
         raise UnsupportedMediaType("expected is multipart/form-data with files")
     with tempfile.TemporaryFile(prefix="graphmill-upload-") as spool:
-        receiver = _Receiver(spool, limits.document_bytes)
-        received = 0
+        receiver = _Receiver(spool, limits)
+        received, most = 0, limits.upload_bytes + _FRAMING_BYTES * (1 + limits.upload_files)
         try:
             parser = _parser(boundary, receiver)
             async for chunk in request.stream():
                 received += len(chunk)
-                if received > limits.document_bytes + _MAX_FRAMING_BYTES:
+                if received > most:
                     raise TooLarge(
-                        f"a request holds at most {limits.document_bytes:,} bytes"
-                        " (GRAPHMILL_LIMIT_DOCUMENT_BYTES); send fewer files at a time"
+                        f"an upload holds at most {limits.upload_bytes:,} bytes"
+                        " (GRAPHMILL_LIMIT_UPLOAD_BYTES); send fewer files at a time"
                     )
                 # Hashing and writing: not in the event loop, which serves others meanwhile.
                 await asyncio.to_thread(parser.write, chunk)
@@ -91,11 +89,11 @@ def _parser(boundary: bytes, receiver: "_Receiver") -> MultipartParser:
 class _Receiver:
     """Callbacks of the parser: files go to the spool and are hashed on the way."""
 
-    def __init__(self, spool: IO[bytes], max_bytes: int) -> None:
+    def __init__(self, spool: IO[bytes], limits: LimitSettings) -> None:
         self.uploads: list[Upload] = []
         self.ended = False
         self._spool = spool
-        self._max_bytes = max_bytes
+        self._limits = limits
         self._creation_date = datetime.now(UTC)
         self._offset = 0
         self._fields = 0
@@ -131,12 +129,15 @@ class _Receiver:
         if given is None:
             self._file_name = None
             self._fields += 1
-            if self._fields > _MAX_FIELDS:
-                raise TooLarge(f"a request holds at most {_MAX_FIELDS:,} fields")
+            if self._fields > self._limits.upload_files:
+                raise TooLarge("an upload holds no more fields than it may hold files")
             return
         self._file_name = check_document_name(_text(given))
-        if len(self.uploads) == MAX_FILES:
-            raise TooLarge(f"a request holds at most {MAX_FILES:,} files")
+        if len(self.uploads) == self._limits.upload_files:
+            raise TooLarge(
+                f"an upload holds at most {self._limits.upload_files:,} files"
+                " (GRAPHMILL_LIMIT_UPLOAD_FILES); send fewer at a time"
+            )
 
     def part_data(self, data: bytes, start: int, end: int) -> None:
         part = data[start:end]
@@ -146,9 +147,9 @@ class _Receiver:
                 raise TooLarge(f"the field {self._field_name!r} is too long")
             self._value += part
             return
-        if self._size > self._max_bytes:
+        if self._size > self._limits.document_bytes:
             raise TooLarge(
-                f"{self._file_name} is larger than the {self._max_bytes:,} bytes of"
+                f"{self._file_name} is larger than the {self._limits.document_bytes:,} bytes of"
                 " GRAPHMILL_LIMIT_DOCUMENT_BYTES"
             )
         self._digest.update(part)

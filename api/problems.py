@@ -4,12 +4,15 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from api.request_ids import request_id
+from graphmill.api_keys import InvalidKey, NotAllowed
+from graphmill.application.idempotency import KeyUsedBefore
 from graphmill.application.run_workflows import RunEnded
 from graphmill.application.runs import RunUnderWay
 from graphmill.application.search import LaterRelease
@@ -17,7 +20,6 @@ from graphmill.errors import GraphmillError, InvalidRequest, NotFound, Transient
 
 _log = logging.getLogger(__name__)
 _MEDIA_TYPE = "application/problem+json"
-_RETRY_SECONDS = "5"
 
 
 class TooLarge(InvalidRequest):
@@ -28,11 +30,18 @@ class UnsupportedMediaType(InvalidRequest):
     """The body is of another media type than is expected."""
 
 
+class NothingMore(Exception):
+    """There is no more to tell, and an answer without a body says so."""
+
+
 # The first that fits counts: classes stand before those they derive from.
 _STATUS: tuple[tuple[type[GraphmillError], HTTPStatus], ...] = (
     (LaterRelease, HTTPStatus.NOT_IMPLEMENTED),
     (TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (UnsupportedMediaType, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    (InvalidKey, HTTPStatus.UNAUTHORIZED),
+    (NotAllowed, HTTPStatus.FORBIDDEN),
+    (KeyUsedBefore, HTTPStatus.UNPROCESSABLE_ENTITY),
     (InvalidRequest, HTTPStatus.BAD_REQUEST),
     (NotFound, HTTPStatus.NOT_FOUND),
     (RunEnded, HTTPStatus.CONFLICT),
@@ -40,6 +49,12 @@ _STATUS: tuple[tuple[type[GraphmillError], HTTPStatus], ...] = (
     (TransientError, HTTPStatus.SERVICE_UNAVAILABLE),
     (GraphmillError, HTTPStatus.INTERNAL_SERVER_ERROR),
 )
+
+
+_HEADERS = {
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "5"},
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+}
 
 
 class InvalidField(BaseModel):
@@ -54,6 +69,7 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str = Field(description="What is wrong and what to do.")
+    request_id: str = Field(default="", description="By which the API's log knows it.")
     errors: list[InvalidField] | None = None
 
 
@@ -76,10 +92,25 @@ def problem(
     errors: list[InvalidField] | None = None,
     headers: dict[str, str] | None = None,
 ) -> JSONResponse:
-    document = Problem(title=status.phrase, status=status, detail=detail, errors=errors)
+    document = _document(status, detail, errors)
     return JSONResponse(
         document.model_dump(exclude_none=True), status, headers=headers, media_type=_MEDIA_TYPE
     )
+
+
+def problem_of(error: GraphmillError) -> Problem:
+    """As a document alone, where the answer has begun already."""
+    return _document(_status(error), str(error))
+
+
+def _document(status: HTTPStatus, detail: str, errors: list[InvalidField] | None = None) -> Problem:
+    return Problem(
+        title=status.phrase, status=status, detail=detail, request_id=request_id(), errors=errors
+    )
+
+
+def _status(error: Exception) -> HTTPStatus:
+    return next(status for kind, status in _STATUS if isinstance(error, kind))
 
 
 def install(app: FastAPI) -> None:
@@ -87,13 +118,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(GraphmillError, _told)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(NothingMore, _nothing_more)
     app.add_exception_handler(Exception, _unexpected)
 
 
 async def _told(request: Request, error: Exception) -> JSONResponse:
-    status = next(status for kind, status in _STATUS if isinstance(error, kind))
-    retry = {"Retry-After": _RETRY_SECONDS} if status is HTTPStatus.SERVICE_UNAVAILABLE else None
-    return problem(status, str(error), headers=retry)
+    status = _status(error)
+    return problem(status, str(error), headers=_HEADERS.get(status))
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -113,9 +144,15 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     return problem(HTTPStatus(error.status_code), str(error.detail), headers=headers)
 
 
+async def _nothing_more(request: Request, error: Exception) -> Response:
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     # The handler of last resort: the traceback is logged by the server, nothing of it is told.
-    _log.error("%s in %s", type(error).__name__, request.scope.get("path"))
+    _log.error(
+        "%s in %s (request %s)", type(error).__name__, request.scope.get("path"), request_id()
+    )
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR, "something unexpected happened; the API's log has it"
     )

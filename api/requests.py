@@ -1,16 +1,30 @@
-"""What every route needs to know of a request: the application, the settings, the tenant."""
+"""What every route needs to know of a request: the application, the settings, for whom it is and
+what he may do.
 
-from collections.abc import AsyncGenerator
+A tenant is to be had with a scope only (`Reader`, `Indexer`, `Admin`, and the collection of one by
+its name), so a route that forgets to ask finds nobody's rows.
+"""
+
+from collections.abc import AsyncGenerator, Callable
 from typing import Annotated, cast
 
 from fastapi import Depends, Header, Path, Query, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from graphmill.api_keys import Caller, InvalidKey, NotAllowed, Scope
 from graphmill.application.documents import collection_key
 from graphmill.application.graphmill import Graphmill
 from graphmill.models import CollectionKey
 from graphmill.names import check_tenant_name
 from graphmill.settings import Settings
 from graphmill.tenancy import acting_for
+
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="API key",
+    description="`graphmill keys create NAME` makes one. On loopback none is needed, unless"
+    " GRAPHMILL_API_REQUIRE_KEYS is set.",
+)
 
 
 def _application(request: Request) -> Graphmill:
@@ -21,28 +35,76 @@ def _settings(request: Request) -> Settings:
     return cast(Settings, request.app.state.settings)
 
 
-# Not a plain function: those run in threads, where what they set is set for nobody else.
-async def _tenant(
+async def _caller(
+    app: Annotated[Graphmill, Depends(_application)],
     settings: Annotated[Settings, Depends(_settings)],
-    x_tenant: Annotated[str | None, Header(description="Whose collections; `default`.")] = None,
-) -> AsyncGenerator[str]:
-    """The request is answered for this tenant: a route that asks for none sees nobody's rows."""
-    tenant = settings.tenant if x_tenant is None else check_tenant_name(x_tenant)
-    with acting_for(tenant):
-        yield tenant
+    sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    x_tenant: Annotated[
+        str | None,
+        Header(description="Whose collections, where no key is needed; `default`."),
+    ] = None,
+) -> Caller:
+    """A key that is sent counts, also where none is needed."""
+    if sent is None:
+        if settings.api_needs_keys:
+            raise InvalidKey("an API key is needed: send it as `Authorization: Bearer KEY`")
+        tenant = settings.tenant if x_tenant is None else check_tenant_name(x_tenant)
+        return Caller(tenant, frozenset(Scope))
+    caller = await app.keys.caller(sent.credentials)
+    if x_tenant is not None and check_tenant_name(x_tenant) != caller.tenant:
+        raise NotAllowed("this key is of another tenant than X-Tenant says; leave the header out")
+    return caller
 
 
-def _key(
-    tenant: Annotated[str, Depends(_tenant)],
-    name: Annotated[str, Path(description="The collection's name.")],
-) -> CollectionKey:
-    return collection_key(tenant, name)
+def _with_scope(scope: Scope) -> Callable[[Caller], AsyncGenerator[str]]:
+    # Not a plain function: those run in threads, where what they set is set for nobody else.
+    async def tenant(caller: Annotated[Caller, Depends(_caller)]) -> AsyncGenerator[str]:
+        """The request is answered for this tenant."""
+        caller.check(scope)
+        with acting_for(caller.tenant):
+            yield caller.tenant
+
+    return tenant
+
+
+_reader, _indexer, _admin = (_with_scope(scope) for scope in (Scope.READ, Scope.INDEX, Scope.ADMIN))
+
+
+async def check_operator(caller: Annotated[Caller, Depends(_caller)]) -> None:
+    """Figures of the deployment are for whoever runs it.
+
+    Raises:
+        NotAllowed: the key is a tenant's.
+    """
+    caller.check(Scope.OPERATOR)
 
 
 Application = Annotated[Graphmill, Depends(_application)]
+ApiSettings = Annotated[Settings, Depends(_settings)]
 Cursor = Annotated[
     str | None, Query(description="The `next` of the page before.", pattern="^[^\\x00]*$")
 ]
-ApiSettings = Annotated[Settings, Depends(_settings)]
-Tenant = Annotated[str, Depends(_tenant)]
-Key = Annotated[CollectionKey, Depends(_key)]
+CollectionName = Annotated[str, Path(description="The collection's name.")]
+
+Reader = Annotated[str, Depends(_reader)]
+Indexer = Annotated[str, Depends(_indexer)]
+Admin = Annotated[str, Depends(_admin)]
+"""The tenant, for whoever may do so much."""
+
+
+def _readable(tenant: Reader, name: CollectionName) -> CollectionKey:
+    return collection_key(tenant, name)
+
+
+def _indexable(tenant: Indexer, name: CollectionName) -> CollectionKey:
+    return collection_key(tenant, name)
+
+
+def _deletable(tenant: Admin, name: CollectionName) -> CollectionKey:
+    return collection_key(tenant, name)
+
+
+Readable = Annotated[CollectionKey, Depends(_readable)]
+Indexable = Annotated[CollectionKey, Depends(_indexable)]
+Deletable = Annotated[CollectionKey, Depends(_deletable)]
+"""The collection that the path names, for whoever may do so much with it."""

@@ -11,14 +11,19 @@ from pathlib import Path
 import psutil
 
 from graphmill.embedded import processes
+from graphmill.roles import ON_ONE_MACHINE
 
+_CPU_WORKER = "worker-cpu"
+_POOL = f"pool of {_CPU_WORKER}"
+_ROLES: dict[tuple[str, ...], str] = {
+    ("workers", *map(str, roles)): name for name, roles in ON_ONE_MACHINE.items()
+}
 KINDS: tuple[str, ...] = (
     "Temporal server",
-    "workflow worker",
-    "cpu worker",
-    "cpu worker's pool",
+    *ON_ONE_MACHINE,
+    _POOL,
     "PostgreSQL",
-    "llm, embedding and store worker",
+    "API",
     "other",
 )
 
@@ -51,7 +56,7 @@ def sample_cpu(home: Path) -> CpuSample:
         except psutil.Error:
             continue
         seconds[kind] += times.user + times.system
-        ended = "cpu worker's pool" if kind == "cpu worker" else kind
+        ended = _POOL if kind == _CPU_WORKER else kind
         seconds[ended] += times.children_user + times.children_system
     times = psutil.cpu_times()
     total = sum(times) - getattr(times, "guest", 0) - getattr(times, "guest_nice", 0)
@@ -72,14 +77,17 @@ def _kind(process: psutil.Process) -> str:
     words = process.cmdline()
     if process.name() == "postgres":
         return "PostgreSQL"
-    if ["workers", "cpu"] in [parent.cmdline()[-2:] for parent in process.parents()]:
-        return "cpu worker's pool"
-    match words[-2:]:
-        case ["workers", "cpu"]:
-            return "cpu worker"
-        case ["workers", "workflow"]:
-            return "workflow worker"
-        case [*_, "store"]:
-            return "llm, embedding and store worker"
-        case _:
-            return "Temporal server" if "start-dev" in words else "other"
+    if "start-dev" in words:
+        return "Temporal server"
+    if any(_worker(parent.cmdline()) == _CPU_WORKER for parent in process.parents()):
+        return _POOL
+    if words[-2:] == ["-m", "api"]:
+        return "API"
+    return _worker(words) or "other"
+
+
+def _worker(words: list[str]) -> str | None:
+    """Which of those that `graphmill up` runs."""
+    if "workers" not in words:
+        return None
+    return _ROLES.get(tuple(words[words.index("workers") :]))

@@ -10,13 +10,17 @@ from pathlib import Path
 import asyncpg
 from temporalio.client import Client
 
+from graphmill.application.api_keys import ApiKeys
 from graphmill.application.deletions import Deletions
 from graphmill.application.documents import Collections, Documents
 from graphmill.application.entities import Entities
 from graphmill.application.exports import Exports
 from graphmill.application.graphmill import Graphmill
+from graphmill.application.graphs import Graphs
 from graphmill.application.health import Health
+from graphmill.application.idempotency import Idempotency
 from graphmill.application.outages import tells_outages
+from graphmill.application.pools import Pools
 from graphmill.application.projections import Projections
 from graphmill.application.prompts import Prompts
 from graphmill.application.runs import Runs
@@ -26,17 +30,22 @@ from graphmill.embedded.home import Addresses
 from graphmill.models import CollectionKey
 from graphmill.projections.ports import Projection
 from graphmill.settings import Settings
+from graphmill.stores.postgres.api_keys import PostgresApiKeys, PostgresKeyring
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.collection_prompts import PostgresPromptStore
 from graphmill.stores.postgres.dangling import count_dangling
 from graphmill.stores.postgres.database import close_pool, open_pool, open_tenant_pool
 from graphmill.stores.postgres.deletion import PostgresDeletion
+from graphmill.stores.postgres.fleet_figures import PostgresFleetFigures
+from graphmill.stores.postgres.graph_pages import PostgresGraphPages
+from graphmill.stores.postgres.idempotency import PostgresIdempotency
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 from graphmill.stores.postgres.model_figures import PostgresModelFigures
 from graphmill.stores.postgres.projection_source import open_source
 from graphmill.stores.postgres.projection_standings import PostgresProjectionStandings
 from graphmill.stores.postgres.status import PostgresRunStatus
 from graphmill.stores.postgres.verdicts import PostgresVerdicts
+from graphmill.stores.postgres.worker_pools import PostgresPoolStore
 from graphmill.stores.projected import (
     ProjectedStores,
     has_projected_stores,
@@ -65,7 +74,8 @@ async def open_application(
             addresses.temporal_address, namespace=settings.temporal_namespace, lazy=True
         )
     # Whoever wires something new takes `pool`. `fleet` sees every tenant's rows, and is for what is
-    # of no tenant: whether the tables are there, sums for monitoring, how endpoints of models fare.
+    # of no tenant, or of one that is not known yet: whether the tables are there, sums for
+    # monitoring, how endpoints of models fare, whose an API key is.
     most = settings.database_connections
     of_tenants, of_fleet = application_pools(min(most, connections or most))
     pool = await open_tenant_pool(addresses.database_url, of_tenants)
@@ -77,6 +87,7 @@ async def open_application(
         documents, status = Documents(catalog), PostgresRunStatus(pool)
         standings, stores = PostgresProjectionStandings(pool), _LateStores(settings, opened)
         yield Graphmill(
+            keys=ApiKeys(PostgresApiKeys(pool), PostgresKeyring(fleet)),
             collections=Collections(catalog),
             documents=documents,
             deletions=Deletions(client, PostgresDeletion(pool)),
@@ -84,6 +95,8 @@ async def open_application(
             prompts=Prompts(client, PostgresPromptStore(pool), PostgresModelAccounts(pool)),
             runs=Runs(client, catalog, documents, status, settings.priorities),
             search=Search(partial(_load_search, pool, fleet, settings, stores, opened)),
+            graphs=Graphs(PostgresGraphPages(pool)),
+            idempotency=Idempotency(PostgresIdempotency(pool)),
             exports=Exports(partial(_export, pool)),
             projections=Projections(
                 client,
@@ -95,7 +108,9 @@ async def open_application(
                 stores_set=has_projected_stores(settings),
             ),
             health=Health(client, fleet),
+            pools=Pools(client, PostgresPoolStore(fleet)),
             model_figures=tells_outages(PostgresModelFigures(fleet).load),
+            fleet_figures=tells_outages(PostgresFleetFigures(fleet).load),
             projection_figures=tells_outages(PostgresProjectionStandings(fleet).figures),
         )
     finally:

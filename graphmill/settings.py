@@ -1,5 +1,6 @@
 """Every setting, read once from the environment and graphmill.toml (the environment wins)."""
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from enum import StrEnum
@@ -58,11 +59,13 @@ class PruneSettings(BaseModel):
 
 
 class LimitSettings(BaseModel):
-    """Bounds on what one document may cost."""
+    """Bounds on what one document may cost, and one upload of some."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     document_bytes: int = Field(default=500_000_000, ge=1)
+    upload_bytes: int = Field(default=2_000_000_000, ge=1)
+    upload_files: int = Field(default=10_000, ge=1, le=100_000)
     document_characters: int = Field(default=50_000_000, ge=1)
     # Three tries fit into the 10 minutes that Temporal gives the activity (workflows/policies.py).
     parse_seconds: float = Field(default=120, gt=0, le=180)
@@ -88,6 +91,13 @@ class Quantization(StrEnum):
     NONE = "none"
     SCALAR = "scalar"
     BINARY = "binary"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _check_qdrant_url(url: str) -> str:
@@ -188,6 +198,14 @@ class Settings(ProviderSettings, BaseSettings):
     )
     api_host: str = Field(default="127.0.0.1", validation_alias="GRAPHMILL_API_HOST")
     api_port: int = Field(default=8000, ge=0, le=65535, validation_alias="GRAPHMILL_API_PORT")
+    # On any other address than loopback they are needed anyway.
+    api_require_keys: bool = Field(default=False, validation_alias="GRAPHMILL_API_REQUIRE_KEYS")
+    # Where each worker serves /metrics; unset: nowhere. Those of `graphmill up` take this port and
+    # the next ones.
+    metrics_host: str = Field(default="127.0.0.1", validation_alias="GRAPHMILL_METRICS_HOST")
+    metrics_port: int | None = Field(
+        default=None, ge=1, le=65_000, validation_alias="GRAPHMILL_METRICS_PORT"
+    )
     uvicorn_workers: int = Field(default=1, ge=1, validation_alias="UVICORN_WORKERS")
     uvicorn_keep_alive: int = Field(default=30, ge=1, validation_alias="UVICORN_KEEP_ALIVE")
     cpu_workers: int = Field(
@@ -221,6 +239,11 @@ class Settings(ProviderSettings, BaseSettings):
         Annotated[str, AfterValidator(_known_process)], Annotated[int, Field(ge=0)]
     ] = Field(default_factory=dict[str, int])
     priorities: PrioritySettings = Field(default_factory=PrioritySettings)
+
+    @property
+    def api_needs_keys(self) -> bool:
+        """Whether the API answers only those who have a key."""
+        return self.api_require_keys or not _is_loopback(self.api_host)
 
     @classmethod
     def settings_customise_sources(

@@ -48,20 +48,28 @@ def describe_stream(stream: BinaryIO) -> tuple[bytes, int]:
 
 
 def describe_file(name: str, path: Path) -> Upload:
-    """Hash a file; its creation_date is its modification time, which survives copies and archives.
-
-    A time that no calendar has, as a broken clock leaves it, becomes the nearest.
+    """Hash a file; its creation_date is `date_of` it.
 
     Raises:
         OSError: it cannot be read.
     """
     with path.open("rb") as stream:
         version, size = describe_stream(stream)
-        modified_ns = path.stat().st_mtime_ns
-    # Whole microseconds by integer arithmetic: a float would round, and differ from what is stored.
-    modified = min(max(modified_ns // 1000, _microseconds(EARLIEST)), _microseconds(LATEST))
-    date = _EPOCH + timedelta(microseconds=modified)
+        date = date_of(path)
     return Upload(name, version, size, date, lambda: path.open("rb"))
+
+
+def date_of(path: Path) -> datetime:
+    """When a file was modified, which survives copies and archives. A time that no calendar has, as
+    a broken clock leaves it, becomes the nearest.
+
+    Raises:
+        OSError: it is not there.
+    """
+    # Whole microseconds by integer arithmetic: a float would round, and differ from what is stored.
+    modified = path.stat().st_mtime_ns // 1000
+    modified = min(max(modified, _microseconds(EARLIEST)), _microseconds(LATEST))
+    return _EPOCH + timedelta(microseconds=modified)
 
 
 def _microseconds(date: datetime) -> int:

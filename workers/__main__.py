@@ -6,9 +6,11 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
 import uvloop
 from temporalio.client import Client
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 
 from graphmill.database_connections import pool_size, uncounted
@@ -18,7 +20,10 @@ from graphmill.roles import Role
 from graphmill.settings import Settings, load_settings
 from graphmill.stores.postgres.connection_room import refuse_what_cannot_fit
 from graphmill.stores.postgres.database import close_pool, migrate, open_pool
+from graphmill.stores.postgres.worker_pools import PostgresPoolStore
+from workers.metrics import SdkMetrics, WorkerMetrics, serving_metrics
 from workers.registry import open_workers
+from workers.reporting import reporting
 
 # A server that restarts is back within seconds; a worker that starts before it waits for it.
 _CONNECT_SECONDS = 60
@@ -60,7 +65,8 @@ async def run_workers(settings: Settings, roles: Sequence[Role]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await _prepare(settings, settings.database_url, roles)
-    client = await _connect(settings, settings.temporal_address)
+    sdk = None if settings.metrics_port is None else SdkMetrics()
+    client = await _connect(settings, settings.temporal_address, sdk.runtime if sdk else None)
     if left_out := uncounted(settings, roles):
         logging.warning(
             "the table [deployment] names no process of role %s: its connections are not counted",
@@ -68,7 +74,17 @@ async def run_workers(settings: Settings, roles: Sequence[Role]) -> None:
         )
     pool = await open_pool(settings.database_url, pool_size(settings, roles))
     try:
-        async with open_workers(client, pool, settings, roles) as workers:
+        async with (
+            open_workers(client, pool, settings, roles) as opened,
+            reporting(PostgresPoolStore(pool), client.identity, opened.pools),
+            AsyncExitStack() as stack,
+        ):
+            if sdk and settings.metrics_port:
+                own = WorkerMetrics(opened.pools, pool)
+                stack.enter_context(
+                    serving_metrics(settings.metrics_host, settings.metrics_port, sdk, own)
+                )
+            workers = opened.workers
             logging.info("polling as %s", ", ".join(roles))
             running = [asyncio.create_task(worker.run()) for worker in workers]
             stopping = asyncio.create_task(stop.wait())
@@ -81,11 +97,13 @@ async def run_workers(settings: Settings, roles: Sequence[Role]) -> None:
         await close_pool(pool)
 
 
-async def _connect(settings: Settings, address: str) -> Client:
+async def _connect(settings: Settings, address: str, runtime: Runtime | None) -> Client:
     deadline = asyncio.get_running_loop().time() + _CONNECT_SECONDS
     while True:
         try:
-            return await Client.connect(address, namespace=settings.temporal_namespace)
+            return await Client.connect(
+                address, namespace=settings.temporal_namespace, runtime=runtime
+            )
         except (RPCError, RuntimeError) as error:
             if asyncio.get_running_loop().time() > deadline:
                 raise Unavailable(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import asyncpg
@@ -9,13 +10,18 @@ from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
 from activities.failures import FailureInterceptor
+from activities.running import RunningActivities
 from graphmill.roles import Role
 from graphmill.settings import Settings
 from graphmill.stores.postgres.database import is_transient
+from graphmill.worker_pools import Pool
 from workers.served import Served
 
 # Activities in flight get this long to end after SIGTERM; then they are cancelled and done again.
 _DRAIN = timedelta(seconds=20)
+
+# After a restart all workflows are replayed at once; each must end within the SDK's 2 s.
+_WORKFLOW_TASKS = 10
 
 _Serve = Callable[[asyncpg.Pool, Settings], AbstractAsyncContextManager[Served]]
 
@@ -23,32 +29,58 @@ _Serve = Callable[[asyncpg.Pool, Settings], AbstractAsyncContextManager[Served]]
 @asynccontextmanager
 async def open_workers(
     client: Client, pool: asyncpg.Pool, settings: Settings, roles: Sequence[Role]
-) -> AsyncGenerator[list[Worker]]:
+) -> AsyncGenerator["OpenWorkers"]:
     """Workers for these roles, not yet running, with all that they need."""
     async with AsyncExitStack() as stack:
-        workers: list[Worker] = []
+        opened = OpenWorkers()
         for role in roles:
             for serve in _serving(role):
                 served = await stack.enter_async_context(serve(pool, settings))
-                workers.append(_worker(client, role, served))
-        yield workers
+                running = RunningActivities()
+                opened.workers.append(_worker(client, role, served, running))
+                opened.served.append((role, served, running))
+        yield opened
 
 
-def _worker(client: Client, role: Role, served: Served) -> Worker:
+@dataclass(frozen=True, slots=True)
+class OpenWorkers:
+    workers: list[Worker] = field(default_factory=list[Worker])
+    served: list[tuple[Role, Served, RunningActivities]] = field(
+        default_factory=list[tuple[Role, Served, RunningActivities]]
+    )
+
+    def pools(self) -> list[Pool]:
+        """As they are now."""
+        return [
+            Pool(
+                role,
+                served.queue,
+                _size(served),
+                running.active if served.activities else None,
+                running.longest(),
+            )
+            for role, served, running in self.served
+        ]
+
+
+def _size(served: Served) -> int:
+    return served.concurrent_activities if served.activities else _WORKFLOW_TASKS
+
+
+def _worker(client: Client, role: Role, served: Served, running: RunningActivities) -> Worker:
     return Worker(
         client,
         task_queue=served.queue,
         workflows=served.workflows,
         activities=served.activities,
-        interceptors=[FailureInterceptor(is_transient), *served.interceptors],
+        interceptors=[running, FailureInterceptor(is_transient), *served.interceptors],
         identity=f"{role}@{client.identity}",
         max_concurrent_activities=served.concurrent_activities,
         # The sandbox costs a third of a workflow's CPU to guard against what is not deterministic:
         # the tests run in it, and replay the histories of earlier releases.
         workflow_runner=UnsandboxedWorkflowRunner(),
         activity_task_poller_behavior=PollerBehaviorAutoscaling(maximum=served.pollers),
-        # After a restart all workflows are replayed at once; each must end within the SDK's 2 s.
-        max_concurrent_workflow_tasks=10 if served.workflows else None,
+        max_concurrent_workflow_tasks=_WORKFLOW_TASKS if served.workflows else None,
         max_cached_workflows=served.cached_workflows,
         # A worker that was killed leaves tasks on its own queue; they move on after this.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=5),

@@ -26,7 +26,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.children import when_free
     from workflows.failures import ends_run, words_of
     from workflows.index_document import IndexDocument
-    from workflows.policies import DOCUMENT_QUEUE, FAIL_DOCUMENT, HIGHEST_PRIORITY
+    from workflows.policies import FAIL_DOCUMENT, HIGHEST_PRIORITY
+    from workflows.queues import DOCUMENT_QUEUE
 
 
 @workflow.defn(name=INDEX_PAGE)

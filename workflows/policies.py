@@ -10,18 +10,13 @@ from typing import TypedDict
 
 from temporalio.common import RetryPolicy
 
-from graphmill.messages import TASK_QUEUE
-
-WORKFLOW_QUEUE = TASK_QUEUE
-# IndexDocument alone: where many workflows wait, tenants must have their turns. Workers keep no
-# workflow of this queue in memory, since the queues of those that are kept (sticky) know priority
-# and no fairness; and a document's history is short.
-DOCUMENT_QUEUE = f"{TASK_QUEUE}-document"
-CPU_QUEUE = f"{TASK_QUEUE}-cpu"
-LLM_QUEUE = f"{TASK_QUEUE}-llm"
-EMBEDDING_QUEUE = f"{TASK_QUEUE}-embedding"
-STORE_QUEUE = f"{TASK_QUEUE}-store"
-PROJECTION_QUEUE = f"{TASK_QUEUE}-projection"
+from workflows.queues import (
+    CPU_QUEUE,
+    EMBEDDING_QUEUE,
+    LLM_QUEUE,
+    PROJECTION_QUEUE,
+    STORE_QUEUE,
+)
 
 
 class Policy(TypedDict):

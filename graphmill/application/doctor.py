@@ -4,26 +4,26 @@ import asyncio
 import platform
 import shutil
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import metadata, resources
 from pathlib import Path
 
 import asyncpg
-from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, GetSystemInfoRequest
+from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
 from temporalio.client import Client
 
 from graphmill import search_attributes
 from graphmill.application.outages import explain_outage
+from graphmill.application.task_queues import look_at
 from graphmill.database_connections import judge
 from graphmill.settings import Settings
 from graphmill.stores.postgres.connection_room import load_room
 from graphmill.stores.postgres.database import APPLICATION_NAME
 from graphmill.stores.postgres.tenant_tables import FLEET_TABLES, TENANT_ROLE, UNGUARDED_TABLES
+from workflows.queues import QUEUES
 
 _SECONDS = 5.0
 _PACKAGES = ("temporalio", "asyncpg", "fastapi", "graspologic-native", "liteparse", "wordllama")
@@ -157,13 +157,8 @@ async def _check_connections(connection: asyncpg.Connection, settings: Settings)
     return Check("connections", fit.ok, fit.words)
 
 
-async def check_temporal(
-    client: Client, address: str, queues: Mapping[str, bool]
-) -> AsyncIterator[Check]:
-    """Temporal: whether it answers, its version, search attributes, and who polls the queues.
-
-    `queues`: names of task queues, and whether each is one of workflows.
-    """
+async def check_temporal(client: Client, address: str) -> AsyncIterator[Check]:
+    """Temporal: whether it answers, its version, search attributes, and who polls the queues."""
     timeout = timedelta(seconds=_SECONDS)
     try:
         async with asyncio.timeout(_SECONDS):
@@ -185,7 +180,9 @@ async def check_temporal(
             )
         else:
             yield Check("search attributes", True, f"all in namespace {client.namespace}")
-        idle = [name for name, flows in queues.items() if not await _polled(client, name, flows)]
+        idle = [
+            queue.name for queue in QUEUES if not (await look_at(client, queue, _SECONDS)).polled
+        ]
         if idle:
             yield Check(
                 "workers",
@@ -194,24 +191,9 @@ async def check_temporal(
                 " `graphmill worker ROLE`",
             )
         else:
-            yield Check("workers", True, f"every task queue is polled: {', '.join(queues)}")
+            yield Check("workers", True, f"all {len(QUEUES)} task queues are polled")
     except Exception as error:
         yield Check("temporal", False, _words(error))
-
-
-async def _polled(client: Client, queue: str, workflows: bool) -> bool:
-    kind = (
-        TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
-        if workflows
-        else TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
-    )
-    described = await client.workflow_service.describe_task_queue(
-        DescribeTaskQueueRequest(
-            namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
-        ),
-        timeout=timedelta(seconds=_SECONDS),
-    )
-    return bool(described.pollers)
 
 
 def _words(error: Exception) -> str:

@@ -195,6 +195,16 @@ class Documents:
             on_batch(len(batch))
         return total
 
+    @tells_outages
+    async def upload_whole(self, key: CollectionKey, uploads: Sequence[Upload]) -> UploadCounts:
+        """Store documents, all of them or none, in one transaction; the collection comes to be with
+        its first ones.
+
+        Raises:
+            InvalidRequest: a name comes twice.
+        """
+        return await self._catalog.upload(key, uploads, create=True)
+
     async def names_beyond(
         self, key: CollectionKey, names: Iterable[str], left_out: Iterable[LeftOut] = ()
     ) -> tuple[str, ...]:

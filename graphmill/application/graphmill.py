@@ -4,17 +4,22 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from graphmill.application.api_keys import ApiKeys
 from graphmill.application.deletions import Deletions
 from graphmill.application.documents import Collections, Documents
 from graphmill.application.entities import Entities
 from graphmill.application.exports import Exports
+from graphmill.application.graphs import Graphs
 from graphmill.application.health import Health
+from graphmill.application.idempotency import Idempotency
+from graphmill.application.pools import Pools
 from graphmill.application.projections import Projections
 from graphmill.application.prompts import Prompts
 from graphmill.application.run_workflows import RunHandle
 from graphmill.application.runs import Runs
 from graphmill.application.search import Search
 from graphmill.errors import Unavailable
+from graphmill.fleet_figures import FleetFigures
 from graphmill.model_figures import ModelFigures
 from graphmill.models import CollectionKey
 from graphmill.projections.standing import ProjectionFigures
@@ -25,6 +30,7 @@ from graphmill.standard.decisions import Decision
 class Graphmill:
     """What the CLI's commands and the API's routes call."""
 
+    keys: ApiKeys
     collections: Collections
     documents: Documents
     deletions: Deletions
@@ -32,10 +38,14 @@ class Graphmill:
     prompts: Prompts
     runs: Runs
     search: Search
+    graphs: Graphs
+    idempotency: Idempotency
     exports: Exports
     projections: Projections
     health: Health
+    pools: Pools
     model_figures: Callable[[], Awaitable[ModelFigures]]
+    fleet_figures: Callable[[], Awaitable[FleetFigures]]
     projection_figures: Callable[[], Awaitable[tuple[ProjectionFigures, ...]]]
 
     async def delete_documents(self, key: CollectionKey, ids: Sequence[UUID]) -> RunHandle:

@@ -9,6 +9,7 @@ from graphmill.cli.commands import (
     collections,
     documents,
     entities,
+    keys,
     prompts,
     questions,
     runs,
@@ -32,5 +33,6 @@ for name, commands in (
     ("entities", entities),
     ("collections", collections),
     ("prompts", prompts),
+    ("keys", keys),
 ):
     app.add_typer(commands.app, name=name)

@@ -16,25 +16,7 @@ from graphmill.cli.session import find_addresses, settings_for
 from graphmill.embedded.stack import Addresses
 from graphmill.errors import SettingsError
 from graphmill.settings import Settings
-from workflows.policies import (
-    CPU_QUEUE,
-    DOCUMENT_QUEUE,
-    EMBEDDING_QUEUE,
-    LLM_QUEUE,
-    PROJECTION_QUEUE,
-    STORE_QUEUE,
-    WORKFLOW_QUEUE,
-)
 
-_QUEUES = {
-    WORKFLOW_QUEUE: True,
-    DOCUMENT_QUEUE: True,
-    CPU_QUEUE: False,
-    LLM_QUEUE: False,
-    EMBEDDING_QUEUE: False,
-    STORE_QUEUE: False,
-    PROJECTION_QUEUE: False,
-}
 _MARKS = {True: Text("ok", "green"), None: Text("--", "yellow"), False: Text("wrong", "red")}
 
 
@@ -86,7 +68,7 @@ async def _checks(settings: Settings) -> AsyncIterator[Check]:
         client = await Client.connect(
             addresses.temporal_address, namespace=settings.temporal_namespace, lazy=True
         )
-        async for check in check_temporal(client, addresses.temporal_address, _QUEUES):
+        async for check in check_temporal(client, addresses.temporal_address):
             yield check
     if addresses.api_url:
         yield await _check_api(addresses.api_url)

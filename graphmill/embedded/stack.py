@@ -217,7 +217,10 @@ class _Stack:
         )
         environment = _environment(self.settings, self.home, addresses, api_port)
         if Parts.WORKERS in parts:
-            workers = [_worker(name, roles, environment) for name, roles in ON_ONE_MACHINE.items()]
+            workers = [
+                _worker(name, roles, environment | self._metrics(number))
+                for number, (name, roles) in enumerate(ON_ONE_MACHINE.items())
+            ]
             self.on_event(f"starting {', '.join(ON_ONE_MACHINE)}")
             await supervisor.start(*workers)
         if api_port is not None:
@@ -258,6 +261,11 @@ class _Stack:
                     f" (TEMPORAL_ADDRESS): {error}"
                 ) from error
             await ensure_search_attributes(client)
+
+    def _metrics(self, number: int) -> dict[str, str]:
+        """A port of its own for each worker."""
+        first = self.settings.metrics_port
+        return {} if first is None else {"GRAPHMILL_METRICS_PORT": str(first + number)}
 
     def _port(self, host: str, wanted: int, setting: str) -> int:
         return choose_port(host, wanted, setting, or_any=self.any_port)

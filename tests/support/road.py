@@ -56,7 +56,8 @@ from workflows.delete_documents import DeleteDocuments
 from workflows.index_collection import IndexCollection
 from workflows.index_document import IndexDocument
 from workflows.index_page import IndexPage
-from workflows.policies import (
+from workflows.project_graph import ProjectGraph
+from workflows.queues import (
     CPU_QUEUE,
     DOCUMENT_QUEUE,
     EMBEDDING_QUEUE,
@@ -65,7 +66,6 @@ from workflows.policies import (
     STORE_QUEUE,
     WORKFLOW_QUEUE,
 )
-from workflows.project_graph import ProjectGraph
 from workflows.tune_prompts import TunePrompts
 
 RECIPE = Recipe(Method.FAST, 1200, 100)

@@ -33,6 +33,7 @@ class Target(StrEnum):
     POOL_PROCESS = "a process of the cpu worker's pool"
     WORKFLOW_WORKER = "the workflow worker"
     LLM_WORKER = "the worker that asks models"
+    API = "the API"
     TEMPORAL = "the Temporal server"
     POSTGRES = "PostgreSQL"
     EVERYTHING = "everything at once"
@@ -170,6 +171,8 @@ def _is(process: psutil.Process, target: Target) -> bool:
             return words[-2:] == ["workers", "workflow"]
         case Target.LLM_WORKER:
             return "workers" in words and words[words.index("workers") + 1 :][:1] == ["llm"]
+        case Target.API:
+            return words[-1:] == ["api"]
         case Target.TEMPORAL:
             return "start-dev" in words
         case Target.POSTGRES:

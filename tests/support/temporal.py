@@ -20,6 +20,11 @@ from graphmill.search_attributes import ensure_search_attributes
 _START_SECONDS = 30
 
 
+def find_program(home: Home) -> str:
+    """The temporal CLI, which is the server's program too."""
+    return str(asyncio.run(find_or_get(home, print)))
+
+
 @contextmanager
 def temporal_server(folder: Path) -> Generator[str]:
     """The address of a server of its own in this folder; it has the search attributes."""

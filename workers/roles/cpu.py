@@ -15,7 +15,7 @@ from graphmill.stores.postgres.graph import PostgresGraphStore
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from workers.roles.large_process import process_for_large
 from workers.served import Served
-from workflows.policies import CPU_QUEUE
+from workflows.queues import CPU_QUEUE
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from graphmill.stores.postgres.embeddings import PostgresEmbeddingStore
 from graphmill.stores.postgres.model_accounts import counting_known
 from workers.roles.retries import tell_retry
 from workers.served import Served
-from workflows.policies import EMBEDDING_QUEUE
+from workflows.queues import EMBEDDING_QUEUE
 
 
 @asynccontextmanager

@@ -39,7 +39,7 @@ from graphmill.stores.postgres.summaries import PostgresSummaryStore
 from workers.roles.large_process import process_for_large
 from workers.roles.retries import tell_retry
 from workers.served import Served
-from workflows.policies import LLM_QUEUE
+from workflows.queues import LLM_QUEUE
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from graphmill.stores.postgres.projection_standings import PostgresProjectionSta
 from graphmill.stores.postgres.session_locks import SessionLocks
 from graphmill.stores.projected import open_projected_stores
 from workers.served import Served
-from workflows.policies import PROJECTION_QUEUE
+from workflows.queues import PROJECTION_QUEUE
 
 
 @asynccontextmanager

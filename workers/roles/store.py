@@ -25,7 +25,7 @@ from graphmill.stores.postgres.options import PostgresOptionsStore
 from graphmill.stores.postgres.status import PostgresRunStatus
 from graphmill.stores.projected import has_projected_stores
 from workers.served import Served
-from workflows.policies import STORE_QUEUE
+from workflows.queues import STORE_QUEUE
 
 
 @asynccontextmanager

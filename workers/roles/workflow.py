@@ -14,8 +14,8 @@ from workflows.delete_documents import DeleteDocuments
 from workflows.index_collection import IndexCollection
 from workflows.index_document import IndexDocument
 from workflows.index_page import IndexPage
-from workflows.policies import DOCUMENT_QUEUE, WORKFLOW_QUEUE
 from workflows.project_graph import ProjectGraph
+from workflows.queues import DOCUMENT_QUEUE, WORKFLOW_QUEUE
 from workflows.tune_prompts import TunePrompts
 
 WORKFLOWS = (

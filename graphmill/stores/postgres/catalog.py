@@ -40,6 +40,11 @@ FROM documents d LEFT JOIN parsed_documents p ON p.tenant = d.tenant
 """
 
 
+_CREATE = (
+    "INSERT INTO collections (tenant, name) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING true"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class CollectionSummary:
     """A row of `collections list`: documents by state, the published graph's size, and what it
@@ -81,12 +86,7 @@ class PostgresCatalog:
 
     async def create_collection(self, key: CollectionKey) -> bool:
         """True if it is new."""
-        created = await self._pool.fetchval(
-            "INSERT INTO collections (tenant, name) VALUES ($1, $2)"
-            " ON CONFLICT DO NOTHING RETURNING true",
-            key.tenant,
-            key.name,
-        )
+        created = await self._pool.fetchval(_CREATE, key.tenant, key.name)
         return bool(created)
 
     async def list_collections(
@@ -189,8 +189,11 @@ class PostgresCatalog:
         )
         return tuple(row["name"] for row in rows)
 
-    async def upload(self, key: CollectionKey, uploads: Sequence[Upload]) -> UploadCounts:
-        """Store documents, all of them or none; the collection exists already.
+    async def upload(
+        self, key: CollectionKey, uploads: Sequence[Upload], *, create: bool = False
+    ) -> UploadCounts:
+        """Store documents, all of them or none; the collection exists already, or `create` makes it
+        with them.
 
         A new name, or other bytes under a known name, waits for the next run; the same bytes change
         nothing but creation_date. Bytes that nothing refers to any more are removed.
@@ -204,7 +207,9 @@ class PostgresCatalog:
         if len({upload.name for upload in ordered}) < len(ordered):
             raise InvalidRequest("two files of this upload have the same name")
         async with self._pool.acquire() as connection, connection.transaction():
-            if not await connection.fetchval(
+            if create:
+                await connection.execute(_CREATE, key.tenant, key.name)
+            elif not await connection.fetchval(
                 "SELECT true FROM collections WHERE tenant = $1 AND name = $2", key.tenant, key.name
             ):
                 raise _no_collection(key)

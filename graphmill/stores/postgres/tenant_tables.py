@@ -10,6 +10,7 @@ FLEET_TABLES = frozenset(
         "model_endpoints",  # endpoints, their limits, and what they are known to take
         "endpoint_shares",
         "model_manners",
+        "worker_pools",  # what workers do now; told to operators alone
         "model_accounts_gone",  # sums over all tenants, by step and model
     }
 )

@@ -16,6 +16,7 @@ __all__ = ["database_url", "pool", "postgres_server"]
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("GRAPHMILL_LIMIT_DOCUMENT_BYTES", "5000000")
+    monkeypatch.setenv("GRAPHMILL_LIMIT_UPLOAD_FILES", "100")
     return Settings()
 
 

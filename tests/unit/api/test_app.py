@@ -199,6 +199,10 @@ async def test_the_document_of_the_api_lists_its_routes(http: httpx.AsyncClient)
     paths = (await http.get("/openapi.json")).json()["paths"]
     assert {
         "/health",
+        "/health/live",
+        "/health/ready",
+        "/health/pools",
+        "/health/pools/log",
         "/metrics",
         "/v1/collections",
         "/v1/collections/{name}",
@@ -206,6 +210,13 @@ async def test_the_document_of_the_api_lists_its_routes(http: httpx.AsyncClient)
         "/v1/collections/{name}/documents/{id}",
         "/v1/collections/{name}/index",
         "/v1/collections/{name}/query",
+        "/v1/collections/{name}/entities",
+        "/v1/collections/{name}/entities/{id}/neighbours",
+        "/v1/collections/{name}/communities",
+        "/v1/collections/{name}/reports",
         "/v1/runs/{run_id}",
-        *(f"/v1/runs/{{run_id}}/{order}" for order in ("pause", "resume", "cancel", "retry")),
+        *(
+            f"/v1/runs/{{run_id}}/{order}"
+            for order in ("pause", "resume", "cancel", "retry", "events")
+        ),
     } == set(paths)

@@ -102,7 +102,7 @@ async def test_a_creation_date_holds_for_the_files_that_follow_it(
             400,
             "creation_date",
         ),
-        (body(*[("files", str(n), b"") for n in range(1001)]), 413, "at most 1,000 files"),
+        (body(*[("files", str(n), b"") for n in range(101)]), 413, "at most 100 files"),
     ],
 )
 async def test_what_is_wrong_is_told_and_nothing_is_stored(

@@ -21,7 +21,7 @@ from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.deletion import PostgresDeletion
 from tests.support.documents_in_memory import small_document
 from workflows.delete_documents import DeleteDocuments
-from workflows.policies import STORE_QUEUE
+from workflows.queues import STORE_QUEUE
 
 
 class Runs:

@@ -28,7 +28,7 @@ from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.collection_prompts import PostgresPromptStore
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 from tests.support.waiting import until
-from workflows.policies import LLM_QUEUE, WORKFLOW_QUEUE
+from workflows.queues import LLM_QUEUE, WORKFLOW_QUEUE
 from workflows.tune_prompts import TunePrompts
 
 OWN = CollectionPrompts.of({"glean_graph": "Once more."}, {"entity_types": ["ship"]})

@@ -18,6 +18,12 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class Page(BaseModel):
+    """What pages have in common."""
+
+    next: str | None = Field(description="What `after` gets for the next page; null on the last.")
+
+
 class NewCollection(_Body):
     name: str = Field(description="1 to 100 letters, digits, '.', '-' or '_'.")
 
@@ -99,9 +105,8 @@ class Collection(BaseModel):
     model_gaps: ModelGaps
 
 
-class CollectionPage(BaseModel):
+class CollectionPage(Page):
     collections: list[Collection]
-    next: str | None = Field(description="What `after` gets for the next page; null on the last.")
 
 
 class Document(BaseModel):
@@ -129,9 +134,8 @@ class ShownDocument(Document):
     model: Paid = Field(description="What models cost for it, over all runs.")
 
 
-class DocumentPage(BaseModel):
+class DocumentPage(Page):
     documents: list[Document]
-    next: str | None = Field(description="What `after` gets for the next page; null on the last.")
 
 
 class UploadedDocument(BaseModel):
@@ -235,9 +239,39 @@ class Answer(BaseModel):
     seconds: float
 
 
+class RunningActivity(BaseModel):
+    activity: str
+    workflow_id: str
+    worker: str
+    seconds: float = Field(description="Since it began, in this try.")
+    attempt: int
+
+
+class RolePools(BaseModel):
+    workers: int = Field(description="Processes.")
+    size: int = Field(description="Tasks that they take at a time, together.")
+    active: int | None = Field(
+        description="Activities that run now; null for role workflow: its tasks take no time."
+    )
+    queued: int | None = Field(
+        description="Tasks that no worker has taken yet, about; null where Temporal does not say."
+    )
+    utilisation: float | None = Field(description="active / size, 0 to 1.")
+    running: list[RunningActivity] = Field(description="Those that have run longest, 20 at most.")
+
+
+class AllPools(BaseModel):
+    roles: dict[str, RolePools]
+
+
 class Part(BaseModel):
     ok: bool
     detail: str
+
+
+class Live(BaseModel):
+    ok: bool
+    version: str
 
 
 class Health(BaseModel):

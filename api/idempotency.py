@@ -1,0 +1,58 @@
+"""Requests that may be sent again: with an Idempotency-Key they are done once."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Header, Request, Response
+from pydantic import BaseModel
+
+from api.requests import Application, Indexer
+
+A = TypeVar("A", bound=BaseModel)
+
+_Key = Annotated[
+    str | None,
+    Header(
+        pattern=r"^[\x21-\x7e]{1,255}$",
+        description="Chosen by the sender, such as a UUID: the same request with the same key gets"
+        " the first one's answer for a day, and does nothing more.",
+    ),
+]
+
+
+class Once:
+    def __init__(
+        self,
+        request: Request,
+        response: Response,
+        app: Application,
+        tenant: Indexer,
+        idempotency_key: _Key = None,
+    ) -> None:
+        self._route = f"{request.method} {request.url.path}"
+        self._response = response
+        self._app = app
+        self._tenant = tenant
+        self._key = idempotency_key
+
+    async def answer(self, asked: bytes, kind: type[A], do: Callable[[], Awaitable[A]]) -> A:
+        """What `do` answers, or did when this came before.
+
+        Raises:
+            KeyUsedBefore: something else came with this key.
+        """
+        if self._key is None:
+            return await do()
+
+        async def body() -> bytes:
+            return (await do()).model_dump_json().encode()
+
+        digest = hashlib.sha256(f"{self._route}\n".encode() + asked).digest()
+        given, before = await self._app.idempotency.once(self._tenant, self._key, digest, body)
+        if before:
+            self._response.headers["Idempotency-Replayed"] = "true"
+        return kind.model_validate_json(given)
+
+
+OnlyOnce = Annotated[Once, Depends()]

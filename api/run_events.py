@@ -1,0 +1,109 @@
+"""How runs stand, as events: one reader for each run, however many look on."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from graphmill.application.run_workflows import RunHandle
+from graphmill.application.runs import Runs
+from graphmill.errors import GraphmillError
+from graphmill.run_status import RunStatus
+
+# What changes with the clock, and is no news.
+_CLOCK = ("seconds", "documents_per_hour", "seconds_left")
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvent:
+    """`name`: progress, or end for the last one. `id` is of what it tells: whoever has seen it has
+    missed nothing until then. `data` is JSON, as GET /v1/runs/{id} answers."""
+
+    name: str
+    id: str
+    data: str
+
+
+class RunEvents:
+    """For the time of a process."""
+
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
+        self._feeds: dict[tuple[str, str], _Feed] = {}
+
+    async def follow(self, run: RunHandle) -> AsyncIterator[RunEvent]:
+        """How it stands now, and then whenever that has changed; where one comes late to read, the
+        newest only. The last is that of its end.
+
+        Raises:
+            NotFound: the run's collection was deleted.
+            Unavailable: a server stayed away for a minute.
+        """
+        name = (run.tenant, run.run_id)
+        feed = self._feeds.get(name)
+        if feed is None:
+            feed = self._feeds[name] = _Feed(self._runs.wait(run))
+        feed.followers += 1
+        try:
+            seen = 0
+            while True:
+                seen = await feed.beyond(seen)
+                assert feed.latest is not None
+                yield feed.latest
+                if feed.latest.name == "end":
+                    return
+        finally:
+            feed.followers -= 1
+            if not feed.followers:
+                if self._feeds.get(name) is feed:
+                    del self._feeds[name]
+                feed.stop()
+
+
+class _Feed:
+    def __init__(self, states: AsyncIterator[RunStatus]) -> None:
+        self.followers = 0
+        self.latest: RunEvent | None = None
+        self._told = 0
+        self._changed = asyncio.Event()
+        self._error: GraphmillError | None = None
+        # In the context of who came first, thus for his tenant: the run is of no other's.
+        self._task = asyncio.create_task(self._read(states))
+
+    async def beyond(self, seen: int) -> int:
+        """Waits until more than `seen` events were told; how many were."""
+        while self._told <= seen:
+            if self._error is not None:
+                raise self._error
+            if self._task.done():
+                self._task.result()  # what nobody foresaw
+            await self._changed.wait()
+        return self._told
+
+    def stop(self) -> None:
+        self._task.cancel()
+
+    async def _read(self, states: AsyncIterator[RunStatus]) -> None:
+        try:
+            async for status in states:
+                event = event_of(status)
+                if self.latest is None or event.id != self.latest.id:
+                    self.latest = event
+                    self._tell()
+        except GraphmillError as error:
+            self._error = error
+        finally:
+            self._changed.set()
+
+    def _tell(self) -> None:
+        self._told += 1
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+def event_of(status: RunStatus) -> RunEvent:
+    told = status.to_json()
+    news = {name: value for name, value in told.items() if name not in _CLOCK}
+    digest = hashlib.sha256(json.dumps(news, sort_keys=True).encode()).hexdigest()
+    return RunEvent("end" if status.ended else "progress", digest[:16], json.dumps(told))

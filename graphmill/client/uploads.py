@@ -1,0 +1,92 @@
+"""Files as they go to the API: in requests of bounded size, each file with its date."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+from graphmill.application.folder import LeftOut, find_files
+from graphmill.errors import InvalidRequest
+from graphmill.uploads import date_of
+
+# A request that fails is sent again whole.
+_BATCH_FILES = 1_000
+_BATCH_BYTES = 64_000_000
+# The server knows its own limit, and says it.
+_LARGEST = 2**62
+
+Part = tuple[str, tuple[str | None, str | IO[bytes]]]
+"""Of a multipart body, as httpx takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFile:
+    """A document on its way: its name in the collection, and a file or bytes. `creation_date`: of
+    the document; None: the upload's."""
+
+    name: str
+    content: Path | bytes
+    size: int
+    creation_date: datetime | None = None
+
+
+Source = Path | str | Sequence[Path | str] | Mapping[str, bytes]
+"""A file, a folder, several of them, or bytes by the names of documents."""
+
+
+def files_of(
+    source: Source,
+    creation_date: datetime | None,
+    on_left_out: Callable[[LeftOut], None] | None,
+) -> list[NamedFile]:
+    """
+    Raises:
+        InvalidRequest: there is no such file or folder, two files would have the same name, or one
+            cannot be read and nobody wants to hear of it.
+        OSError: one is gone.
+    """
+    if isinstance(source, Mapping):
+        return [NamedFile(name, data, len(data), creation_date) for name, data in source.items()]
+    paths = [source] if isinstance(source, Path | str) else source
+    found = find_files([Path(path) for path in paths], _LARGEST)
+    for one in found.left_out:
+        if on_left_out is None:
+            raise InvalidRequest(f"{one.path} {one.reason}")
+        on_left_out(one)
+    return [NamedFile(one.name, one.path, one.size, date_of(one.path)) for one in found.files]
+
+
+def batches(files: Iterable[NamedFile]) -> Iterator[Sequence[NamedFile]]:
+    """So many files, or bytes, in a request at most; a file that is larger goes alone."""
+    batch: list[NamedFile] = []
+    size = 0
+    for file in files:
+        if batch and (len(batch) == _BATCH_FILES or size + file.size > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(file)
+        size += file.size
+    if batch:
+        yield batch
+
+
+def open_parts(files: Sequence[NamedFile], stack: ExitStack) -> list[Part]:
+    """Parts of a body; the stack closes what they are read from.
+
+    Raises:
+        OSError: a file cannot be opened.
+    """
+    parts: list[Part] = []
+    for file in files:
+        date = file.creation_date
+        if date is not None:
+            parts.append(("creation_date", (None, date.astimezone(UTC).isoformat())))
+        if isinstance(file.content, bytes):
+            stream: IO[bytes] = BytesIO(file.content)
+        else:
+            stream = stack.enter_context(file.content.open("rb"))
+        parts.append(("files", (file.name, stream)))
+    return parts

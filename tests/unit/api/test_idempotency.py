@@ -1,0 +1,69 @@
+"""A request with an Idempotency-Key is done once, and its answer given again."""
+
+import asyncio
+
+import asyncpg
+import httpx
+import pytest
+
+URL = "/v1/collections/files/documents"
+
+
+def with_key(key: str, **more: str) -> dict[str, str]:
+    return {"Idempotency-Key": key} | more
+
+
+async def upload(http: httpx.AsyncClient, text: str, headers: dict[str, str]) -> httpx.Response:
+    return await http.post(URL, files=[("files", ("a.txt", text.encode()))], headers=headers)
+
+
+async def test_the_same_upload_is_answered_as_the_first_time(http: httpx.AsyncClient) -> None:
+    first = await upload(http, "one", with_key("k1"))
+    assert (first.status_code, first.json()["new"]) == (201, 1)
+    assert "idempotency-replayed" not in first.headers
+    again = await upload(http, "one", with_key("k1"))
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert again.headers["idempotency-replayed"] == "true"
+    other = await upload(http, "one", with_key("k2"))
+    assert (other.json()["new"], other.json()["unchanged"]) == (0, 1)
+    # Another tenant's keys are his own.
+    theirs = await upload(http, "one", with_key("k1", **{"X-Tenant": "other"}))
+    assert theirs.json()["new"] == 1
+
+
+async def test_another_request_with_the_same_key_is_refused(http: httpx.AsyncClient) -> None:
+    await upload(http, "one", with_key("k1"))
+    changed = await upload(http, "two", with_key("k1"))
+    assert changed.status_code == 422
+    assert "Idempotency-Key" in changed.json()["detail"]
+    assert (await http.get(URL)).json()["documents"][0]["size"] == 3
+    elsewhere = await http.post("/v1/collections/files/index", headers=with_key("k1"))
+    assert elsewhere.status_code == 422
+
+
+async def test_errors_are_not_kept(http: httpx.AsyncClient, pool: asyncpg.Pool) -> None:
+    for _ in range(2):
+        answer = await http.post("/v1/collections/none/index", headers=with_key("k1"))
+        assert answer.status_code == 404
+    assert await pool.fetchval("SELECT count(*) FROM idempotent_answers") == 0
+
+
+async def test_of_many_at_once_all_get_one_answer(http: httpx.AsyncClient) -> None:
+    answers = await asyncio.gather(*(upload(http, "one", with_key("k1")) for _ in range(20)))
+    assert {answer.text for answer in answers} == {answers[0].text}
+    assert (await http.get("/v1/collections/files")).json()["documents"]["total"] == 1
+
+
+async def test_after_a_day_a_key_is_forgotten(http: httpx.AsyncClient, pool: asyncpg.Pool) -> None:
+    await upload(http, "one", with_key("k1"))
+    await pool.execute("UPDATE idempotent_answers SET answered_at = now() - interval '25 hours'")
+    assert (await upload(http, "two", with_key("k1"))).json()["changed"] == 1
+    assert await pool.fetchval("SELECT count(*) FROM idempotent_answers") == 1
+
+
+@pytest.mark.parametrize("key", ["", "a b", "x" * 256, "ü"])
+async def test_a_key_that_is_none_is_refused(http: httpx.AsyncClient, key: str) -> None:
+    answer = await http.post(
+        "/v1/collections/files/index", headers=[(b"Idempotency-Key", key.encode())]
+    )
+    assert answer.status_code == 422

@@ -1,0 +1,165 @@
+"""How a run stands, as events: each change once, one reader for all who look on, and on from where
+a connection dropped."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import cast
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import pytest
+
+from api.run_events import RunEvent, RunEvents, event_of
+from graphmill.application.run_workflows import RunHandle
+from graphmill.application.runs import Runs
+from graphmill.errors import NotFound
+from graphmill.models import Phase, RunState
+from graphmill.run_status import DocumentTotals, RunStatus
+
+RUN = RunHandle("r", "index/default/files", "files", "default", joined=False)
+STATUS = RunStatus(
+    run_id="r",
+    workflow_id="index/default/files",
+    tenant="default",
+    collection="files",
+    state=RunState.RUNNING,
+    phase=Phase.DOCUMENTS,
+    reason="",
+    documents=DocumentTotals(total=3),
+    failures=(),
+    text_units=0,
+    entities=0,
+    relationships=0,
+    communities=0,
+    reports=0,
+    processed=0,
+    seconds=1.0,
+)
+
+
+class Told:
+    """In the place of Runs: how a run stands is what the test says."""
+
+    def __init__(self) -> None:
+        self.readers = 0
+        self.states: asyncio.Queue[RunStatus | Exception] = asyncio.Queue()
+
+    async def wait(self, run: RunHandle) -> AsyncIterator[RunStatus]:
+        self.readers += 1
+        try:
+            while True:
+                state = await self.states.get()
+                if isinstance(state, Exception):
+                    raise state
+                yield state
+                if state.ended:
+                    return
+        finally:
+            self.readers -= 1
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def events(told: Told) -> RunEvents:
+    return RunEvents(cast(Runs, told))
+
+
+async def follow(events: RunEvents, into: list[RunEvent]) -> None:
+    async for event in events.follow(RUN):
+        into.append(event)
+
+
+async def settled() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_each_change_is_told_once_to_all_by_one_reader(told: Told, events: RunEvents) -> None:
+    seen: list[list[RunEvent]] = [[], [], []]
+    following = [asyncio.create_task(follow(events, into)) for into in seen]
+    await settled()
+    assert told.readers == 1
+    one_done = replace(STATUS, documents=DocumentTotals(total=3, done=1))
+    ended = replace(one_done, state=RunState.COMPLETED, phase=Phase.DONE)
+    for state in (STATUS, replace(STATUS, seconds=2.0), one_done, ended):
+        told.states.put_nowait(state)
+        await settled()
+    await asyncio.gather(*following)
+    for into in seen:
+        assert [event.name for event in into] == ["progress", "progress", "end"]
+        assert [json.loads(event.data)["documents"]["done"] for event in into] == [0, 1, 1]
+        assert len({event.id for event in into}) == 3
+    assert told.readers == 0
+
+
+async def test_who_comes_late_is_told_how_it_stands(told: Told, events: RunEvents) -> None:
+    first: list[RunEvent] = []
+    late: list[RunEvent] = []
+    following = asyncio.create_task(follow(events, first))
+    told.states.put_nowait(STATUS)
+    await settled()
+    joined = asyncio.create_task(follow(events, late))
+    await settled()
+    assert late == first == [event_of(STATUS)]
+    following.cancel()
+    await asyncio.wait([following])
+    assert told.readers == 1  # for the other
+    joined.cancel()
+    await asyncio.wait([joined])
+    await settled()
+    assert told.readers == 0
+
+
+async def test_what_ends_the_reader_ends_all(told: Told, events: RunEvents) -> None:
+    following = [asyncio.create_task(follow(events, [])) for _ in range(2)]
+    await settled()
+    told.states.put_nowait(NotFound("the collection is gone"))
+    for task in following:
+        with pytest.raises(NotFound):
+            await task
+
+
+@pytest.fixture
+async def ended_run(http: httpx.AsyncClient, pool: asyncpg.Pool) -> UUID:
+    await http.post("/v1/collections", json={"name": "files"})
+    id = uuid4()
+    await pool.execute(
+        "INSERT INTO runs (id, tenant, collection, workflow_id, method, state, phase, ended_at)"
+        " VALUES ($1, 'default', 'files', 'index/default/files', 'fast', 'completed', 'done',"
+        " now())",
+        id,
+    )
+    return id
+
+
+def fields(event: str) -> dict[str, str]:
+    lines = (line.partition(": ") for line in event.splitlines() if not line.startswith(":"))
+    return {name: value for name, _, value in lines}
+
+
+async def test_an_ended_run_tells_its_end(http: httpx.AsyncClient, ended_run: UUID) -> None:
+    answer = await http.get(f"/v1/runs/{ended_run}/events")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    (event,) = filter(None, map(fields, answer.text.split("\n\n")))
+    assert event["event"] == "end"
+    shown = (await http.get(f"/v1/runs/{ended_run}")).json()
+    assert json.loads(event["data"])["documents"] == shown["documents"]
+
+    seen = {"Last-Event-ID": event["id"]}
+    answer = await http.get(f"/v1/runs/{ended_run}/events", headers=seen)
+    assert (answer.status_code, answer.content) == (204, b"")
+    answer = await http.get(f"/v1/runs/{ended_run}/events", headers={"Last-Event-ID": "0" * 16})
+    assert event["data"] in answer.text
+
+
+async def test_a_run_of_another_is_not_followed(http: httpx.AsyncClient, ended_run: UUID) -> None:
+    theirs = {"X-Tenant": "other"}
+    # Temporal, which might know it, is away here.
+    assert (await http.get(f"/v1/runs/{ended_run}/events", headers=theirs)).status_code == 503

@@ -1,0 +1,109 @@
+"""A worker's metrics, for Prometheus: the Temporal SDK's, its pools, its connections."""
+
+import urllib.request
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+
+import asyncpg
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+
+from graphmill.embedded.ports import LOOPBACK, free_port
+from graphmill.errors import SettingsError
+from graphmill.worker_pools import Pool
+
+_SECONDS = 2.0
+
+
+class SdkMetrics(Collector):
+    """What the Temporal SDK tells, in seconds and with the suffixes that Prometheus wants. It is
+    asked on an address that it has on this machine, each time that somebody wants to know."""
+
+    def __init__(self) -> None:
+        address = f"{LOOPBACK}:{free_port()}"
+        self._url = f"http://{address}/metrics"
+        self.runtime = Runtime(
+            telemetry=TelemetryConfig(
+                metrics=PrometheusConfig(
+                    bind_address=address,
+                    counters_total_suffix=True,
+                    unit_suffix=True,
+                    durations_as_seconds=True,
+                )
+            )
+        )
+
+    def describe(self) -> Iterable[Metric]:
+        return ()  # or it would be asked when it is registered
+
+    def collect(self) -> Iterable[Metric]:
+        # No proxy: this is the process's own.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(self._url, timeout=_SECONDS) as answer:
+            return tuple(text_string_to_metric_families(answer.read().decode()))
+
+
+class WorkerMetrics(Collector):
+    """Its pools and its connections, as they are."""
+
+    def __init__(self, pools: Callable[[], Sequence[Pool]], database: asyncpg.Pool) -> None:
+        self._pools = pools
+        self._database = database
+
+    def collect(self) -> Iterable[Metric]:
+        activities = GaugeMetricFamily(
+            "graphmill_worker_activities",
+            "Activities of this process: size (at a time) and active.",
+            labels=("role", "queue", "kind"),
+        )
+        longest = GaugeMetricFamily(
+            "graphmill_worker_longest_activity_seconds",
+            "Since the activity that has run longest began.",
+            labels=("role", "queue"),
+        )
+        for one in self._pools():
+            labels = (str(one.role), one.queue)
+            if one.active is None:
+                continue
+            activities.add_metric((*labels, "size"), one.size)
+            activities.add_metric((*labels, "active"), one.active)
+            longest.add_metric(labels, max((task.seconds for task in one.running), default=0.0))
+        connections = GaugeMetricFamily(
+            "graphmill_worker_database_connections",
+            "Connections of this process to PostgreSQL: size (the most), open and idle.",
+            labels=("kind",),
+        )
+        for kind, count in (
+            ("size", self._database.get_max_size()),
+            ("open", self._database.get_size()),
+            ("idle", self._database.get_idle_size()),
+        ):
+            connections.add_metric((kind,), count)
+        yield from (activities, longest, connections)
+
+
+@contextmanager
+def serving_metrics(host: str, port: int, *collectors: Collector) -> Generator[None]:
+    """GET /metrics answers for the time of a block, in a thread.
+
+    Raises:
+        SettingsError: the port is taken.
+    """
+    registry = CollectorRegistry()
+    for collector in collectors:
+        registry.register(collector)
+    try:
+        server, thread = start_http_server(port, host, registry)
+    except OSError as error:
+        raise SettingsError(
+            f"metrics cannot be served on {host}:{port} ({error.strerror}): set"
+            " GRAPHMILL_METRICS_PORT to a port that is free, or leave it unset"
+        ) from error
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
