@@ -24,6 +24,7 @@ from graphmill.application.pools import Pools
 from graphmill.application.projections import Projections
 from graphmill.application.prompts import Prompts
 from graphmill.application.runs import Runs
+from graphmill.application.schedules import Schedules
 from graphmill.application.search import Search, SearchMode
 from graphmill.database_connections import application_pools
 from graphmill.embedded.home import Addresses
@@ -37,6 +38,7 @@ from graphmill.stores.postgres.dangling import count_dangling
 from graphmill.stores.postgres.database import close_pool, open_pool, open_tenant_pool
 from graphmill.stores.postgres.deletion import PostgresDeletion
 from graphmill.stores.postgres.fleet_figures import PostgresFleetFigures
+from graphmill.stores.postgres.folder_schedules import PostgresFolderSchedules
 from graphmill.stores.postgres.graph_pages import PostgresGraphPages
 from graphmill.stores.postgres.idempotency import PostgresIdempotency
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
@@ -94,6 +96,7 @@ async def open_application(
             entities=Entities(PostgresVerdicts(pool), status),
             prompts=Prompts(client, PostgresPromptStore(pool), PostgresModelAccounts(pool)),
             runs=Runs(client, catalog, documents, status, settings.priorities),
+            schedules=Schedules(client, PostgresFolderSchedules(pool)),
             search=Search(partial(_load_search, pool, fleet, settings, stores, opened)),
             graphs=Graphs(PostgresGraphPages(pool)),
             idempotency=Idempotency(PostgresIdempotency(pool)),

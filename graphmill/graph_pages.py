@@ -1,12 +1,12 @@
-"""The published graph as people page through it: entities, who stands beside one, communities and
-their reports. Ids of a long list are its first; how many there are is told beside them."""
+"""The published graph as people page through it: entities, who stands beside one, communities.
+
+(Reports are models.CommunityReport.) Of a long list of ids the first are told, and how many there
+are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
-
-from graphmill.models import Finding
 
 R = TypeVar("R")
 
@@ -66,19 +66,3 @@ class CommunityRow:
     relationships: int
     text_units: int
     entity_ids: tuple[UUID, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ReportRow:
-    id: UUID
-    community: int
-    level: int
-    parent: int
-    title: str
-    summary: str
-    full_content: str
-    rank: float
-    rating_explanation: str
-    findings: tuple[Finding, ...]
-    period: str
-    size: int

@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from graphmill.errors import InvalidRequest
     from graphmill.models import CollectionKey
     from workflows.cancelled import raise_if_cancelled
+    from workflows.own_id import check_own_id_or_below
     from workflows.policies import CHECK_DOCUMENTS, DELETE_BATCH, START_RUN
     from workflows.visibility import show_collection
 
@@ -104,12 +105,7 @@ def _read_input(inputs: Sequence[Any]) -> DeleteRequest:
         if len(inputs) > 1:
             raise InvalidRequest(f"there are {len(inputs)} inputs; expected is one JSON object")
         request = DeleteRequest.from_json(inputs[0] if inputs else None)
-        expected, actual = delete_workflow_id(request.key), workflow.info().workflow_id
-        if actual != expected and not actual.startswith(f"{expected}/"):
-            raise InvalidRequest(
-                f"the workflow id is {actual!r}; for this input it must be {expected!r}, or that"
-                " with '/' and a word of your own behind it"
-            )
     except InvalidRequest as error:
         raise ApplicationError(str(error), type="InvalidRequest", non_retryable=True) from None
+    check_own_id_or_below(delete_workflow_id(request.key))
     return request

@@ -17,6 +17,7 @@ from graphmill.application.projections import Projections
 from graphmill.application.prompts import Prompts
 from graphmill.application.run_workflows import RunHandle
 from graphmill.application.runs import Runs
+from graphmill.application.schedules import Schedules
 from graphmill.application.search import Search
 from graphmill.errors import Unavailable
 from graphmill.fleet_figures import FleetFigures
@@ -37,6 +38,7 @@ class Graphmill:
     entities: Entities
     prompts: Prompts
     runs: Runs
+    schedules: Schedules
     search: Search
     graphs: Graphs
     idempotency: Idempotency
@@ -96,6 +98,7 @@ class Graphmill:
                 still hold it.
         """
         await self.collections.show(key)
+        await self.schedules.forget(key)
         await self.runs.cancel_collection(key)
         await self.projections.expect_deletion(key)
         await self.collections.delete(key)

@@ -3,8 +3,8 @@
 from uuid import UUID
 
 from graphmill.application.outages import tells_outages
-from graphmill.graph_pages import CommunityRow, EntityRow, GraphPage, NeighbourRow, ReportRow
-from graphmill.models import CollectionKey
+from graphmill.graph_pages import CommunityRow, EntityRow, GraphPage, NeighbourRow
+from graphmill.models import CollectionKey, CommunityReport
 from graphmill.stores.postgres.graph_pages import PostgresGraphPages
 
 
@@ -56,6 +56,6 @@ class Graphs:
         after: str | None = None,
         limit: int = 100,
         level: int | None = None,
-    ) -> GraphPage[ReportRow]:
+    ) -> GraphPage[CommunityReport]:
         """In the order of their communities' numbers; those of a level."""
         return await self._pages.reports(key, after, limit, level)

@@ -13,6 +13,7 @@ from graphmill.cli.commands import (
     prompts,
     questions,
     runs,
+    schedules,
     servers,
 )
 
@@ -26,13 +27,14 @@ app = typer.Typer(
     # Plain help: rich would take three times as long to say the same.
     rich_markup_mode=None,
 )
-for commands in (servers, runs, questions):
-    app.add_typer(commands.app)
-for name, commands in (
+for commands in (servers.app, runs.app, schedules.once, questions.app):
+    app.add_typer(commands)
+for name, group in (
     ("documents", documents),
     ("entities", entities),
     ("collections", collections),
     ("prompts", prompts),
     ("keys", keys),
+    ("schedules", schedules),
 ):
-    app.add_typer(commands.app, name=name)
+    app.add_typer(group.app, name=name)

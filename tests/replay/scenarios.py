@@ -11,11 +11,12 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from graphmill.deletions import DELETE_DOCUMENTS, DeleteRequest
 from graphmill.errors import PermanentError
+from graphmill.folder_schedules import INDEX_FOLDER, FolderRequest, folder_workflow_id
 from graphmill.ids import document_id
 from graphmill.index_request import ADD_DOCUMENTS, PAUSE, RESUME
 from graphmill.llm.faults import CallRefused
 from graphmill.messages import TASK_QUEUE, IndexDocumentResult
-from graphmill.models import DocumentState, Method, RunState
+from graphmill.models import CollectionKey, DocumentState, Method, RunState
 from graphmill.prompt_tuning import TUNE_PROMPTS, TuneRequest, tune_workflow_id
 from graphmill.search_attributes import collection_attributes
 from tests.support.index_run import IndexRun
@@ -215,6 +216,28 @@ async def _documents_deleted(index: IndexRun, road: Road) -> None:
         await deleting.result()
 
 
+async def _folder_indexed(index: IndexRun, road: Road) -> None:
+    """Where something has changed, where nothing has, and where the folder is not there."""
+    key = index.request.key
+    found = road.folder
+    for number, folder in enumerate((found, replace(found, new=0, waits=False))):
+        road.folder = folder
+        await (await _index_folder(index, key, str(number))).result()
+    road.fails["upload_folder"] = PermanentError("there is no such folder")
+    with contextlib.suppress(WorkflowFailureError):
+        await (await _index_folder(index, key, "gone")).result()
+
+
+async def _index_folder(index: IndexRun, key: CollectionKey, word: str) -> WorkflowHandle[Any, Any]:
+    return await index.client.start_workflow(
+        INDEX_FOLDER,
+        FolderRequest(key).to_json(),
+        id=f"{folder_workflow_id(key)}/{word}",
+        task_queue=TASK_QUEUE,
+        search_attributes=collection_attributes(key),
+    )
+
+
 async def _delete(index: IndexRun, *ids: UUID) -> WorkflowHandle[Any, Any]:
     request = DeleteRequest.of(index.request.key, ids)
     return await index.client.start_workflow(
@@ -281,5 +304,6 @@ SCENARIOS = {
     "projected": Scenario(_projected, {}),
     "batches_cancelled": Scenario(_batches_cancelled, {}),
     "documents_deleted": Scenario(_documents_deleted, {}),
+    "folder_indexed": Scenario(_folder_indexed, {}),
     "documents_deleted_unfollowed": Scenario(_documents_deleted, {}, past=True),
 }

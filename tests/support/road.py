@@ -27,6 +27,7 @@ from graphmill.batch_messages import (
     QueueExtractions,
 )
 from graphmill.deletions import DocumentIds, StartedRun, no_document
+from graphmill.folder_schedules import UploadedFolder
 from graphmill.ids import document_id
 from graphmill.index_request import index_workflow_id
 from graphmill.messages import (
@@ -49,14 +50,8 @@ from graphmill.messages import (
 from graphmill.models import CollectionKey, DocumentState, Method, RunState
 from graphmill.projections.messages import ProjectedToStore, ProjectToStore
 from graphmill.prompt_tuning import DraftedPrompts, DraftPrompts
-from workflows.ask_in_batches import AskInBatches
-from workflows.build_communities import BuildCommunities
-from workflows.cancel_batches import CancelBatches
-from workflows.delete_documents import DeleteDocuments
-from workflows.index_collection import IndexCollection
+from workers.roles.workflow import WORKFLOWS
 from workflows.index_document import IndexDocument
-from workflows.index_page import IndexPage
-from workflows.project_graph import ProjectGraph
 from workflows.queues import (
     CPU_QUEUE,
     DOCUMENT_QUEUE,
@@ -66,7 +61,6 @@ from workflows.queues import (
     STORE_QUEUE,
     WORKFLOW_QUEUE,
 )
-from workflows.tune_prompts import TunePrompts
 
 RECIPE = Recipe(Method.FAST, 1200, 100)
 STANDARD_RECIPE = Recipe(Method.STANDARD, 1200, 100, "options", "extraction")
@@ -108,7 +102,7 @@ class Road:
 
     `projected`: graphs go to the stores too, each with what came to it: (graph, whether afresh).
 
-    `deleted`: how many documents each batch took.
+    `deleted`: how many documents each batch took. `folder`: what was found in a schedule's.
 
     `sizes`: of documents, in bytes; which of them are `small`, and how many, as in Recipe;
     `priorities`: of activities, as the server gave them to the worker, by their own or their
@@ -154,6 +148,7 @@ class Road:
         self.stores: dict[str, list[tuple[str, bool]]] = {"Neo4j": []}
         self.deleted: list[int] = []
         self.runs_started = 0
+        self.folder = UploadedFolder(new=2, unchanged=5, waits=True)
         self._open_looks = 0
         self.fails: dict[str, Exception] = {}
         self._gates: dict[str, Gate] = {}
@@ -382,6 +377,16 @@ class Road:
         return StartedRun("run", index_workflow_id(key), self.runs_started > 1)
 
     @activity.defn
+    async def upload_folder(self, key: CollectionKey) -> UploadedFolder:
+        await self._come_to("upload_folder")
+        return self.folder
+
+    @activity.defn
+    async def start_folder_run(self, key: CollectionKey) -> StartedRun:
+        await self._come_to("start_folder_run")
+        return await self.start_run(key)
+
+    @activity.defn
     async def merge_graph(self, input: MergeGraph) -> MergedGraph:
         await self._come_to("merge_graph")
         self.merges.append(input)
@@ -441,19 +446,7 @@ async def working(client: Client, road: Road, cached_workflows: int = 200) -> As
     cached_workflows=0 replays a workflow from its beginning at every step.
     """
     queues: dict[str, dict[str, Any]] = {
-        WORKFLOW_QUEUE: {
-            "workflows": [
-                IndexCollection,
-                IndexPage,
-                IndexDocument,
-                BuildCommunities,
-                AskInBatches,
-                TunePrompts,
-                CancelBatches,
-                ProjectGraph,
-                DeleteDocuments,
-            ]
-        },
+        WORKFLOW_QUEUE: {"workflows": WORKFLOWS},
         DOCUMENT_QUEUE: {"workflows": [IndexDocument]},
         STORE_QUEUE: {
             "activities": [
@@ -464,6 +457,8 @@ async def working(client: Client, road: Road, cached_workflows: int = 200) -> As
                 road.check_documents,
                 road.delete_documents,
                 road.start_run,
+                road.upload_folder,
+                road.start_folder_run,
                 road.merge_graph,
                 road.open_graph,
                 road.fold_graph,

@@ -69,6 +69,11 @@ _ROWS = {
     " prompt_tokens) VALUES (gen_random_uuid(), 'k', $1, 'files', 's', 'm', '{}', 1, 1)",
     "text_vectors": "(tenant, key, model, collection, endpoint, embedding)"
     " VALUES ($1, 'k', 'm', 'files', 'e', '[1,2]')",
+    "api_keys": "(id, tenant, name, digest, scopes)"
+    " VALUES ('key of ' || $1, $1, 'a page', 'd', '{read}')",
+    "idempotent_answers": "(tenant, key, request, answer) VALUES ($1, 'k', 'r', 'a')",
+    "folder_schedules": "(tenant, collection, paths, every, prune, request)"
+    " VALUES ($1, 'files', '{/data}', '1 day', false, '{}')",
     "vector_dimensions": "(tenant, model, dimensions) VALUES ($1, 'm', 2)",
 }
 

@@ -8,9 +8,12 @@ import asyncpg
 from temporalio.client import Client
 
 from activities.deletions import DeletionActivities
+from activities.folders import FolderActivities
 from activities.graph import GraphActivities
 from activities.runs import RunActivities
+from graphmill.application.deletions import Deletions
 from graphmill.application.documents import Documents
+from graphmill.application.folder_uploads import FolderUploads
 from graphmill.application.runs import Runs
 from graphmill.model_settings import ModelRole
 from graphmill.processing import recipe
@@ -19,6 +22,7 @@ from graphmill.standard_settings import standard_options
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.collection_prompts import PostgresPromptStore
 from graphmill.stores.postgres.deletion import PostgresDeletion
+from graphmill.stores.postgres.folder_schedules import PostgresFolderSchedules
 from graphmill.stores.postgres.graph import PostgresGraphStore
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
 from graphmill.stores.postgres.options import PostgresOptionsStore
@@ -49,6 +53,7 @@ async def serve_store(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[
         projected=has_projected_stores(settings),
     )
     deletions = DeletionActivities(PostgresDeletion(pool), partial(_runs, pool, settings))
+    folders = FolderActivities(partial(_folders, pool, settings))
     yield Served(
         STORE_QUEUE,
         activities=(
@@ -59,6 +64,8 @@ async def serve_store(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[
             deletions.check_documents,
             deletions.delete_documents,
             deletions.start_run,
+            folders.upload_folder,
+            folders.start_folder_run,
             graph.merge_graph,
             graph.open_graph,
             graph.fold_graph,
@@ -72,3 +79,13 @@ def _runs(pool: asyncpg.Pool, settings: Settings, client: Client) -> Runs:
     catalog = PostgresCatalog(pool)
     status = PostgresRunStatus(pool)
     return Runs(client, catalog, Documents(catalog), status, settings.priorities)
+
+
+def _folders(pool: asyncpg.Pool, settings: Settings, client: Client) -> FolderUploads:
+    return FolderUploads(
+        PostgresFolderSchedules(pool),
+        Documents(PostgresCatalog(pool)),
+        Deletions(client, PostgresDeletion(pool)),
+        _runs(pool, settings, client),
+        settings.limits.document_bytes,
+    )

@@ -13,6 +13,7 @@ from workflows.cancel_batches import CancelBatches
 from workflows.delete_documents import DeleteDocuments
 from workflows.index_collection import IndexCollection
 from workflows.index_document import IndexDocument
+from workflows.index_folder import IndexFolder
 from workflows.index_page import IndexPage
 from workflows.project_graph import ProjectGraph
 from workflows.queues import DOCUMENT_QUEUE, WORKFLOW_QUEUE
@@ -28,6 +29,7 @@ WORKFLOWS = (
     TunePrompts,
     ProjectGraph,
     DeleteDocuments,
+    IndexFolder,
 )
 
 

@@ -1,8 +1,8 @@
 """Pages of the published graph, each read in one snapshot."""
 
-import json
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from dataclasses import fields
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import asyncpg
@@ -14,10 +14,10 @@ from graphmill.graph_pages import (
     EntityRow,
     GraphPage,
     NeighbourRow,
-    ReportRow,
 )
-from graphmill.models import CollectionKey, Finding
+from graphmill.models import CollectionKey, CommunityReport
 from graphmill.stores.postgres.published import published_graph
+from graphmill.stores.postgres.reports import read_report
 
 R = TypeVar("R")
 
@@ -70,9 +70,7 @@ ORDER BY c.community LIMIT $4
 """
 
 _REPORTS = """
-SELECT r.id, r.community, r.level, r.parent, r.title, r.summary, r.full_content, r.rank,
-    r.rating_explanation, r.findings, r.period, r.size
-FROM community_reports r
+SELECT r.* FROM community_reports r
 WHERE r.tenant = $1 AND r.graph_id = $2 AND r.community > $3 AND ($5::int IS NULL OR r.level = $5)
 ORDER BY r.community LIMIT $4
 """
@@ -149,10 +147,10 @@ class PostgresGraphPages:
 
     async def reports(
         self, key: CollectionKey, after: str | None, limit: int, level: int | None = None
-    ) -> GraphPage[ReportRow]:
+    ) -> GraphPage[CommunityReport]:
         """In the order of their communities' numbers; those of a level. Raises as `communities`."""
         return await self._page(
-            key, _REPORTS, _number(after), limit, _report, _community_cursor, level
+            key, _REPORTS, _number(after), limit, read_report, _community_cursor, level
         )
 
     async def _page(
@@ -214,16 +212,16 @@ def _community_cursor(row: asyncpg.Record) -> str:
     return str(row["community"])
 
 
+# The columns of these statements are named as the fields.
+_FIELDS = {kind: tuple(one.name for one in fields(kind)) for kind in (EntityRow, CommunityRow)}
+
+
 def _entity(row: asyncpg.Record) -> EntityRow:
-    return EntityRow(
-        id=row["id"],
-        title=row["title"],
-        type=row["type"],
-        description=row["description"],
-        frequency=row["frequency"],
-        degree=row["degree"],
-        text_unit_ids=tuple(row["text_unit_ids"]),
-    )
+    return EntityRow(*(_frozen(row[name]) for name in _FIELDS[EntityRow]))
+
+
+def _community(row: asyncpg.Record) -> CommunityRow:
+    return CommunityRow(*(_frozen(row[name]) for name in _FIELDS[CommunityRow]))
 
 
 def _neighbour(row: asyncpg.Record) -> NeighbourRow:
@@ -240,35 +238,5 @@ def _neighbour(row: asyncpg.Record) -> NeighbourRow:
     )
 
 
-def _community(row: asyncpg.Record) -> CommunityRow:
-    return CommunityRow(
-        id=row["id"],
-        community=row["community"],
-        level=row["level"],
-        parent=row["parent"],
-        children=tuple(row["children"]),
-        title=row["title"],
-        period=row["period"],
-        size=row["size"],
-        relationships=row["relationships"],
-        text_units=row["text_units"],
-        entity_ids=tuple(row["entity_ids"]),
-    )
-
-
-def _report(row: asyncpg.Record) -> ReportRow:
-    findings: list[dict[str, Any]] = json.loads(row["findings"])
-    return ReportRow(
-        id=row["id"],
-        community=row["community"],
-        level=row["level"],
-        parent=row["parent"],
-        title=row["title"],
-        summary=row["summary"],
-        full_content=row["full_content"],
-        rank=row["rank"],
-        rating_explanation=row["rating_explanation"],
-        findings=tuple(Finding(one["summary"], one["explanation"]) for one in findings),
-        period=row["period"],
-        size=row["size"],
-    )
+def _frozen(value: Any) -> Any:
+    return tuple(cast(list[Any], value)) if isinstance(value, list) else value

@@ -1,0 +1,197 @@
+"""Schedules: which folders, and how often; Temporal keeps the time."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleDescription,
+    ScheduleHandle,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+    ScheduleState,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
+from temporalio.common import Priority
+from temporalio.service import RPCError, RPCStatusCode
+
+from graphmill.application.outages import tells_outages
+from graphmill.errors import Unavailable
+from graphmill.folder_schedules import (
+    INDEX_FOLDER,
+    FolderRequest,
+    FolderSchedule,
+    folder_workflow_id,
+    schedule_id,
+)
+from graphmill.messages import TASK_QUEUE
+from graphmill.models import CollectionKey
+from graphmill.search_attributes import collection_attributes
+from graphmill.stores.postgres.folder_schedules import PostgresFolderSchedules
+
+T = TypeVar("T")
+
+_RPC_TIMEOUT = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleStanding:
+    """`next_at` and `last_at` are None where there is no such time; `note` says why it is paused,
+    where somebody has said so. `known`: Temporal has it."""
+
+    schedule: FolderSchedule
+    known: bool
+    paused: bool = False
+    note: str = ""
+    last_at: datetime | None = None
+    next_at: datetime | None = None
+
+
+class Schedules:
+    def __init__(self, client: Client | None, schedules: PostgresFolderSchedules) -> None:
+        self._given_client = client
+        self._schedules = schedules
+
+    @tells_outages
+    async def set(self, schedule: FolderSchedule) -> None:
+        """Make it, or put it in the place of the one that the collection has; the first time is at
+        once. The collection comes to be with it.
+
+        Raises:
+            Unavailable: Temporal or PostgreSQL does not answer.
+        """
+        client = self._client
+        await self._schedules.save(schedule)
+        wanted = _temporal_schedule(schedule)
+        try:
+            await client.create_schedule(
+                schedule_id(schedule.key),
+                wanted,
+                trigger_immediately=True,
+                search_attributes=collection_attributes(schedule.key),
+                rpc_timeout=_RPC_TIMEOUT,
+            )
+        except ScheduleAlreadyRunningError:
+            handle = client.get_schedule_handle(schedule_id(schedule.key))
+
+            def change(given: ScheduleUpdateInput) -> ScheduleUpdate:
+                wanted.state = given.description.schedule.state  # paused as it was
+                return ScheduleUpdate(schedule=wanted)
+
+            await handle.update(change, rpc_timeout=_RPC_TIMEOUT)
+
+    @tells_outages
+    async def list(self, tenant: str) -> tuple[ScheduleStanding, ...]:
+        """In the order of their collections' names."""
+        return tuple(
+            [await self._standing(schedule) for schedule in await self._schedules.list(tenant)]
+        )
+
+    @tells_outages
+    async def pause(self, key: CollectionKey, note: str = "") -> None:
+        """Nothing is started any more; what is under way goes on.
+
+        Raises:
+            NotFound: the collection has no schedule.
+        """
+        handle = await self._handle(key)
+        await handle.pause(note=note or None, rpc_timeout=_RPC_TIMEOUT)
+
+    @tells_outages
+    async def resume(self, key: CollectionKey) -> None:
+        """
+        Raises:
+            NotFound: the collection has no schedule.
+        """
+        handle = await self._handle(key)
+        await handle.unpause(rpc_timeout=_RPC_TIMEOUT)
+
+    @tells_outages
+    async def delete(self, key: CollectionKey) -> None:
+        """Its documents stay.
+
+        Raises:
+            NotFound: the collection has no schedule.
+        """
+        handle = await self._handle(key)
+        await _if_there(lambda: handle.delete(rpc_timeout=_RPC_TIMEOUT))
+        await self._schedules.delete(key)
+
+    @tells_outages
+    async def forget(self, key: CollectionKey) -> None:
+        """Where the collection is about to go; one without a schedule is no error."""
+        if self._given_client is None:
+            return
+        handle = self._given_client.get_schedule_handle(schedule_id(key))
+        await _if_there(lambda: handle.delete(rpc_timeout=_RPC_TIMEOUT))
+
+    async def _handle(self, key: CollectionKey) -> ScheduleHandle:
+        await self._schedules.load(key)
+        return self._client.get_schedule_handle(schedule_id(key))
+
+    async def _standing(self, schedule: FolderSchedule) -> ScheduleStanding:
+        handle = self._client.get_schedule_handle(schedule_id(schedule.key))
+        described = await _if_there(lambda: handle.describe(rpc_timeout=_RPC_TIMEOUT))
+        if described is None:
+            return ScheduleStanding(schedule, known=False)
+        return ScheduleStanding(
+            schedule,
+            known=True,
+            paused=described.schedule.state.paused,
+            note=described.schedule.state.note or "",
+            last_at=_last(described),
+            next_at=next(iter(described.info.next_action_times), None),
+        )
+
+    @property
+    def _client(self) -> Client:
+        if self._given_client is None:
+            raise Unavailable("this needs Temporal, which does not run; start it: graphmill up")
+        return self._given_client
+
+
+def _temporal_schedule(schedule: FolderSchedule) -> Schedule:
+    key = schedule.key
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            INDEX_FOLDER,
+            FolderRequest(key).to_json(),
+            # Temporal puts the time behind it.
+            id=f"{folder_workflow_id(key)}/",
+            task_queue=TASK_QUEUE,
+            static_summary=f"what changed in the folders of {key.name} ({key.tenant})",
+            typed_search_attributes=collection_attributes(key),
+            priority=Priority(priority_key=schedule.request.priority, fairness_key=key.tenant),
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=schedule.every)]),
+        policy=SchedulePolicy(
+            # The one before still looks for what changed: it is enough.
+            overlap=ScheduleOverlapPolicy.SKIP,
+            # What was missed while the server was away is made good by one.
+            catchup_window=schedule.every,
+        ),
+        state=ScheduleState(),
+    )
+
+
+def _last(described: ScheduleDescription) -> datetime | None:
+    actions = described.info.recent_actions
+    return actions[-1].started_at if actions else None
+
+
+async def _if_there(do: Callable[[], Awaitable[T]]) -> T | None:
+    """None where Temporal has no such schedule."""
+    try:
+        return await do()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND or "namespace" in error.message.lower():
+            raise
+        return None
