@@ -8,7 +8,14 @@ from fastapi import APIRouter, Query, Response
 from api.idempotency import OnlyOnce
 from api.requests import Application, Cursor, Deletable, Indexable, Indexer, Readable, Reader
 from graphmill.application.documents import collection_key, collection_to_json
-from graphmill.http_api.schemas import Collection, CollectionPage, IndexBody, NewCollection, RunRef
+from graphmill.http_api.schemas import (
+    Collection,
+    CollectionPage,
+    IndexBody,
+    NewCollection,
+    Run,
+    RunRef,
+)
 from graphmill.index_request import IndexRequest
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"])
@@ -49,6 +56,13 @@ async def show_collection(app: Application, key: Readable) -> Collection:
 async def delete_collection(app: Application, key: Deletable) -> None:
     """Ends its run, then deletes it with its documents and graph."""
     await app.delete_collection(key)
+
+
+@router.get("/{name}/run")
+async def show_latest_run(app: Application, key: Readable) -> Run:
+    """How the collection's run stands: the one under way, or the last."""
+    run = await app.runs.find(key.tenant, key.name)
+    return Run.model_validate((await app.runs.status(run)).to_json())
 
 
 @router.post("/{name}/index", status_code=HTTPStatus.ACCEPTED)

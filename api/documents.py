@@ -12,6 +12,7 @@ from api.requests import ApiSettings, Application, Cursor, Indexable, Readable
 from graphmill.application.documents import document_to_json, paid_to_json
 from graphmill.http_api.schemas import (
     Document,
+    DocumentIdsBody,
     DocumentPage,
     RunRef,
     ShownDocument,
@@ -101,6 +102,14 @@ async def show_document(id: UUID, app: Application, key: Readable) -> ShownDocum
     shown = document_to_json(await app.documents.show(key, id))
     paid = paid_to_json(await app.documents.model_use(key, id))
     return ShownDocument.model_validate(shown | {"model": paid})
+
+
+@router.post("/delete", status_code=HTTPStatus.ACCEPTED)
+async def delete_documents(body: DocumentIdsBody, app: Application, key: Indexable) -> RunRef:
+    """Forgets documents, all of them or, where one is not there, none; and starts or joins the run
+    that takes them out of the graph."""
+    run = await app.delete_documents(key, body.documents)
+    return RunRef.model_validate(run, from_attributes=True)
 
 
 @router.delete("/{id}", status_code=HTTPStatus.ACCEPTED)

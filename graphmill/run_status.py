@@ -181,6 +181,7 @@ class RunStatus:
             "model_gaps": self.model_gaps.to_json(),
             "projections": [standing.to_json() for standing in self.projections],
             "model": self.model.to_json(),
+            "processed": self.processed,
             "seconds": round(self.seconds, 3),
             "documents_per_hour": round(self.documents_per_hour, 1),
             "seconds_left": None if self.seconds_left is None else round(self.seconds_left, 1),

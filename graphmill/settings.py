@@ -100,13 +100,21 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _check_qdrant_url(url: str) -> str:
+def _check_address(url: str, example: str, key: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("expected is an address such as http://localhost:6333")
+        raise ValueError(f"expected is an address such as {example}")
     if parts.username or parts.password:
-        raise ValueError("a key belongs into QDRANT_API_KEY, not into the address")
+        raise ValueError(f"a key belongs into {key}, not into the address")
     return url.rstrip("/")
+
+
+def _check_qdrant_url(url: str) -> str:
+    return _check_address(url, "http://localhost:6333", "QDRANT_API_KEY")
+
+
+def _check_url(url: str) -> str:
+    return _check_address(url, "https://graphmill.example", "GRAPHMILL_API_KEY")
 
 
 # Tables of graphmill.toml, and how the environment's names for what is in them begin.
@@ -156,6 +164,11 @@ class Settings(ProviderSettings, BaseSettings):
     )
 
     home: Path = Field(default=Path(".graphmill"), validation_alias="GRAPHMILL_HOME")
+    # A server of graphmill that commands ask, in the place of servers of their own; and the key.
+    url: Annotated[str, AfterValidator(_check_url)] | None = Field(
+        default=None, validation_alias="GRAPHMILL_URL"
+    )
+    api_key: SecretStr = Field(default=SecretStr(""), validation_alias="GRAPHMILL_API_KEY")
     tenant: str = Field(
         default="default",
         validation_alias="GRAPHMILL_TENANT",

@@ -7,6 +7,7 @@ from datetime import UTC
 from typing import Any
 from uuid import UUID
 
+from graphmill.application.catalog import Catalog
 from graphmill.application.folder import FoundFile, LeftOut, cannot_be_read, printable
 from graphmill.application.outages import tells_outages
 from graphmill.models import CollectionKey, DocumentState, DocumentSummary
@@ -15,7 +16,6 @@ from graphmill.run_status import ModelUse
 from graphmill.stores.postgres.catalog import (
     CollectionSummary,
     KnownVersion,
-    PostgresCatalog,
     UploadCounts,
 )
 from graphmill.uploads import UnreadableUpload, Upload, describe_file
@@ -88,7 +88,7 @@ def collection_to_json(collection: CollectionSummary) -> dict[str, Any]:
 
 
 class Collections:
-    def __init__(self, catalog: PostgresCatalog) -> None:
+    def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
     @tells_outages
@@ -129,7 +129,7 @@ class Collections:
 
 
 class Documents:
-    def __init__(self, catalog: PostgresCatalog) -> None:
+    def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
     async def plan_upload(

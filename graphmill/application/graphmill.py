@@ -55,6 +55,11 @@ class Graphmill:
         Deletions.delete does."""
         return await self.deletions.delete(key, ids)
 
+    async def prune(self, key: CollectionKey, names: Sequence[str]) -> None:
+        """Forget those of these documents that exist; the caller starts the run that takes them out
+        of the graph."""
+        await self.deletions.prune(key, names)
+
     async def decide_entities(
         self, key: CollectionKey, title: str, other: str, *, same: bool, reason: str = ""
     ) -> tuple[Decision, RunHandle]:

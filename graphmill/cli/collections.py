@@ -9,7 +9,7 @@ from rich.table import Table
 from graphmill.application.documents import collection_key, collection_to_json
 from graphmill.cli.console import cell, emit_json, say, show_table
 from graphmill.cli.running import ERROR
-from graphmill.cli.session import open_session, settings_for
+from graphmill.cli.session import open_basics, settings_for
 from graphmill.errors import InvalidRequest
 
 
@@ -18,7 +18,7 @@ async def list_collections(tenant: str | None, *, as_json: bool) -> int:
     for column in ("entities", "relationships", "communities"):
         table.add_column(column)
     as_lists: list[dict[str, Any]] = []
-    async with open_session(settings_for(tenant), temporal=False) as session:
+    async with open_basics(settings_for(tenant), temporal=False) as session:
         async for found in session.app.collections.list_all(session.tenant):
             as_lists.append(collection_to_json(found))
             table.add_row(
@@ -39,7 +39,7 @@ async def list_collections(tenant: str | None, *, as_json: bool) -> int:
 async def show_collection(collection: str, tenant: str | None, *, as_json: bool) -> int:
     settings = settings_for(tenant)
     key = collection_key(settings.tenant, collection)
-    async with open_session(settings, temporal=False) as session:
+    async with open_basics(settings, temporal=False) as session:
         found = await session.app.collections.show(key)
     shown = collection_to_json(found)
     if as_json:
@@ -62,7 +62,7 @@ async def delete_collection(
 ) -> int:
     settings = settings_for(tenant)
     key = collection_key(settings.tenant, collection)
-    async with open_session(settings) as session:
+    async with open_basics(settings) as session:
         found = await session.app.collections.show(key)
         if not yes:
             if not sys.stdin.isatty():

@@ -9,7 +9,7 @@ from rich.table import Table
 from graphmill.application.documents import collection_key, document_to_json, paid_to_json
 from graphmill.cli.console import cell, emit_json, say, show_table
 from graphmill.cli.progress import model_words
-from graphmill.cli.session import open_session, settings_for
+from graphmill.cli.session import open_basics, settings_for
 from graphmill.errors import InvalidRequest
 from graphmill.ids import document_id
 from graphmill.models import DocumentState
@@ -25,7 +25,7 @@ async def list_documents(
     table = Table("id", "name", "state", "text units", box=None, header_style="bold")
     table.add_column("why")
     as_lists: list[dict[str, Any]] = []
-    async with open_session(settings, temporal=False) as session:
+    async with open_basics(settings, temporal=False) as session:
         async for document in session.app.documents.list_all(key, only):
             if as_json:
                 as_lists.append(document_to_json(document))
@@ -49,7 +49,7 @@ async def show_document(
 ) -> int:
     settings = settings_for(tenant)
     key = collection_key(settings.tenant, collection)
-    async with open_session(settings, temporal=False) as session:
+    async with open_basics(settings, temporal=False) as session:
         shown = await session.app.documents.show(key, _id(document))
         use = await session.app.documents.model_use(key, shown.id)
     if as_json:
@@ -83,7 +83,7 @@ async def delete_documents(
     settings = settings_for(tenant)
     key = collection_key(settings.tenant, collection)
     ids = sorted({_id(name) for name in names})
-    async with open_session(settings) as session:
+    async with open_basics(settings) as session:
         run = await session.app.delete_documents(key, ids)
     if as_json:
         emit_json(

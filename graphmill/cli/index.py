@@ -11,7 +11,7 @@ from graphmill.application.run_workflows import RunHandle
 from graphmill.cli.console import emit_json, plain, say
 from graphmill.cli.progress import file_progress, follow
 from graphmill.cli.running import DOCUMENTS_FAILED, ERROR
-from graphmill.cli.session import Session, open_session, settings_for
+from graphmill.cli.session import BasicSession, open_basics, settings_for
 from graphmill.cli.summary import exit_code_of, show_summary
 from graphmill.embedded.stack import Parts
 from graphmill.index_request import IndexRequest, check_budget
@@ -76,7 +76,7 @@ async def index(options: IndexOptions) -> int:
             found, key, request.method, settings, batch=request.batch, as_json=options.as_json
         )
     start = Parts.RUN if options.wait else None
-    async with open_session(settings, start=start) as session:
+    async with open_basics(settings, start=start) as session:
         uploaded = await upload_files(session, key, found, prune=options.prune)
         if not options.wait:
             run = await session.app.runs.start(request)
@@ -95,7 +95,7 @@ async def index(options: IndexOptions) -> int:
 
 
 async def upload_files(
-    session: Session, key: CollectionKey, found: FoundFiles, *, prune: bool
+    session: BasicSession, key: CollectionKey, found: FoundFiles, *, prune: bool
 ) -> Uploaded:
     """Upload what is new or changed, and say what was left out.
 
@@ -119,7 +119,7 @@ async def upload_files(
     if prune:
         gone = await documents.names_beyond(key, (file.name for file in files), left_out)
         if gone:
-            await session.app.deletions.prune(key, gone)
+            await session.app.prune(key, gone)
     uploaded = Uploaded(
         new=counts.new,
         changed=counts.changed,
@@ -178,7 +178,7 @@ def _left_out_to_json(uploaded: Uploaded) -> dict[str, list[dict[str, str]]]:
     return {"left_out": [file.to_json() for file in uploaded.left_out]}
 
 
-async def run_to_end(session: Session, request: IndexRequest) -> RunStatus | None:
+async def run_to_end(session: BasicSession, request: IndexRequest) -> RunStatus | None:
     """Start or join a collection's run and show it until it ends. Interrupted, it says what becomes
     of the run."""
     try:

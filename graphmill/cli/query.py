@@ -6,7 +6,7 @@ from rich.text import Text
 from graphmill.application.documents import collection_key
 from graphmill.application.search import answer_to_json
 from graphmill.cli.console import emit_json, out, plain
-from graphmill.cli.session import open_session, settings_for
+from graphmill.cli.session import open_basics, settings_for
 from graphmill.embedded.stack import Parts
 from graphmill.models import Answer
 
@@ -18,7 +18,7 @@ async def query(
 ) -> int:
     settings = settings_for(tenant)
     key = collection_key(settings.tenant, collection)
-    async with open_session(settings, temporal=False, start=Parts.POSTGRES) as session:
+    async with open_basics(settings, temporal=False, start=Parts.POSTGRES) as session:
         answer = await session.app.search.query(key, question, mode)
     if as_json:
         emit_json(answer_to_json(answer))

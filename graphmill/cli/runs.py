@@ -7,12 +7,12 @@ from graphmill.application.run_workflows import RunHandle
 from graphmill.cli.console import emit_json, say
 from graphmill.cli.progress import follow
 from graphmill.cli.running import ERROR
-from graphmill.cli.session import Session, open_session, settings_for
+from graphmill.cli.session import BasicSession, open_basics, settings_for
 from graphmill.cli.summary import exit_code_of, show_summary
 
 
 async def status(name: str, tenant: str | None, *, watch: bool, as_json: bool) -> int:
-    async with open_session(settings_for(tenant)) as session:
+    async with open_basics(settings_for(tenant)) as session:
         runs = session.app.runs
         run = await runs.find(session.tenant, name)
         if watch:
@@ -65,7 +65,7 @@ async def cancel(name: str, tenant: str | None, *, as_json: bool) -> int:
 
 
 async def retry(name: str, budget_usd: float | None, tenant: str | None, *, as_json: bool) -> int:
-    async with open_session(settings_for(tenant)) as session:
+    async with open_basics(settings_for(tenant)) as session:
         run = await session.app.runs.find(session.tenant, name)
         retried = await session.app.runs.retry(run, budget_usd=budget_usd)
     if as_json:
@@ -104,10 +104,10 @@ async def _signal(
     tenant: str | None,
     *,
     as_json: bool,
-    send: Callable[[Session, RunHandle], Awaitable[None]],
+    send: Callable[[BasicSession, RunHandle], Awaitable[None]],
     words: str,
 ) -> int:
-    async with open_session(settings_for(tenant)) as session:
+    async with open_basics(settings_for(tenant)) as session:
         run = await session.app.runs.find(session.tenant, name)
         await send(session, run)
     if as_json:

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from graphmill.application.basics import Basics
 from graphmill.application.graphmill import Graphmill
 from graphmill.bootstrap import open_application
 from graphmill.cli.console import say
@@ -15,17 +16,25 @@ from graphmill.tenancy import acting_for
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """`own_stack`: it was started for this command's time and ends with it."""
+class BasicSession:
+    """For what HTTP has too. `own_stack`: it was started for this command's time and ends with
+    it."""
 
     settings: Settings
-    addresses: Addresses
-    app: Graphmill
+    app: Basics
     own_stack: bool
 
     @property
     def tenant(self) -> str:
         return self.settings.tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Session(BasicSession):
+    """Over servers."""
+
+    app: Graphmill
+    addresses: Addresses
 
 
 def settings_for(tenant: str | None) -> Settings:
@@ -63,6 +72,32 @@ def find_addresses(settings: Settings, *, temporal: bool) -> Addresses | None:
 
 
 @asynccontextmanager
+async def open_basics(
+    settings: Settings, *, temporal: bool = True, start: Parts | None = None
+) -> AsyncGenerator[BasicSession]:
+    """The server that GRAPHMILL_URL names, where it does; else as open_session.
+
+    Raises:
+        Unavailable: nothing runs, and `start` is None.
+    """
+    if settings.url is not None:
+        # Imported here: commands over servers do without an HTTP client.
+        from graphmill.client import Client
+        from graphmill.client.remote import RemoteGraphmill
+
+        key = settings.api_key.get_secret_value()
+        # A key says itself whose it is.
+        tenant = None if key else settings.tenant
+        async with Client(settings.url, api_key=key or None, tenant=tenant) as client:
+            yield BasicSession(
+                settings, RemoteGraphmill.over(client, settings.tenant), own_stack=False
+            )
+        return
+    async with open_session(settings, temporal=temporal, start=start) as session:
+        yield BasicSession(settings, session.app, session.own_stack)
+
+
+@asynccontextmanager
 async def open_session(
     settings: Settings, *, temporal: bool = True, start: Parts | None = None
 ) -> AsyncGenerator[Session]:
@@ -72,13 +107,19 @@ async def open_session(
     `temporal`: whether the command needs Temporal, or PostgreSQL alone.
 
     Raises:
+        SettingsError: GRAPHMILL_URL is set, and no server.
         Unavailable: nothing runs, and `start` is None.
     """
+    if settings.url is not None and not settings.database_url:
+        raise SettingsError(
+            "this command works on the servers themselves, not over GRAPHMILL_URL: set DATABASE_URL"
+            " and TEMPORAL_ADDRESS, or unset GRAPHMILL_URL for what runs on this machine"
+        )
     addresses = find_addresses(settings, temporal=temporal)
     if addresses is not None:
         async with open_application(settings, addresses, COMMAND_CONNECTIONS) as app:
             with acting_for(settings.tenant):
-                yield Session(settings, addresses, app, own_stack=False)
+                yield Session(settings, app, own_stack=False, addresses=addresses)
         return
     if start is None:
         raise nothing_runs(settings)
@@ -87,7 +128,7 @@ async def open_session(
         open_application(settings, started, COMMAND_CONNECTIONS) as app,
     ):
         with acting_for(settings.tenant):
-            yield Session(settings, started, app, own_stack=True)
+            yield Session(settings, app, own_stack=True, addresses=started)
 
 
 def nothing_runs(settings: Settings) -> Unavailable:

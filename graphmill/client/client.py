@@ -41,6 +41,7 @@ from graphmill.http_api.schemas import (
     Collection,
     CollectionPage,
     Document,
+    DocumentIdsBody,
     DocumentPage,
     Health,
     IndexBody,
@@ -55,6 +56,7 @@ from graphmill.http_api.schemas import (
     UploadedDocument,
 )
 from graphmill.models import DocumentState, Method
+from graphmill.uploads import Upload
 
 M = TypeVar("M", bound=BaseModel)
 R = TypeVar("R")
@@ -138,6 +140,11 @@ class Client:
         """In the order of their names."""
         return self._rows(CollectionPage, "/v1/collections", lambda page: page.collections)
 
+    async def collection_page(self, after: str | None = None, limit: int = _PAGE) -> CollectionPage:
+        """Some collections, behind the name `after`."""
+        params = _given(after=after, limit=limit)
+        return await self._ask(CollectionPage, "GET", "/v1/collections", params=params)
+
     async def collection(self, name: str) -> Collection:
         return await self._ask(Collection, "GET", _path(name))
 
@@ -165,10 +172,24 @@ class Client:
         hears how many of them a request brought.
 
         Raises:
-            InvalidRequest: there is no such file, or two would have the same name.
-            OSError: a file cannot be read.
+            InvalidRequest: there is no such file, two would have the same name, or one cannot be
+                read.
         """
         files = await asyncio.to_thread(files_of, source, creation_date, on_left_out)
+        return await self._upload_files(collection, files, on_batch)
+
+    async def upload_documents(self, collection: str, uploads: Sequence[Upload]) -> Uploaded:
+        """As `upload`, of what was hashed already.
+
+        Raises:
+            UnreadableUpload: one cannot be read.
+        """
+        files = [NamedFile(one.name, one.size, one.open, one.creation_date) for one in uploads]
+        return await self._upload_files(collection, files, lambda documents: None)
+
+    async def _upload_files(
+        self, collection: str, files: Sequence[NamedFile], on_batch: Callable[[int], None]
+    ) -> Uploaded:
         new = changed = unchanged = 0
         documents: list[UploadedDocument] = []
         for batch in batches(files):
@@ -189,6 +210,22 @@ class Client:
     async def document(self, collection: str, id: UUID) -> ShownDocument:
         """With what models cost for it."""
         return await self._ask(ShownDocument, "GET", f"{_path(collection)}/documents/{id}")
+
+    async def document_page(
+        self,
+        collection: str,
+        after: str | None = None,
+        limit: int = _PAGE,
+        state: DocumentState | None = None,
+    ) -> DocumentPage:
+        """Some documents, behind the name `after`."""
+        params = _given(after=after, limit=limit, state=state)
+        return await self._ask(DocumentPage, "GET", f"{_path(collection)}/documents", params=params)
+
+    async def delete_documents(self, collection: str, ids: Sequence[UUID]) -> RunRef:
+        """Forget them, 10,000 at most; the run takes them out of the graph."""
+        body = DocumentIdsBody(documents=list(ids)).model_dump(mode="json")
+        return await self._ask(RunRef, "POST", f"{_path(collection)}/documents/delete", json=body)
 
     async def delete_document(self, collection: str, id: UUID) -> RunRef:
         """Forget it; the run takes it out of the graph."""
@@ -223,6 +260,10 @@ class Client:
     async def run(self, run_id: UUID) -> Run:
         """How it stands."""
         return await self._ask(Run, "GET", f"/v1/runs/{run_id}")
+
+    async def latest_run(self, collection: str) -> Run:
+        """The collection's run that is under way, or the last one."""
+        return await self._ask(Run, "GET", f"{_path(collection)}/run")
 
     async def follow(self, run_id: UUID) -> AsyncIterator[Run]:
         """How it stands, now and whenever that changes, until its end. A connection that drops is
@@ -316,11 +357,10 @@ class Client:
         self, kind: type[P], path: str, rows: Callable[[P], Sequence[R]], **filters: object
     ) -> AsyncIterator[R]:
         """Page after page."""
-        params = {name: value for name, value in filters.items() if value is not None}
         after: str | None = None
         while True:
-            cursor = {} if after is None else {"after": after}
-            page = await self._ask(kind, "GET", path, params={"limit": _PAGE} | params | cursor)
+            params = _given(limit=_PAGE, after=after, **filters)
+            page = await self._ask(kind, "GET", path, params=params)
             for row in rows(page):
                 yield row
             if (after := page.next) is None:
@@ -394,6 +434,10 @@ class Client:
 
 def _path(collection: str) -> str:
     return f"/v1/collections/{quote(collection, safe='')}"
+
+
+def _given(**params: object) -> dict[str, object]:
+    return {name: value for name, value in params.items() if value is not None}
 
 
 def _read(kind: type[M], response: httpx.Response) -> M:

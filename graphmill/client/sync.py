@@ -1,6 +1,6 @@
 """The client for programs that are not asynchronous."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
@@ -17,7 +17,9 @@ from graphmill.http_api.graph_schemas import Community, Entity, Neighbour, Repor
 from graphmill.http_api.schemas import (
     Answer,
     Collection,
+    CollectionPage,
     Document,
+    DocumentPage,
     Health,
     Retried,
     Run,
@@ -26,6 +28,7 @@ from graphmill.http_api.schemas import (
     Uploaded,
 )
 from graphmill.models import DocumentState, Method
+from graphmill.uploads import Upload
 
 T = TypeVar("T")
 
@@ -83,6 +86,9 @@ class SyncClient:
     def collections(self) -> Iterator[Collection]:
         return self._each(self._client.collections)
 
+    def collection_page(self, after: str | None = None, limit: int = 1000) -> CollectionPage:
+        return self._call(lambda: self._client.collection_page(after, limit))
+
     def collection(self, name: str) -> Collection:
         return self._call(lambda: self._client.collection(name))
 
@@ -110,11 +116,26 @@ class SyncClient:
             )
         )
 
+    def upload_documents(self, collection: str, uploads: Sequence[Upload]) -> Uploaded:
+        return self._call(lambda: self._client.upload_documents(collection, uploads))
+
     def documents(self, collection: str, state: DocumentState | None = None) -> Iterator[Document]:
         return self._each(lambda: self._client.documents(collection, state))
 
     def document(self, collection: str, id: UUID) -> ShownDocument:
         return self._call(lambda: self._client.document(collection, id))
+
+    def document_page(
+        self,
+        collection: str,
+        after: str | None = None,
+        limit: int = 1000,
+        state: DocumentState | None = None,
+    ) -> DocumentPage:
+        return self._call(lambda: self._client.document_page(collection, after, limit, state))
+
+    def delete_documents(self, collection: str, ids: Sequence[UUID]) -> RunRef:
+        return self._call(lambda: self._client.delete_documents(collection, ids))
 
     def delete_document(self, collection: str, id: UUID) -> RunRef:
         return self._call(lambda: self._client.delete_document(collection, id))
@@ -144,6 +165,9 @@ class SyncClient:
 
     def run(self, run_id: UUID) -> Run:
         return self._call(lambda: self._client.run(run_id))
+
+    def latest_run(self, collection: str) -> Run:
+        return self._call(lambda: self._client.latest_run(collection))
 
     def follow(self, run_id: UUID) -> Iterator[Run]:
         return self._each(lambda: self._client.follow(run_id))

@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import IO
 
 from graphmill.application.folder import LeftOut, find_files
 from graphmill.errors import InvalidRequest
-from graphmill.uploads import date_of
+from graphmill.uploads import UnreadableUpload, date_of
 
 # A request that fails is sent again whole.
 _BATCH_FILES = 1_000
@@ -24,12 +25,12 @@ Part = tuple[str, tuple[str | None, str | IO[bytes]]]
 
 @dataclass(frozen=True, slots=True)
 class NamedFile:
-    """A document on its way: its name in the collection, and a file or bytes. `creation_date`: of
-    the document; None: the upload's."""
+    """A document on its way: its name in the collection, and where its bytes come from.
+    `creation_date`: of the document; None: the upload's."""
 
     name: str
-    content: Path | bytes
     size: int
+    open: Callable[[], IO[bytes]]
     creation_date: datetime | None = None
 
 
@@ -49,14 +50,20 @@ def files_of(
         OSError: one is gone.
     """
     if isinstance(source, Mapping):
-        return [NamedFile(name, data, len(data), creation_date) for name, data in source.items()]
+        return [
+            NamedFile(name, len(data), partial(BytesIO, data), creation_date)
+            for name, data in source.items()
+        ]
     paths = [source] if isinstance(source, Path | str) else source
     found = find_files([Path(path) for path in paths], _LARGEST)
     for one in found.left_out:
         if on_left_out is None:
             raise InvalidRequest(f"{one.path} {one.reason}")
         on_left_out(one)
-    return [NamedFile(one.name, one.path, one.size, date_of(one.path)) for one in found.files]
+    return [
+        NamedFile(one.name, one.size, partial(one.path.open, "rb"), date_of(one.path))
+        for one in found.files
+    ]
 
 
 def batches(files: Iterable[NamedFile]) -> Iterator[Sequence[NamedFile]]:
@@ -77,16 +84,16 @@ def open_parts(files: Sequence[NamedFile], stack: ExitStack) -> list[Part]:
     """Parts of a body; the stack closes what they are read from.
 
     Raises:
-        OSError: a file cannot be opened.
+        UnreadableUpload: a file cannot be opened.
     """
     parts: list[Part] = []
     for file in files:
         date = file.creation_date
         if date is not None:
             parts.append(("creation_date", (None, date.astimezone(UTC).isoformat())))
-        if isinstance(file.content, bytes):
-            stream: IO[bytes] = BytesIO(file.content)
-        else:
-            stream = stack.enter_context(file.content.open("rb"))
+        try:
+            stream = stack.enter_context(file.open())
+        except OSError as error:
+            raise UnreadableUpload(file.name, f"cannot be read: {error.strerror}") from error
         parts.append(("files", (file.name, stream)))
     return parts

@@ -53,6 +53,10 @@ class RetryBody(_Body):
     budget_usd: BudgetUsd = Field(default=None, description="As of an index run.")
 
 
+class DocumentIdsBody(_Body):
+    documents: list[UUID] = Field(min_length=1, max_length=10_000)
+
+
 class QueryBody(_Body):
     question: str
     mode: str = Field(default="local", description="local or basic.")
@@ -191,6 +195,14 @@ class RunModelUse(ModelUse):
     models: dict[str, ModelUse]
 
 
+class Projection(BaseModel):
+    store: str
+    current: bool = Field(description="It holds the graph that queries see.")
+    behind_seconds: float | None
+    tries: int = Field(description="In vain, since it was last written.")
+    reason: str
+
+
 class Run(BaseModel):
     run_id: UUID
     workflow_id: str
@@ -206,7 +218,9 @@ class Run(BaseModel):
     reports: int
     embeddings: Embeddings
     model_gaps: ModelGaps
+    projections: list[Projection] = Field(description="The other stores that hold the graph.")
     model: RunModelUse
+    processed: int = Field(description="Documents that ended since the run began.")
     seconds: float
     documents_per_hour: float
     seconds_left: float | None

@@ -108,6 +108,32 @@ async def test_without_temporal_no_document_is_deleted_and_that_is_said(
     problem(await http.delete(f"/v1/collections/files/documents/{uuid4()}"), 404)
 
 
+async def test_many_are_deleted_at_once_or_none(http: httpx.AsyncClient) -> None:
+    await upload(http, "a.txt", "b.txt")
+    url = "/v1/collections/files/documents/delete"
+    ids = [str(document_id(name)) for name in ("a.txt", "b.txt")]
+    answer = await http.post(url, json={"documents": ids})
+    assert "nothing is deleted: Temporal does not answer" in problem(answer, 503)
+    problem(await http.post(url, json={"documents": [*ids, str(uuid4())]}), 404)
+    for documents in ([], ["a.txt"], [ids[0]] * 10_001, "all"):
+        problem(await http.post(url, json={"documents": documents}), 422)
+
+
+async def test_the_latest_run_of_a_collection_is_shown(
+    http: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    await upload(http, "a.txt")
+    for state in ("failed", "completed"):
+        await pool.execute(
+            "INSERT INTO runs (id, tenant, collection, workflow_id, method, state, phase,"
+            " started_at, ended_at) VALUES (gen_random_uuid(), 'default', 'files',"
+            " 'index/default/files', 'fast', $1, 'done', clock_timestamp(), now())",
+            state,
+        )
+    run = (await http.get("/v1/collections/files/run")).json()
+    assert (run["state"], run["collection"], run["projections"]) == ("completed", "files", [])
+
+
 async def test_a_run_that_is_not_there_is_not_found_while_temporal_is_away(
     http: httpx.AsyncClient, pool: asyncpg.Pool
 ) -> None:
@@ -208,7 +234,9 @@ async def test_the_document_of_the_api_lists_its_routes(http: httpx.AsyncClient)
         "/v1/collections/{name}",
         "/v1/collections/{name}/documents",
         "/v1/collections/{name}/documents/{id}",
+        "/v1/collections/{name}/documents/delete",
         "/v1/collections/{name}/index",
+        "/v1/collections/{name}/run",
         "/v1/collections/{name}/query",
         "/v1/collections/{name}/entities",
         "/v1/collections/{name}/entities/{id}/neighbours",
