@@ -33,6 +33,10 @@ _UPLOAD: dict[str, Any] = {
                     "type": "object",
                     "required": ["files"],
                     "properties": {
+                        "name": {
+                            "type": "string",
+                            "description": "Of the file behind it, in the place of its filename.",
+                        },
                         "creation_date": {
                             "type": "string",
                             "format": "date-time",
@@ -102,6 +106,14 @@ async def show_document(id: UUID, app: Application, key: Readable) -> ShownDocum
     shown = document_to_json(await app.documents.show(key, id))
     paid = paid_to_json(await app.documents.model_use(key, id))
     return ShownDocument.model_validate(shown | {"model": paid})
+
+
+@router.post("/forget", status_code=HTTPStatus.NO_CONTENT)
+async def forget_documents(body: DocumentIdsBody, app: Application, key: Indexable) -> None:
+    """Forgets those of these documents that are there, and starts no run: the next one takes them
+    out of the graph."""
+    await app.collections.show(key)
+    await app.deletions.forget(key, body.documents)
 
 
 @router.post("/delete", status_code=HTTPStatus.ACCEPTED)

@@ -22,7 +22,9 @@ from graphmill.names import check_document_name
 from graphmill.settings import LimitSettings
 from graphmill.uploads import EARLIEST, LATEST, Upload
 
-_MAX_FIELD_BYTES = 1000
+_MAX_FIELD_BYTES = 4000
+# A name and a date for each file.
+_FIELDS_A_FILE = 2
 # What boundaries, names and fields may add to the bytes of files: for each of them, and once.
 _FRAMING_BYTES = 10_000
 
@@ -33,7 +35,9 @@ async def receive_uploads(
 ) -> AsyncGenerator[tuple[Upload, ...]]:
     """The files of a multipart request, for the time of a block.
 
-    A field `creation_date` holds for the files that follow it; before one, it is now.
+    A field `creation_date` holds for the files that follow it; before one, it is now. A field
+    `name` is that of the file behind it, in the place of its filename: that does not carry quotes
+    and backslashes unharmed.
 
     Raises:
         UnsupportedMediaType: the body is no multipart/form-data.
@@ -101,6 +105,7 @@ class _Receiver:
         self._header = (b"", b"")
         self._field_name = ""
         self._file_name: str | None = None
+        self._next_name: str | None = None
         self._size = 0
         self._digest = hashlib.sha256()
         self._value = b""
@@ -129,10 +134,11 @@ class _Receiver:
         if given is None:
             self._file_name = None
             self._fields += 1
-            if self._fields > self._limits.upload_files:
-                raise TooLarge("an upload holds no more fields than it may hold files")
+            if self._fields > _FIELDS_A_FILE * self._limits.upload_files:
+                raise TooLarge("an upload holds a name and a creation_date for each file at most")
             return
-        self._file_name = check_document_name(_text(given))
+        self._file_name = self._next_name or check_document_name(_text(given))
+        self._next_name = None
         if len(self.uploads) == self._limits.upload_files:
             raise TooLarge(
                 f"an upload holds at most {self._limits.upload_files:,} files"
@@ -174,9 +180,12 @@ class _Receiver:
         self.ended = True
 
     def _field(self, value: str) -> None:
+        if self._field_name == "name":
+            self._next_name = check_document_name(value)
+            return
         if self._field_name != "creation_date":
             raise InvalidRequest(
-                f"unknown field {self._field_name!r}; known are files and creation_date"
+                f"unknown field {self._field_name!r}; known are files, name and creation_date"
             )
         try:
             date = datetime.fromisoformat(value)

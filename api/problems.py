@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from api.request_ids import request_id
+from api.request_ids import HEADER, request_id
 from graphmill.api_keys import InvalidKey, NotAllowed
 from graphmill.application.idempotency import KeyUsedBefore
 from graphmill.application.run_workflows import RunEnded
@@ -92,9 +92,15 @@ def problem(
     errors: list[InvalidField] | None = None,
     headers: dict[str, str] | None = None,
 ) -> JSONResponse:
-    document = _document(status, detail, errors)
+    return _answer(_document(status, detail, errors), headers)
+
+
+def _answer(document: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
     return JSONResponse(
-        document.model_dump(exclude_none=True), status, headers=headers, media_type=_MEDIA_TYPE
+        document.model_dump(exclude_none=True),
+        document.status,
+        headers=headers,
+        media_type=_MEDIA_TYPE,
     )
 
 
@@ -150,9 +156,10 @@ async def _nothing_more(request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     # The handler of last resort: the traceback is logged by the server, nothing of it is told.
-    _log.error(
-        "%s in %s (request %s)", type(error).__name__, request.scope.get("path"), request_id()
-    )
-    return problem(
+    id: str = request.scope.get("state", {}).get("request_id", "")
+    path = request.scope.get("path")
+    _log.error("%s in %s (request %s)", type(error).__name__, path, id)
+    document = _document(
         HTTPStatus.INTERNAL_SERVER_ERROR, "something unexpected happened; the API's log has it"
-    )
+    ).model_copy(update={"request_id": id})
+    return _answer(document, {HEADER: id})

@@ -35,6 +35,8 @@ class RequestIds:
                 MutableHeaders(scope=message)[HEADER] = id
             await send(message)
 
+        # For whoever answers when this is left already.
+        scope.setdefault("state", {})["request_id"] = id
         token = _current.set(id)
         try:
             await self._app(scope, receive, send_with_id)

@@ -36,6 +36,7 @@ def _settings(request: Request) -> Settings:
 
 
 async def _caller(
+    request: Request,
     app: Annotated[Graphmill, Depends(_application)],
     settings: Annotated[Settings, Depends(_settings)],
     sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
@@ -46,6 +47,8 @@ async def _caller(
 ) -> Caller:
     """A key that is sent counts, also where none is needed."""
     if sent is None:
+        if request.headers.get("authorization"):
+            raise InvalidKey("a key is sent as `Authorization: Bearer KEY`, and not otherwise")
         if settings.api_needs_keys:
             raise InvalidKey("an API key is needed: send it as `Authorization: Bearer KEY`")
         tenant = settings.tenant if x_tenant is None else check_tenant_name(x_tenant)

@@ -3,12 +3,13 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from graphmill.application.run_workflows import RunHandle
 from graphmill.application.runs import Runs
-from graphmill.errors import GraphmillError
+from graphmill.errors import GraphmillError, Unavailable
 from graphmill.run_status import RunStatus
 
 # What changes with the clock, and is no news.
@@ -43,7 +44,10 @@ class RunEvents:
         name = (run.tenant, run.run_id)
         feed = self._feeds.get(name)
         if feed is None:
-            feed = self._feeds[name] = _Feed(self._runs.wait(run))
+            feed = _Feed(self._runs.wait(run))
+            self._feeds[name] = feed
+            # Who comes later is to find out anew; one who stands still may keep this for long.
+            feed.on_end(lambda: self._forget(name, feed))
         feed.followers += 1
         try:
             seen = 0
@@ -56,9 +60,12 @@ class RunEvents:
         finally:
             feed.followers -= 1
             if not feed.followers:
-                if self._feeds.get(name) is feed:
-                    del self._feeds[name]
+                self._forget(name, feed)
                 feed.stop()
+
+    def _forget(self, name: tuple[str, str], feed: "_Feed") -> None:
+        if self._feeds.get(name) is feed:
+            del self._feeds[name]
 
 
 class _Feed:
@@ -78,8 +85,12 @@ class _Feed:
                 raise self._error
             if self._task.done():
                 self._task.result()  # what nobody foresaw
+                raise Unavailable("how the run stands cannot be told now; ask again later")
             await self._changed.wait()
         return self._told
+
+    def on_end(self, do: Callable[[], None]) -> None:
+        self._task.add_done_callback(lambda _: do())
 
     def stop(self) -> None:
         self._task.cancel()
@@ -104,6 +115,14 @@ class _Feed:
 
 def event_of(status: RunStatus) -> RunEvent:
     told = status.to_json()
-    news = {name: value for name, value in told.items() if name not in _CLOCK}
+    if status.ended:
+        # What its collection does later is no news of it.
+        news: dict[str, Any] = {"run_id": status.run_id, "state": str(status.state)}
+    else:
+        news = {name: value for name, value in told.items() if name not in _CLOCK}
+        news["projections"] = [
+            {name: value for name, value in one.items() if name != "behind_seconds"}
+            for one in told["projections"]
+        ]
     digest = hashlib.sha256(json.dumps(news, sort_keys=True).encode()).hexdigest()
     return RunEvent("end" if status.ended else "progress", digest[:16], json.dumps(told))

@@ -35,8 +35,9 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class WorkerPool:
-    """`worker` is the process, as Temporal knows it."""
+    """`worker` is the process, as Temporal knows it; in containers several may have one name."""
 
+    process: UUID
     worker: str
     pool: Pool
 
@@ -52,7 +53,7 @@ class RolePools:
 
     @property
     def workers(self) -> int:
-        return len({one.worker for one in self.pools})
+        return len({one.process for one in self.pools})
 
     @property
     def size(self) -> int:

@@ -12,6 +12,7 @@ from graphmill.worker_pools import Pool, PoolStore
 # As often where something changes, and as seldom where nothing does: well before it counts as gone.
 _OFTEN_SECONDS = 2.0
 _SELDOM_SECONDS = 10.0
+_END_SECONDS = 2.0
 
 _logger = logging.getLogger(__name__)
 
@@ -24,15 +25,16 @@ async def reporting(
     process = uuid4()
 
     async def tell() -> None:
-        told: Sequence[Pool] = ()
+        told: object = None
         seldom = 0.0
         loop = asyncio.get_running_loop()
         while True:
             now = pools()
-            if now and (now != told or loop.time() >= seldom):
+            if now and (_news(now) != told or loop.time() >= seldom):
                 try:
-                    await store.tell(process, worker, now)
-                    told, seldom = now, loop.time() + _SELDOM_SECONDS
+                    async with asyncio.timeout(_SELDOM_SECONDS):
+                        await store.tell(process, worker, now)
+                    told, seldom = _news(now), loop.time() + _SELDOM_SECONDS
                 except Exception as error:
                     _logger.warning("pools could not be reported (%s)", type(error).__name__)
             await asyncio.sleep(_OFTEN_SECONDS)
@@ -44,4 +46,18 @@ async def reporting(
         telling.cancel()
         await asyncio.gather(telling, return_exceptions=True)
         with contextlib.suppress(Exception):  # the server may be gone; then its age tells
-            await store.forget(process)
+            async with asyncio.timeout(_END_SECONDS):
+                await store.forget(process)
+
+
+def _news(pools: Sequence[Pool]) -> object:
+    """Without what changes with the clock."""
+    return [
+        (
+            one.queue,
+            one.size,
+            one.active,
+            [(task.kind, task.workflow_id, task.attempt) for task in one.running],
+        )
+        for one in pools
+    ]

@@ -65,8 +65,12 @@ class Deletions:
     async def prune(self, key: CollectionKey, names: Sequence[str]) -> None:
         """Forget those of these documents that exist, batch by batch; the caller starts the run
         that takes them out of the graph. Ended in between, the same again forgets the rest."""
-        for start in range(0, len(names), BATCH):
-            await self._delete(key, [document_id(name) for name in names[start : start + BATCH]])
+        await self.forget(key, [document_id(name) for name in names])
+
+    async def forget(self, key: CollectionKey, ids: Sequence[UUID]) -> None:
+        """As `prune`, by their ids."""
+        for start in range(0, len(ids), BATCH):
+            await self._delete(key, ids[start : start + BATCH])
 
     @tells_outages
     async def _delete(self, key: CollectionKey, ids: Sequence[UUID]) -> None:

@@ -173,17 +173,22 @@ class Documents:
         uploads: Iterable[Upload],
         on_batch: Callable[[int], None] = lambda documents: None,
         on_unreadable: Callable[[UnreadableUpload], None] | None = None,
+        *,
+        create: bool = True,
     ) -> UploadCounts:
-        """Store documents in batches; the collection comes to be with its first ones.
+        """Store documents in batches; the collection comes to be with its first ones, unless
+        `create` is false.
 
         Batches that are stored stay where a later one fails; done again, it goes on from there.
         With `on_unreadable`, what cannot be read is told to it and the others go on.
 
         Raises:
             InvalidRequest: a name is not well formed or comes twice in a batch.
+            NotFound: there is no such collection (without `create`).
             UnreadableUpload: a file cannot be read or changed meanwhile (without `on_unreadable`).
         """
-        await self._create_collection(key)
+        if create:
+            await self._create_collection(key)
         total = UploadCounts()
         for batch in _batches(uploads):
             counts = await self._upload_readable(key, batch, on_unreadable)

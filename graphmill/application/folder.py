@@ -48,7 +48,8 @@ class FoundFiles:
     """Files in the order of their names, and what else was there.
 
     `hidden` files and folders, `outward` links (they lead out of the folder) and `special` files
-    (pipes, sockets, devices) are no documents by rule, and are only counted.
+    (pipes, sockets, devices) are no documents by rule, and are only counted. `empty` are folders
+    given in which there is none of all these files.
     """
 
     files: tuple[FoundFile, ...]
@@ -56,6 +57,19 @@ class FoundFiles:
     hidden: int = 0
     outward: int = 0
     special: int = 0
+    empty: tuple[Path, ...] = ()
+
+    def check_prunable(self) -> None:
+        """
+        Raises:
+            InvalidRequest: a folder that was given has no file: a disk may not be mounted, and
+                documents be taken for gone.
+        """
+        if self.empty:
+            raise InvalidRequest(
+                f"{printable(self.empty[0])} has nothing to index; nothing is forgotten. Is a disk"
+                " not mounted? Leave the folder out if it is to be empty, or --prune"
+            )
 
 
 def find_files(paths: Sequence[Path], max_bytes: int) -> FoundFiles:
@@ -101,6 +115,7 @@ class _Search:
     _alike: set[str] = field(default_factory=set[str])
     # By path: what is given twice is told once.
     _left_out: dict[Path, LeftOut] = field(default_factory=dict[Path, LeftOut])
+    _empty: list[Path] = field(default_factory=list[Path])
     _hidden: int = 0
     _outward: int = 0
     _special: int = 0
@@ -111,10 +126,14 @@ class _Search:
         except (FileNotFoundError, NotADirectoryError):
             raise InvalidRequest(f"{printable(given)} does not exist") from None
         except OSError as error:
-            self._leave_out(given, cannot_be_read(error), given.name)
+            # Perhaps a folder: whatever is below it is not gone.
+            self._leave_out(given, cannot_be_read(error), "")
             return
         if stat.S_ISDIR(mode):
+            before = len(self._by_name)
             self._walk(Path(os.path.realpath(given)))
+            if len(self._by_name) == before:
+                self._empty.append(given)
         elif stat.S_ISREG(mode):
             self._file(given.name, given)
         else:
@@ -131,6 +150,7 @@ class _Search:
             self._hidden,
             self._outward,
             self._special,
+            tuple(self._empty),
         )
 
     def _walk(self, root: Path) -> None:

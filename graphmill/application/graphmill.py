@@ -103,8 +103,8 @@ class Graphmill:
                 still hold it.
         """
         await self.collections.show(key)
-        await self.schedules.forget(key)
         await self.runs.cancel_collection(key)
+        await self.schedules.forget(key)
         await self.projections.expect_deletion(key)
         await self.collections.delete(key)
         await self.projections.follow_deletion(key)

@@ -1,10 +1,13 @@
 """What came already, and what was answered."""
 
+import logging
 from collections.abc import Awaitable, Callable
 
 from graphmill.application.outages import tells_outages
-from graphmill.errors import InvalidRequest
+from graphmill.errors import InvalidRequest, TransientError
 from graphmill.stores.postgres.idempotency import GivenAnswer, PostgresIdempotency
+
+_log = logging.getLogger(__name__)
 
 
 class KeyUsedBefore(InvalidRequest):
@@ -29,7 +32,13 @@ class Idempotency:
         given = await self._find(tenant, key)
         if given is not None:
             return _same(given, request), True
-        given = await self._keep(tenant, key, GivenAnswer(request, await do()))
+        answer = GivenAnswer(request, await do())
+        try:
+            given = await self._keep(tenant, key, answer)
+        except TransientError as error:
+            # It is done: to say that it is not would have it done again.
+            _log.warning("an answer could not be kept for its Idempotency-Key: %s", error)
+            given = answer
         return _same(given, request), False
 
     @tells_outages

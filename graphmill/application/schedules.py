@@ -1,5 +1,6 @@
 """Schedules: which folders, and how often; Temporal keeps the time."""
 
+import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -121,8 +122,10 @@ class Schedules:
         Raises:
             NotFound: the collection has no schedule.
         """
-        handle = await self._handle(key)
+        # In Temporal too where there is no row: its collection may have gone as it was set.
+        handle = self._client.get_schedule_handle(schedule_id(key))
         await _if_there(lambda: handle.delete(rpc_timeout=_RPC_TIMEOUT))
+        await self._schedules.load(key)
         await self._schedules.delete(key)
 
     @tells_outages
@@ -171,7 +174,9 @@ def _temporal_schedule(schedule: FolderSchedule) -> Schedule:
             typed_search_attributes=collection_attributes(key),
             priority=Priority(priority_key=schedule.request.priority, fairness_key=key.tenant),
         ),
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=schedule.every)]),
+        spec=ScheduleSpec(
+            intervals=[ScheduleIntervalSpec(every=schedule.every, offset=_offset(schedule))]
+        ),
         policy=SchedulePolicy(
             # The one before still looks for what changed: it is enough.
             overlap=ScheduleOverlapPolicy.SKIP,
@@ -180,6 +185,13 @@ def _temporal_schedule(schedule: FolderSchedule) -> Schedule:
         ),
         state=ScheduleState(),
     )
+
+
+def _offset(schedule: FolderSchedule) -> timedelta:
+    """Its own: all that come every day would come at midnight."""
+    name = schedule_id(schedule.key).encode()
+    minutes = int(schedule.every.total_seconds()) // 60
+    return timedelta(minutes=zlib.crc32(name) % minutes)
 
 
 def _last(described: ScheduleDescription) -> datetime | None:

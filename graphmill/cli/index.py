@@ -101,6 +101,8 @@ async def upload_files(
 
     With prune, documents are forgotten whose files are neither found nor left out.
     """
+    if prune:
+        found.check_prunable()
     files = found.files
     documents = session.app.documents
     unreadable: list[UnreadableUpload] = []

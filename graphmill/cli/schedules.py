@@ -48,7 +48,8 @@ async def set_schedule(options: ScheduleOptions) -> int:
     every = read_every(options.every)
     # Before it is set: a path that is not here is most likely misspelt.
     await asyncio.to_thread(find_files, options.paths, settings.limits.document_bytes)
-    paths = await asyncio.to_thread(lambda: tuple(path.resolve() for path in options.paths))
+    # Links stay links: they are followed each time.
+    paths = await asyncio.to_thread(lambda: tuple(path.absolute() for path in options.paths))
     schedule = FolderSchedule(request, paths, every, options.prune)
     async with open_session(settings) as session:
         await session.app.schedules.set(schedule)

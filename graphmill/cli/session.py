@@ -86,8 +86,9 @@ async def open_basics(
         from graphmill.client.remote import RemoteGraphmill
 
         key = settings.api_key.get_secret_value()
-        # A key says itself whose it is.
-        tenant = None if key else settings.tenant
+        # A key says itself whose it is; one that was asked for otherwise is refused by the server.
+        given = not key or "tenant" in settings.model_fields_set
+        tenant = settings.tenant if given else None
         async with Client(settings.url, api_key=key or None, tenant=tenant) as client:
             yield BasicSession(
                 settings, RemoteGraphmill.over(client, settings.tenant), own_stack=False

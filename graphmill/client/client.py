@@ -19,9 +19,10 @@ from urllib.parse import quote
 from uuid import UUID
 
 import httpx
-from httpx_sse import ServerSentEvent, aconnect_sse
+from httpx_sse import ServerSentEvent, SSEError, aconnect_sse
 from pydantic import BaseModel, ValidationError
 
+from graphmill.api_keys import InvalidKey
 from graphmill.application.folder import LeftOut
 from graphmill.client.errors import error_of, error_of_problem
 from graphmill.client.uploads import NamedFile, Source, batches, files_of, open_parts
@@ -70,6 +71,12 @@ _LONGEST_PAUSE_SECONDS = 10.0
 # No event and no sign of life for so long: the connection is dead.
 _SILENT_SECONDS = 60.0
 _OUTAGE_SECONDS = 60.0
+# A connection that lasted so long was one.
+_HELD_SECONDS = 5.0
+# Large uploads are stored, and runs are ended before deletions, before these are answered.
+_SLOW_SECONDS = 600.0
+# Errors of a request that never went out.
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class Client:
@@ -82,8 +89,9 @@ class Client:
                 print(state.documents.done, "of", state.documents.total)
             answer = await client.query("papers", "Who wrote of it first?")
 
-    What fails in passing is tried again; requests carry keys by which they are done once. Every
-    method raises what graphmill.client.errors says, in particular:
+    What fails in passing is tried again, but for deletions that went out and answers that take too
+    long; uploads, index and retry carry keys by which they are done once. Every method raises what
+    graphmill.client.errors says, in particular:
 
         InvalidRequest: what was asked is not well formed, or too large.
         InvalidKey, NotAllowed: there is no key, or not for this.
@@ -103,7 +111,9 @@ class Client:
         """`url`: of the server; GRAPHMILL_URL, or this machine. `api_key`: GRAPHMILL_API_KEY; None
         where the server asks for none. `tenant`: where no key says whose the collections are.
         `timeout`: in seconds, for one answer. `transport`: of httpx, for tests."""
-        key = api_key or os.environ.get("GRAPHMILL_API_KEY")
+        key = (api_key or os.environ.get("GRAPHMILL_API_KEY") or "").strip()
+        if not key.isascii() or not key.isprintable():
+            raise InvalidKey("the API key has characters that no key has")
         headers: dict[str, str] = {}
         if key:
             headers["Authorization"] = f"Bearer {key}"
@@ -150,7 +160,7 @@ class Client:
 
     async def delete_collection(self, name: str) -> None:
         """With its documents and graph; its run is ended before."""
-        await self._send("DELETE", _path(name))
+        await self._delete("DELETE", _path(name))
 
     # ---- documents
 
@@ -225,11 +235,19 @@ class Client:
     async def delete_documents(self, collection: str, ids: Sequence[UUID]) -> RunRef:
         """Forget them, 10,000 at most; the run takes them out of the graph."""
         body = DocumentIdsBody(documents=list(ids)).model_dump(mode="json")
-        return await self._ask(RunRef, "POST", f"{_path(collection)}/documents/delete", json=body)
+        path = f"{_path(collection)}/documents/delete"
+        return _read(RunRef, await self._delete("POST", path, json=body))
+
+    async def forget_documents(self, collection: str, ids: Sequence[UUID]) -> None:
+        """Those of them that are there, 10,000 at most; the next run takes them out of the
+        graph."""
+        body = DocumentIdsBody(documents=list(ids)).model_dump(mode="json")
+        await self._delete("POST", f"{_path(collection)}/documents/forget", json=body)
 
     async def delete_document(self, collection: str, id: UUID) -> RunRef:
         """Forget it; the run takes it out of the graph."""
-        return await self._ask(RunRef, "DELETE", f"{_path(collection)}/documents/{id}")
+        path = f"{_path(collection)}/documents/{id}"
+        return _read(RunRef, await self._delete("DELETE", path))
 
     # ---- runs
 
@@ -274,22 +292,29 @@ class Client:
         """
         seen = ""
         loop = asyncio.get_running_loop()
-        answered = loop.time()
+        told = loop.time()  # when there was news, or a connection that had held for long
         while True:
+            opened = loop.time()
             try:
                 async with self._events(run_id, seen) as events:
                     if events is None:
                         return
-                    answered = loop.time()
                     async for event in events:
                         if event.event == "error":
                             raise error_of_problem(event.data)
-                        seen = event.id
+                        told, seen = loop.time(), event.id
                         yield _parse(Run, event.data)
                         if event.event == "end":
                             return
+            except SSEError as error:
+                raise GraphmillError(
+                    "what answers there sends no events; is it graphmill, and no proxy's page?"
+                ) from error
             except (Unavailable, httpx.TransportError) as error:
-                if loop.time() - answered > _OUTAGE_SECONDS:
+                now = loop.time()
+                if now - opened > _HELD_SECONDS:
+                    told = now
+                elif now - told > _OUTAGE_SECONDS:
                     raise _unavailable(error) from error
             await asyncio.sleep(_FIRST_PAUSE_SECONDS)
 
@@ -348,7 +373,10 @@ class Client:
 
     async def health(self) -> Health:
         """Which parts answer; of one that does not, it is no error."""
-        response = await self._http.get("/health")
+        try:
+            response = await self._http.get("/health")
+        except httpx.TransportError as error:
+            raise _unavailable(error) from error
         return _read(Health, response)
 
     # ---- HTTP
@@ -373,7 +401,10 @@ class Client:
             with ExitStack() as stack:
                 parts = open_parts(batch, stack)
                 return await self._http.post(
-                    f"{_path(collection)}/documents", files=parts, headers=key
+                    f"{_path(collection)}/documents",
+                    files=parts,
+                    headers=key,
+                    timeout=_SLOW_SECONDS,
                 )
 
         return _read(Uploaded, await self._tried(send))
@@ -390,20 +421,37 @@ class Client:
     async def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
         return await self._tried(lambda: self._http.request(method, path, **more))
 
-    async def _tried(self, send: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
-        """The answer, if it is a success; where a server is away, asked for again for a while."""
+    async def _delete(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """Not sent again: what is gone already would be no longer found."""
+
+        async def send() -> httpx.Response:
+            return await self._http.request(method, path, timeout=_SLOW_SECONDS, **more)
+
+        return await self._tried(send, again=False)
+
+    async def _tried(
+        self, send: Callable[[], Awaitable[httpx.Response]], *, again: bool = True
+    ) -> httpx.Response:
+        """The answer, if it is a success. Where a server is away, it is asked again for a while;
+        not where the answer took too long, or, without `again`, where the request went out."""
         pause = _FIRST_PAUSE_SECONDS
         for last in [False] * (_TRIES - 1) + [True]:
             try:
                 response = await send()
+            except httpx.LocalProtocolError:
+                # Its words may hold the key.
+                raise GraphmillError(
+                    "the request cannot be sent: a header is not well formed"
+                ) from None
             except httpx.TransportError as error:
-                if last:
+                sent = not isinstance(error, _NOT_SENT)
+                if last or isinstance(error, httpx.ReadTimeout) or (sent and not again):
                     raise _unavailable(error) from error
             else:
                 if response.is_success:
                     return response
                 error = error_of(response)
-                if last or not isinstance(error, Unavailable):
+                if last or not again or not isinstance(error, Unavailable):
                     raise error
                 pause = max(pause, _retry_after(response))
             await asyncio.sleep(min(pause, _LONGEST_PAUSE_SECONDS))

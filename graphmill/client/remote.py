@@ -68,7 +68,7 @@ class RemoteGraphmill:
     async def prune(self, key: CollectionKey, names: Sequence[str]) -> None:
         for start in range(0, len(names), _DELETED_AT_ONCE):
             ids = [document_id(name) for name in names[start : start + _DELETED_AT_ONCE]]
-            await self.client.delete_documents(key.name, ids)
+            await self.client.forget_documents(key.name, ids)
 
     async def delete_collection(self, key: CollectionKey) -> None:
         await self.client.delete_collection(key.name)

@@ -137,6 +137,9 @@ class SyncClient:
     def delete_documents(self, collection: str, ids: Sequence[UUID]) -> RunRef:
         return self._call(lambda: self._client.delete_documents(collection, ids))
 
+    def forget_documents(self, collection: str, ids: Sequence[UUID]) -> None:
+        self._call(lambda: self._client.forget_documents(collection, ids))
+
     def delete_document(self, collection: str, id: UUID) -> RunRef:
         return self._call(lambda: self._client.delete_document(collection, id))
 

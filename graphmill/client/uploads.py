@@ -1,5 +1,6 @@
 """Files as they go to the API: in requests of bounded size, each file with its date."""
 
+import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from graphmill.errors import InvalidRequest
 from graphmill.uploads import UnreadableUpload, date_of
 
 # A request that fails is sent again whole.
-_BATCH_FILES = 1_000
+# All of its files are open meanwhile, and some machines allow 256.
+_BATCH_FILES = 100
 _BATCH_BYTES = 64_000_000
 # The server knows its own limit, and says it.
 _LARGEST = 2**62
@@ -94,6 +96,10 @@ def open_parts(files: Sequence[NamedFile], stack: ExitStack) -> list[Part]:
         try:
             stream = stack.enter_context(file.open())
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise  # the machine's fault, not the file's
             raise UnreadableUpload(file.name, f"cannot be read: {error.strerror}") from error
-        parts.append(("files", (file.name, stream)))
+        # In a field of its own: quotes and backslashes do not come through in a filename.
+        parts.append(("name", (None, file.name)))
+        parts.append(("files", ("file", stream)))
     return parts

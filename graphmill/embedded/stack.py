@@ -11,6 +11,7 @@ from enum import Flag, auto
 from pathlib import Path
 from typing import Any, cast
 
+from pydantic import SecretStr
 from temporalio.client import Client
 
 from graphmill.database_connections import embedded_max_connections
@@ -264,8 +265,11 @@ class _Stack:
 
     def _metrics(self, number: int) -> dict[str, str]:
         """A port of its own for each worker."""
-        first = self.settings.metrics_port
-        return {} if first is None else {"GRAPHMILL_METRICS_PORT": str(first + number)}
+        first, host = self.settings.metrics_port, self.settings.metrics_host
+        if first is None:
+            return {}
+        name = "GRAPHMILL_METRICS_PORT"
+        return {name: str(self._port(host, first + number, name))}
 
     def _port(self, host: str, wanted: int, setting: str) -> int:
         return choose_port(host, wanted, setting, or_any=self.any_port)
@@ -351,4 +355,9 @@ def _environment(
         "TEMPORAL_ADDRESS": addresses.temporal_address,
         "GRAPHMILL_API_PORT": api_port,
     }
-    return {name: str(value) for name, value in values.items() if value is not None}
+    return {name: _plain(value) for name, value in values.items() if value is not None}
+
+
+def _plain(value: object) -> str:
+    # As text a secret is asterisks.
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

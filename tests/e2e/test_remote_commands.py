@@ -1,6 +1,7 @@
 """Commands over GRAPHMILL_URL do what they do over servers: a laptop drives a fleet."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -101,13 +102,35 @@ def test_a_folder_is_indexed_asked_and_changed(
 
 
 def test_runs_are_held_and_ended(laptop: dict[str, str], folder: Path) -> None:
+    for number in range(200):
+        (folder / f"{number}.txt").write_text(f"{TEXT} {number}")
     run_with(laptop, "index", str(folder), "-c", "held", "--method", "fast")
-    for order in ("pause", "resume", "cancel"):
-        ordered = run_with(laptop, order, "held", "--json")
-        # It may have ended before: then that is what is said.
-        assert ordered.returncode == 0 or "has ended" in ordered.stderr
+    for order, state in (("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")):
+        assert run_with(laptop, order, "held", "--json").returncode == 0
+        deadline = time.monotonic() + 30
+        while (told(run_with(laptop, "status", "held", "--json"))["state"]) != state:
+            assert time.monotonic() < deadline, (order, state)
+        if state == "running":
+            run_with(laptop, "pause", "held")
     missing = run_with(laptop, "pause", "nothing")
     assert missing.returncode == 1
+
+
+def test_what_is_gone_is_forgotten_before_the_run_that_was_asked_for(
+    laptop: dict[str, str], folder: Path
+) -> None:
+    words = ("index", str(folder), "-c", "forgotten", "--wait", "--method", "fast", "--json")
+    assert run_with(laptop, *words).returncode == 3
+    (folder / "broken.pdf").unlink()
+    again = run_with(laptop, *words, "--prune", "--force-rebuild")
+    assert again.returncode == 0, again.stderr
+    assert told(again)["documents"]["total"] == 3
+
+
+def test_another_tenant_than_the_key_s_is_refused(laptop: dict[str, str]) -> None:
+    refused = run_with(laptop, "collections", "list", "--tenant", "acme")
+    assert (refused.returncode, "of another tenant" in refused.stderr) == (1, True)
+    assert run_with(laptop, "collections", "list", "--tenant", "default").returncode == 0
 
 
 def test_what_is_not_there_over_http_says_what_it_needs(laptop: dict[str, str]) -> None:

@@ -164,6 +164,23 @@ def test_a_folder_that_is_gone_forgets_nothing(stack: Stack, folder: Path) -> No
     until(stack, "lost", done(2))
 
 
+def test_one_of_several_folders_that_is_gone_forgets_nothing(
+    stack: Stack, folder: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "o.txt").write_text(f"{TEXT} o")
+    words = ("schedule", "both", "--every", "1d", "--prune", str(folder), str(other))
+    assert run(stack, *words).returncode == 0
+    until(stack, "both", done(3))
+    (other / "o.txt").unlink()
+    trigger(stack, "both")
+    until(stack, "both", done(3))
+    pruned = run(stack, "index", str(folder), str(other), "-c", "both", "--prune", "--wait")
+    assert (pruned.returncode, "nothing is forgotten" in pruned.stderr) == (2, True)
+    until(stack, "both", done(3))
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

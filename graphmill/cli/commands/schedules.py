@@ -19,7 +19,7 @@ def set_schedule(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PATH...", help="Files and folders, as the workers of role store see them."
+            metavar="PATH...", help="Files and folders, here and where workers of role store are."
         ),
     ],
     every: Annotated[

@@ -81,6 +81,8 @@ class PostgresCatalog:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        # A large upload holds its connection for minutes, and others are asked for meanwhile.
+        self._uploads = asyncio.Semaphore(max(1, pool.get_max_size() // 2))
 
     # ---- collections
 
@@ -206,7 +208,11 @@ class PostgresCatalog:
         ordered = sorted(uploads, key=lambda upload: upload.name)
         if len({upload.name for upload in ordered}) < len(ordered):
             raise InvalidRequest("two files of this upload have the same name")
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with (
+            self._uploads,
+            self._pool.acquire() as connection,
+            connection.transaction(),
+        ):
             if create:
                 await connection.execute(_CREATE, key.tenant, key.name)
             elif not await connection.fetchval(

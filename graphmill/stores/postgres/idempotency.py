@@ -36,7 +36,9 @@ class PostgresIdempotency:
         )
         await self._pool.execute(
             "INSERT INTO idempotent_answers (tenant, key, request, answer) VALUES ($1, $2, $3, $4)"
-            " ON CONFLICT DO NOTHING",
+            " ON CONFLICT (tenant, key) DO UPDATE SET request = excluded.request,"
+            " answer = excluded.answer, answered_at = now()"
+            f" WHERE NOT idempotent_answers.{_KEPT}",
             tenant,
             key,
             answer.request,

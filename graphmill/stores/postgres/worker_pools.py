@@ -52,6 +52,7 @@ class PostgresPoolStore:
         known = set(Role)
         return tuple(
             WorkerPool(
+                row["process"],
                 row["worker"],
                 Pool(
                     Role(row["role"]),

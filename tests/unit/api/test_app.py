@@ -119,6 +119,17 @@ async def test_many_are_deleted_at_once_or_none(http: httpx.AsyncClient) -> None
         problem(await http.post(url, json={"documents": documents}), 422)
 
 
+async def test_those_that_are_there_are_forgotten_without_a_run(http: httpx.AsyncClient) -> None:
+    await upload(http, "a.txt", "b.txt")
+    url = "/v1/collections/files/documents/forget"
+    ids = [str(document_id("a.txt")), str(uuid4())]
+    assert (await http.post(url, json={"documents": ids})).status_code == 204
+    listed = (await http.get("/v1/collections/files/documents")).json()["documents"]
+    assert [document["name"] for document in listed] == ["b.txt"]
+    none = "/v1/collections/none/documents/forget"
+    problem(await http.post(none, json={"documents": ids}), 404)
+
+
 async def test_the_latest_run_of_a_collection_is_shown(
     http: httpx.AsyncClient, pool: asyncpg.Pool
 ) -> None:
@@ -235,6 +246,7 @@ async def test_the_document_of_the_api_lists_its_routes(http: httpx.AsyncClient)
         "/v1/collections/{name}/documents",
         "/v1/collections/{name}/documents/{id}",
         "/v1/collections/{name}/documents/delete",
+        "/v1/collections/{name}/documents/forget",
         "/v1/collections/{name}/index",
         "/v1/collections/{name}/run",
         "/v1/collections/{name}/query",

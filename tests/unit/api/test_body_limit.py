@@ -6,7 +6,7 @@ import httpx
 import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from api.body_limit import MAX_BODY_BYTES, BodyLimit
 
@@ -16,10 +16,10 @@ async def count(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse(str(len(body)))(scope, receive, send)
 
 
-async def post(content: bytes | AsyncIterator[bytes], kind: str) -> httpx.Response:
+async def post(content: bytes | AsyncIterator[bytes], kind: str, path: str = "/") -> httpx.Response:
     transport = httpx.ASGITransport(app=BodyLimit(count))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-        return await client.post("/", content=content, headers={"content-type": kind})
+        return await client.post(path, content=content, headers={"content-type": kind})
 
 
 async def in_parts(size: int) -> AsyncIterator[bytes]:
@@ -40,6 +40,43 @@ async def test_a_large_body_is_refused_with_or_without_its_length() -> None:
         assert "at most 1,000,000 bytes" in answer.json()["detail"]
 
 
+MULTIPART = "Multipart/Form-Data; boundary=x"
+
+
 async def test_an_upload_is_not_held_back() -> None:
     size = MAX_BODY_BYTES + 1
-    assert (await post(in_parts(size), "Multipart/Form-Data; boundary=x")).text == str(size)
+    answer = await post(in_parts(size), MULTIPART, "/v1/collections/files/documents")
+    assert answer.text == str(size)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/v1/collections",
+        "/v1/collections/files/query",
+        "/v1/collections/files/index",
+        "/v1/collections/files/documents/delete",
+        "/v1/collections/a/b/documents",
+    ],
+)
+async def test_what_calls_itself_an_upload_elsewhere_is_held_back(path: str) -> None:
+    assert (await post(in_parts(MAX_BODY_BYTES + 1), MULTIPART, path)).status_code == 413
+
+
+async def test_a_body_that_was_cut_off_is_no_other_request() -> None:
+    """Before its first byte came, it might be taken for an empty one, which asks for defaults."""
+    reached: list[str] = []
+
+    async def reach(scope: Scope, receive: Receive, send: Send) -> None:
+        reached.append(scope["path"])
+
+    async def cut_off() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        reached.append(message["type"])
+
+    scope: Scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    await BodyLimit(reach)(scope, cut_off, send)
+    assert reached == []

@@ -1,6 +1,7 @@
 """graphmill.Client over the real API and PostgreSQL: what it sends is stored, what is wrong is one
 of its errors, what passes is tried again."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -279,6 +280,65 @@ async def test_a_dropped_connection_is_opened_again_behind_what_was_seen(
     async with Client(transport=answering(events(("1", "error", gone)))) as other:
         with pytest.raises(NotFound, match="gone"):
             await other.wait(uuid4())
+
+
+async def test_an_outage_is_counted_from_its_own_beginning(
+    client: Client, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not from that of a connection which held for long."""
+    monkeypatch.setattr(client_module, "_OUTAGE_SECONDS", 0.2)
+    monkeypatch.setattr(client_module, "_HELD_SECONDS", 0.1)
+    run = (await client.run(await insert_run(pool, client))).model_dump_json()
+
+    class Slow(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            await asyncio.sleep(0.5)
+            raise httpx.ReadError("the server restarts")
+            yield b""
+
+    def slow(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=Slow())
+
+    async with Client(transport=answering(slow, events(("1", "end", run)))) as other:
+        assert len([one async for one in other.follow(uuid4())]) == 1
+    away = [httpx.ConnectError("no")] * 10_000
+    async with Client(transport=answering(*away)) as other:
+        with pytest.raises(Unavailable):
+            await other.wait(uuid4())
+    page = httpx.Response(200, text="<html>a proxy</html>")
+    async with Client(transport=answering(lambda request: page)) as other:
+        with pytest.raises(GraphmillError, match="no proxy's page"):
+            await other.wait(uuid4())
+
+
+async def test_what_may_have_been_done_is_not_asked_for_again() -> None:
+    late = httpx.ReadTimeout("late")
+    async with Client(transport=answering(late)) as client:
+        with pytest.raises(Unavailable):
+            await client.query("c", "Who?")
+    for error in (httpx.ReadError("cut"), problem(503, "the documents are being deleted")):
+        async with Client(transport=answering(error)) as client:
+            with pytest.raises(Unavailable):
+                await client.delete_collection("c")
+    done = answering(httpx.ConnectError("no"), lambda request: httpx.Response(204))
+    async with Client(transport=done) as client:
+        await client.delete_collection("c")
+
+
+async def test_names_come_through_as_they_are(client: Client) -> None:
+    names = ['say "hi".txt', "a%22b.txt", "C:\\x.txt", "ü ß.md", "a;b=c.txt"]
+    files = {name: name.encode() for name in names}
+    assert (await client.upload("files", files)).new == len(names)
+    listed = [document.name async for document in client.documents("files")]
+    assert listed == sorted(names)
+    assert (await client.upload("files", files)).unchanged == len(names)
+
+
+@pytest.mark.parametrize("key", ["gmk_\u00fc", "gmk_a\nX-Tenant: other", "gmk_\0"])
+def test_a_key_that_no_header_takes_is_refused_without_being_shown(key: str) -> None:
+    with pytest.raises(InvalidKey) as raised:
+        Client(api_key=key)
+    assert "gmk_" not in str(raised.value)
 
 
 def test_the_synchronous_face_does_the_same() -> None:

@@ -165,6 +165,14 @@ async def test_on_loopback_a_key_that_is_sent_counts(
     assert (await http.get("/v1/collections", headers=bearer(text))).status_code == 401
 
 
+@pytest.mark.parametrize("header", ["gmk_x", "Token gmk_x", "Basic Z29vZDpnb29k"])
+async def test_a_key_that_is_sent_otherwise_is_no_silent_none(
+    http: httpx.AsyncClient, header: str
+) -> None:
+    answer = await http.get("/v1/collections", headers={"Authorization": header})
+    assert answer.status_code == 401
+
+
 async def test_nothing_secret_is_stored_or_listed(keys: ApiKeys, pool: asyncpg.Pool) -> None:
     key, text = await keys.create("default", "one", (Scope.ADMIN, Scope.READ))
     assert key.scopes == (Scope.READ, Scope.ADMIN)

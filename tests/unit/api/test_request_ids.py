@@ -3,6 +3,8 @@
 import httpx
 import pytest
 
+from api import search
+
 
 async def test_an_id_that_was_sent_comes_back(http: httpx.AsyncClient) -> None:
     answer = await http.get("/health/live", headers={"X-Request-ID": "abc-1.2_3"})
@@ -25,3 +27,19 @@ async def test_one_that_is_not_safe_to_repeat_is_replaced(
     ]
     assert sent not in ids
     assert len(set(ids)) == 2
+
+
+async def test_what_went_wrong_unexpectedly_has_one_too(
+    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(answer: object) -> dict[str, object]:
+        raise ValueError("secret")
+
+    await http.post("/v1/collections", json={"name": "files"})
+    monkeypatch.setattr(search, "answer_to_json", fail)
+    answer = await http.post(
+        "/v1/collections/files/query", json={"question": "Who?"}, headers={"X-Request-ID": "mine"}
+    )
+    assert answer.status_code == 500
+    assert (answer.headers["x-request-id"], answer.json()["request_id"]) == ("mine", "mine")
+    assert "(request mine)" in caplog.text

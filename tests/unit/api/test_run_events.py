@@ -15,8 +15,9 @@ import pytest
 from api.run_events import RunEvent, RunEvents, event_of
 from graphmill.application.run_workflows import RunHandle
 from graphmill.application.runs import Runs
-from graphmill.errors import NotFound
+from graphmill.errors import NotFound, Unavailable
 from graphmill.models import Phase, RunState
+from graphmill.projections.standing import ProjectionStanding
 from graphmill.run_status import DocumentTotals, RunStatus
 
 RUN = RunHandle("r", "index/default/files", "files", "default", joined=False)
@@ -40,6 +41,10 @@ STATUS = RunStatus(
 )
 
 
+class Stops(Exception):
+    """The reader ends, and has told no end."""
+
+
 class Told:
     """In the place of Runs: how a run stands is what the test says."""
 
@@ -52,6 +57,8 @@ class Told:
         try:
             while True:
                 state = await self.states.get()
+                if isinstance(state, Stops):
+                    return
                 if isinstance(state, Exception):
                     raise state
                 yield state
@@ -124,6 +131,34 @@ async def test_what_ends_the_reader_ends_all(told: Told, events: RunEvents) -> N
     for task in following:
         with pytest.raises(NotFound):
             await task
+
+
+async def test_a_reader_that_stops_without_an_end_leaves_nobody_waiting(
+    told: Told, events: RunEvents
+) -> None:
+    """As where Temporal goes away at the end."""
+    into: list[RunEvent] = []
+    following = asyncio.create_task(follow(events, into))
+    told.states.put_nowait(STATUS)
+    await settled()
+    told.states.put_nowait(Stops())
+    with pytest.raises(Unavailable):
+        await asyncio.wait_for(following, 5)
+    # Who comes then finds out anew.
+    again = asyncio.create_task(follow(events, into))
+    await settled()
+    assert told.readers == 1
+    again.cancel()
+
+
+def test_the_time_that_a_store_is_behind_is_no_news() -> None:
+    one, other = (
+        replace(STATUS, projections=(ProjectionStanding("Neo4j", seconds),)) for seconds in (1, 2)
+    )
+    assert event_of(one).id == event_of(other).id
+    ended = replace(one, state=RunState.COMPLETED)
+    later = replace(ended, documents=DocumentTotals(total=9), projections=())
+    assert event_of(ended).id == event_of(later).id != event_of(one).id
 
 
 @pytest.fixture

@@ -261,6 +261,9 @@ async def test_parts_get_the_settings_and_the_addresses(
         "time.sleep(60)"
     )
     _stand_in(monkeypatch, code)
+    secrets = {"OPENAI_API_KEY": "sk-1", "ANTHROPIC_API_KEY": "sk-2", "QDRANT_API_KEY": "q-3"}
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
     settings = load_settings({"home": home.path, "llm_concurrency": 7, "temporal_port": 0})
     async with running_stack(settings, Parts.RUN) as addresses:
         for _ in range(200):
@@ -272,6 +275,8 @@ async def test_parts_get_the_settings_and_the_addresses(
     assert environment["DATABASE_URL"] == addresses.database_url
     assert environment["GRAPHMILL_HOME"] == str(home.path)
     assert environment["GRAPHMILL_LLM_CONCURRENCY"] == "7"
+    # As they are, not as they print.
+    assert {name: environment[name] for name in secrets} == secrets
 
 
 def _read(file: Path) -> str:
