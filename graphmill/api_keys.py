@@ -53,11 +53,10 @@ class NotAllowed(PermanentError):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """For whom a request is answered, and what it may do; `key_id`: "" where no key was sent."""
+    """For whom a request is answered, and what it may do."""
 
     tenant: str
     scopes: frozenset[Scope]
-    key_id: str = ""
 
     def check(self, scope: Scope) -> None:
         """

@@ -89,7 +89,7 @@ class PostgresKeyring:
                 " AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')",
                 given.id,
             )
-        return Caller(row["tenant"], frozenset(_scopes(row["scopes"])), given.id)
+        return Caller(row["tenant"], frozenset(_scopes(row["scopes"])))
 
 
 def _scopes(stored: Sequence[str]) -> tuple[Scope, ...]:
