@@ -6,6 +6,8 @@ import uvicorn
 
 from graphmill.errors import SettingsError
 from graphmill.settings import Settings, load_settings
+from graphmill.telemetry.logs import configure_logs
+from graphmill.telemetry.tracing import traces_url
 
 _GRACE_SECONDS = 4
 
@@ -14,9 +16,11 @@ def main() -> int:
     try:
         settings = load_settings()
         check_addresses(settings)
+        traces_url()  # or each process of uvicorn's would say that it is wrong
     except SettingsError as error:
         sys.stderr.write(f"graphmill api: {error}\n")
         return 2
+    configure_logs(settings.log_format, settings.log_level)
     uvicorn.run(
         "api.app:from_environment",
         factory=True,
@@ -29,6 +33,7 @@ def main() -> int:
         server_header=False,
         # Lines of requests tell names of collections and little else that health does not.
         access_log=False,
+        log_config=None,
     )
     return 0
 

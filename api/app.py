@@ -1,6 +1,5 @@
 """The application that uvicorn serves."""
 
-import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib import metadata
@@ -11,10 +10,13 @@ from api import collections, documents, graphs, health, metrics, pools, problems
 from api.body_limit import BodyLimit
 from api.guard import LoopbackGuard
 from api.request_ids import RequestIds
+from api.request_spans import trace_requests
 from api.run_events import RunEvents
 from graphmill.bootstrap import open_application
 from graphmill.embedded.home import Addresses
 from graphmill.settings import Settings, load_settings
+from graphmill.telemetry.logs import configure_logs
+from graphmill.telemetry.tracing import tracing
 
 
 def create_app(settings: Settings, addresses: Addresses) -> FastAPI:
@@ -22,11 +24,12 @@ def create_app(settings: Settings, addresses: Addresses) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        async with open_application(settings, addresses) as application:
-            app.state.graphmill = application
-            app.state.settings = settings
-            app.state.run_events = RunEvents(application.runs)
-            yield
+        with tracing("graphmill-api"):
+            async with open_application(settings, addresses) as application:
+                app.state.graphmill = application
+                app.state.settings = settings
+                app.state.run_events = RunEvents(application.runs)
+                yield
 
     app = FastAPI(
         title="graphmill",
@@ -42,15 +45,14 @@ def create_app(settings: Settings, addresses: Addresses) -> FastAPI:
     app.add_middleware(RequestIds)  # the outermost: refusals have one too
     for part in (health, pools, metrics, collections, documents, runs, search, graphs):
         app.include_router(part.router)
+    trace_requests(app)
     return app
 
 
 def from_environment() -> FastAPI:
     """What `python -m api` serves: TEMPORAL_ADDRESS and DATABASE_URL are set (checked there)."""
     # Each process of uvicorn's begins here; its own lines it writes itself.
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
     settings = load_settings()
+    configure_logs(settings.log_format, settings.log_level)
     addresses = Addresses(settings.database_url or "", settings.temporal_address)
     return create_app(settings, addresses)

@@ -7,6 +7,8 @@ from contextvars import ContextVar
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from graphmill.telemetry.subjects import about
+
 HEADER = "X-Request-ID"
 # What is safe in a header, a log line and a problem document.
 _GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -39,6 +41,7 @@ class RequestIds:
         scope.setdefault("state", {})["request_id"] = id
         token = _current.set(id)
         try:
-            await self._app(scope, receive, send_with_id)
+            with about(request_id=id):
+                await self._app(scope, receive, send_with_id)
         finally:
             _current.reset(token)

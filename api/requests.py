@@ -17,6 +17,7 @@ from graphmill.application.graphmill import Graphmill
 from graphmill.models import CollectionKey
 from graphmill.names import check_tenant_name
 from graphmill.settings import Settings
+from graphmill.telemetry.subjects import about
 from graphmill.tenancy import acting_for
 
 _bearer = HTTPBearer(
@@ -64,7 +65,7 @@ def _with_scope(scope: Scope) -> Callable[[Caller], AsyncGenerator[str]]:
     async def tenant(caller: Annotated[Caller, Depends(_caller)]) -> AsyncGenerator[str]:
         """The request is answered for this tenant."""
         caller.check(scope)
-        with acting_for(caller.tenant):
+        with acting_for(caller.tenant), about(tenant=caller.tenant):
             yield caller.tenant
 
     return tenant

@@ -53,6 +53,7 @@ from graphmill.stores.projected import (
     has_projected_stores,
     open_projected_stores,
 )
+from graphmill.telemetry.temporal import tracing_plugins
 
 # What a server that is gone keeps waiting at the end.
 _CLOSE_SECONDS = 5.0
@@ -73,7 +74,10 @@ async def open_application(
     client = None
     if addresses.temporal_address is not None:
         client = await Client.connect(
-            addresses.temporal_address, namespace=settings.temporal_namespace, lazy=True
+            addresses.temporal_address,
+            namespace=settings.temporal_namespace,
+            lazy=True,
+            plugins=tracing_plugins(),
         )
     # Whoever wires something new takes `pool`. `fleet` sees every tenant's rows, and is for what is
     # of no tenant, or of one that is not known yet: whether the tables are there, sums for

@@ -31,6 +31,7 @@ from graphmill.errors import SettingsError
 from graphmill.model_settings import ProviderSettings
 from graphmill.priority_settings import PrioritySettings
 from graphmill.roles import Role
+from graphmill.telemetry.logs import LogFormat, LogLevel
 
 
 class ChunkSettings(BaseModel):
@@ -219,6 +220,9 @@ class Settings(ProviderSettings, BaseSettings):
     metrics_port: int | None = Field(
         default=None, ge=1, le=65_000, validation_alias="GRAPHMILL_METRICS_PORT"
     )
+    # Of workers and the API, on stderr: lines for people, or JSON for what gathers them.
+    log_format: LogFormat = Field(default=LogFormat.TEXT, validation_alias="GRAPHMILL_LOG_FORMAT")
+    log_level: LogLevel = Field(default=LogLevel.INFO, validation_alias="GRAPHMILL_LOG_LEVEL")
     uvicorn_workers: int = Field(default=1, ge=1, validation_alias="UVICORN_WORKERS")
     uvicorn_keep_alive: int = Field(default=30, ge=1, validation_alias="UVICORN_KEEP_ALIVE")
     cpu_workers: int = Field(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 import uvloop
+from temporalio import activity
 from temporalio.client import Client
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError
@@ -21,6 +22,9 @@ from graphmill.settings import Settings, load_settings
 from graphmill.stores.postgres.connection_room import refuse_what_cannot_fit
 from graphmill.stores.postgres.database import close_pool, migrate, open_pool
 from graphmill.stores.postgres.worker_pools import PostgresPoolStore
+from graphmill.telemetry.logs import configure_logs
+from graphmill.telemetry.temporal import tracing_plugins
+from graphmill.telemetry.tracing import tracing
 from workers.metrics import SdkMetrics, WorkerMetrics, serving_metrics
 from workers.registry import open_workers
 from workers.reporting import reporting
@@ -35,13 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("roles", nargs="+", choices=[str(role) for role in Role], metavar="ROLE")
     roles = [Role(name) for name in dict.fromkeys(parser.parse_args(arguments).roles)]
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
     try:
         settings = load_settings()
-        # A tenth less CPU in a worker than asyncio's own loop (docs/decisions/workflows.md).
-        uvloop.run(run_workers(settings, roles))
+        configure_logs(settings.log_format, settings.log_level)
+        # What its log says of an activity, it says by itself (activities/subjects.py).
+        activity.logger.activity_info_on_message = False
+        with tracing("graphmill-worker", roles):
+            # A tenth less CPU in a worker than asyncio's own loop (docs/decisions/workflows.md).
+            uvloop.run(run_workers(settings, roles))
     except GraphmillError as error:
         print(f"graphmill worker: {error}", file=sys.stderr)
         return 2 if isinstance(error, SettingsError) else 1
@@ -102,7 +107,10 @@ async def _connect(settings: Settings, address: str, runtime: Runtime | None) ->
     while True:
         try:
             return await Client.connect(
-                address, namespace=settings.temporal_namespace, runtime=runtime
+                address,
+                namespace=settings.temporal_namespace,
+                runtime=runtime,
+                plugins=tracing_plugins(),
             )
         except (RPCError, RuntimeError) as error:
             if asyncio.get_running_loop().time() > deadline:

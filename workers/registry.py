@@ -11,6 +11,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunn
 
 from activities.failures import FailureInterceptor
 from activities.running import RunningActivities
+from activities.subjects import SubjectInterceptor
 from graphmill.roles import Role
 from graphmill.settings import Settings
 from graphmill.stores.postgres.database import is_transient
@@ -73,7 +74,12 @@ def _worker(client: Client, role: Role, served: Served, running: RunningActiviti
         task_queue=served.queue,
         workflows=served.workflows,
         activities=served.activities,
-        interceptors=[running, FailureInterceptor(is_transient), *served.interceptors],
+        interceptors=[
+            running,
+            SubjectInterceptor(),
+            FailureInterceptor(is_transient),
+            *served.interceptors,
+        ],
         identity=f"{role}@{client.identity}",
         max_concurrent_activities=served.concurrent_activities,
         # The sandbox costs a third of a workflow's CPU to guard against what is not deterministic:

@@ -25,6 +25,7 @@ from graphmill.priority_settings import PrioritySettings
 from graphmill.run_status import DocumentTotals, RunStatus
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.status import PostgresRunStatus
+from graphmill.telemetry.spans import untraced
 
 _POLL_SECONDS = 0.25
 # Counting many documents takes a while: never spend more than a tenth of the time on it.
@@ -202,10 +203,11 @@ class Runs:
         while True:
             began = time.monotonic()
             try:
-                status = await self._read_told(run)
-                if began - checked >= _CHECK_SECONDS:
-                    status = await self._settle(run, status, with_failures=False)
-                    checked = began
+                with untraced():  # a look four times a second is no part of what is asked
+                    status = await self._read_told(run)
+                    if began - checked >= _CHECK_SECONDS:
+                        status = await self._settle(run, status, with_failures=False)
+                        checked = began
                 answered = began
             except Unavailable:
                 if began - answered > _OUTAGE_SECONDS:

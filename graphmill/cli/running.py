@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import Any, NoReturn
 
 import typer
@@ -16,12 +16,16 @@ INTERRUPTED = 130
 TERMINATED = 143
 
 
-def run(command: Callable[[], Coroutine[Any, Any, int]]) -> NoReturn:
-    """Run a command to its exit code. What it raises becomes one line on stderr."""
-    raise typer.Exit(exit_code(command))
+def run(command: Callable[[], Coroutine[Any, Any, int]], *, traced: bool = True) -> NoReturn:
+    """Run a command to its exit code. What it raises becomes one line on stderr.
+
+    Args:
+        traced: whether it is one trace; not where it stays, and runs what has traces of its own.
+    """
+    raise typer.Exit(exit_code(command, traced=traced))
 
 
-def exit_code(command: Callable[[], Coroutine[Any, Any, int]]) -> int:
+def exit_code(command: Callable[[], Coroutine[Any, Any, int]], *, traced: bool = False) -> int:
     # Here, not above: `graphmill --help` does without.
     import asyncio
 
@@ -29,7 +33,8 @@ def exit_code(command: Callable[[], Coroutine[Any, Any, int]]) -> int:
 
     _silence_sdk()
     try:
-        return asyncio.run(_until_terminated(command))
+        with _traced() if traced else contextlib.nullcontext():
+            return asyncio.run(_until_terminated(command))
     except KeyboardInterrupt:
         return INTERRUPTED
     except asyncio.CancelledError:
@@ -47,6 +52,25 @@ def exit_code(command: Callable[[], Coroutine[Any, Any, int]]) -> int:
             + " (GRAPHMILL_DEBUG=1 shows where)"
         )
         return ERROR
+
+
+@contextlib.contextmanager
+def _traced() -> Generator[None]:
+    """One trace for the whole command, where traces are sent somewhere."""
+    from graphmill.telemetry.spans import root_span
+    from graphmill.telemetry.tracing import tracing
+
+    with tracing("graphmill"), root_span(_command_name(sys.argv[1:])):
+        yield
+
+
+def _command_name(arguments: Sequence[str]) -> str:
+    """graphmill index, graphmill documents delete: without what is given to it."""
+    from graphmill.cli.app import app
+
+    groups = {group.name for group in app.registered_groups}
+    words = arguments[: 2 if arguments and arguments[0] in groups else 1]
+    return " ".join(("graphmill", *words))
 
 
 def _silence_sdk() -> None:

@@ -57,6 +57,7 @@ from graphmill.http_api.schemas import (
     UploadedDocument,
 )
 from graphmill.models import DocumentState, Method
+from graphmill.telemetry.spans import trace_headers
 from graphmill.uploads import Upload
 
 M = TypeVar("M", bound=BaseModel)
@@ -124,6 +125,7 @@ class Client:
             headers=headers,
             timeout=timeout,
             transport=transport,
+            event_hooks={"request": [_traced]},
         )
 
     async def __aenter__(self) -> Self:
@@ -504,6 +506,11 @@ def _parse(kind: type[M], content: str | bytes) -> M:
 def _retry_after(response: httpx.Response) -> float:
     given = response.headers.get("retry-after", "")
     return float(given) if given.isascii() and given.isdecimal() else 0.0
+
+
+async def _traced(request: httpx.Request) -> None:
+    """The server's spans belong to the trace of whoever asks."""
+    request.headers.update(trace_headers())
 
 
 def _unavailable(error: Exception) -> Unavailable:

@@ -15,6 +15,7 @@ from graphmill.llm.connections import MOST_BYTES, Connections, TooLarge
 from graphmill.llm.faults import AskOtherwise, BrokenAnswer, CallRefused, Unreachable
 from graphmill.llm.manners import Guess, Manners, MannersMemory
 from graphmill.llm.refusals import Refused, fault_of, timed_out
+from graphmill.llm.spans import asking, embedding
 from graphmill.llm.vectors import TextBatch, VectorBatch, read_vectors
 
 T = TypeVar("T")
@@ -43,15 +44,21 @@ class EndpointClient:
             EndpointFault: not now, or not here.
             CallRefused: never; QuestionRefused: not this.
         """
-        return await self._politely(
-            question, guess, lambda model, manners: self._ask_with(model, question, manners)
-        )
+        with asking(self._address, question) as span:
+            answer = await self._politely(
+                question, guess, lambda model, manners: self._ask_with(model, question, manners)
+            )
+            span.answered(answer)
+            return answer
 
     async def embed(self, batch: TextBatch, guess: Guess | None = None) -> VectorBatch:
         """As `ask`."""
-        return await self._politely(
-            batch, guess, lambda model, manners: self._embed_with(model, batch, manners)
-        )
+        with embedding(self._address, batch) as span:
+            answer = await self._politely(
+                batch, guess, lambda model, manners: self._embed_with(model, batch, manners)
+            )
+            span.embedded(answer)
+            return answer
 
     async def _politely(
         self, asked: Asked, guess: Guess | None, call: Callable[[str, Manners], Awaitable[T]]

@@ -23,7 +23,16 @@ from graphmill.tenancy import acting_for
 
 _START_SECONDS = 60
 # What a user's shell may have set, and a test must not take over.
-FOREIGN = ("GRAPHMILL_", "TEMPORAL_", "DATABASE_URL", "OPENAI_", "ANTHROPIC_", "NEO4J_", "QDRANT_")
+FOREIGN = (
+    "GRAPHMILL_",
+    "TEMPORAL_",
+    "DATABASE_URL",
+    "OPENAI_",
+    "ANTHROPIC_",
+    "NEO4J_",
+    "QDRANT_",
+    "OTEL_",
+)
 
 
 class Target(StrEnum):

@@ -15,7 +15,7 @@ def up(tenant: Tenant = None, as_json: Json = False) -> None:
     """Start everything embedded; Ctrl-C stops it, its state stays."""
     from graphmill.cli.stack import up
 
-    run(lambda: up(tenant, as_json=as_json))
+    run(lambda: up(tenant, as_json=as_json), traced=False)
 
 
 @app.command()
@@ -41,7 +41,7 @@ def worker(
     """Run one or more roles of workers, until Ctrl-C or SIGTERM."""
     from graphmill.cli.stack import worker
 
-    run(lambda: worker(tuple(roles), tenant, as_json=as_json))
+    run(lambda: worker(tuple(roles), tenant, as_json=as_json), traced=False)
 
 
 @app.command()
@@ -49,7 +49,7 @@ def api(tenant: Tenant = None, as_json: Json = False) -> None:
     """Run the HTTP API, until Ctrl-C or SIGTERM."""
     from graphmill.cli.stack import api
 
-    run(lambda: api(tenant, as_json=as_json))
+    run(lambda: api(tenant, as_json=as_json), traced=False)
 
 
 @app.command()

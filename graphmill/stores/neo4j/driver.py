@@ -9,6 +9,8 @@ from neo4j.exceptions import AuthError, ConfigurationError, DriverError, Neo4jEr
 
 from graphmill.errors import SettingsError, Unavailable
 from graphmill.settings import Settings
+from graphmill.telemetry.spans import call_span
+from graphmill.telemetry.statements import statement_span
 
 # How long a transaction is tried again where its error passes; whoever called tries again too.
 _RETRY_SECONDS = 5.0
@@ -60,11 +62,12 @@ async def run(
         Unavailable: it fails.
     """
     try:
-        result = await driver.execute_query(
-            statement,
-            dict(parameters),
-            routing_=RoutingControl.READ if read else RoutingControl.WRITE,
-        )
+        with call_span(*statement_span("neo4j", statement)):
+            result = await driver.execute_query(
+                statement,
+                dict(parameters),
+                routing_=RoutingControl.READ if read else RoutingControl.WRITE,
+            )
     except (DriverError, Neo4jError) as error:
         raise unavailable(error) from error
     return [record.data() for record in result.records]

@@ -9,6 +9,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from graphmill.errors import SettingsError, Unavailable
+from graphmill.stores.postgres.statement_spans import trace_statements
 from graphmill.stores.postgres.tenant_tables import TENANT_ROLE
 from graphmill.tenancy import acting_tenant
 
@@ -63,7 +64,7 @@ async def open_pool(url: str, max_size: int) -> asyncpg.Pool:
     Raises:
         Unavailable: nothing answers at that address.
     """
-    return await _open(url, max_size)
+    return await _open(url, max_size, init=_begin)
 
 
 async def open_tenant_pool(url: str, max_size: int) -> asyncpg.Pool:
@@ -113,7 +114,12 @@ class _TenantConnection(asyncpg.Connection):
         self.acts_for = tenant
 
 
+async def _begin(connection: asyncpg.Connection) -> None:
+    trace_statements(connection)
+
+
 async def _become_tenant_role(connection: asyncpg.Connection) -> None:
+    trace_statements(connection)
     await connection.execute(f"SET ROLE {TENANT_ROLE}")
 
 

@@ -19,6 +19,7 @@ from graphmill.models import CollectionKey, CommunityReport
 from graphmill.ports import GraphToCluster
 from graphmill.reports import ReportContext
 from graphmill.settings import PruneSettings
+from graphmill.stores.postgres.copying import copy_rows
 from graphmill.stores.postgres.fold import (
     empty_graph,
     fill_graph,
@@ -114,9 +115,10 @@ class PostgresGraphStore:
             await connection.execute(
                 "DELETE FROM model_gaps WHERE graph_id = $1 AND kind = $2", graph_id, REPORT
             )
-            await connection.copy_records_to_table(
+            await copy_rows(
+                connection,
                 "communities",
-                columns=(
+                (
                     "tenant",
                     "graph_id",
                     "id",
@@ -131,7 +133,7 @@ class PostgresGraphStore:
                     "period",
                     "size",
                 ),
-                records=_in_slices(
+                _in_slices(
                     (
                         tenant,
                         graph_id,

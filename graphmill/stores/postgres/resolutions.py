@@ -8,6 +8,7 @@ from graphmill.models import CollectionKey
 from graphmill.standard.decisions import Decision, Step
 from graphmill.standard.entity_groups import Groups
 from graphmill.standard.title_search import SeenTitles
+from graphmill.stores.postgres.copying import copy_rows
 
 # Of an entity, what a model and the embedder are told.
 _DESCRIPTIONS = 3
@@ -53,7 +54,7 @@ class PostgresResolutionStore:
             tenant = await connection.fetchval("SELECT tenant FROM graphs WHERE id = $1", graph_id)
             for table, columns, rows in _rows(tenant, graph_id, groups):
                 await connection.execute(f"DELETE FROM {table} WHERE graph_id = $1", graph_id)
-                await connection.copy_records_to_table(table, columns=columns, records=rows)
+                await copy_rows(connection, table, columns, rows)
 
 
 def _rows(

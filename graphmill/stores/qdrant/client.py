@@ -13,6 +13,7 @@ from qdrant_client.http.exceptions import (
 )
 
 from graphmill.errors import Unavailable
+from graphmill.telemetry.spans import call_span
 
 # The longest that one request may take; a batch takes a few hundredths of a second.
 _SECONDS = 30
@@ -40,15 +41,23 @@ async def open_client(url: str, api_key: str | None) -> AsyncGenerator[AsyncQdra
 
 
 @contextmanager
-def answering() -> Generator[None]:
-    """Around every call of the client: its errors as ours, in plain words, without the address, the
-    key and what was sent.
+def answering(operation: str, collection: str = "") -> Generator[None]:
+    """Around every call of the client: a span; and its errors as ours, in plain words, without the
+    address, the key and what was sent.
+
+    Args:
+        operation: the client's method.
+        collection: Qdrant's, where it is about one.
 
     Raises:
         NoSuchCollection, Unavailable.
     """
+    attributes = {"db.system.name": "qdrant", "db.operation.name": operation}
+    if collection:
+        attributes["db.collection.name"] = collection
     try:
-        yield
+        with call_span(f"qdrant {operation}", attributes):
+            yield
     except UnexpectedResponse as error:
         raise _refusal(error) from None
     except ResponseHandlingException as error:

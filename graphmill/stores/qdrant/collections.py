@@ -71,7 +71,7 @@ class QdrantCollections:
             await self._set_up(name)
 
     async def of_vectors(self) -> tuple[str, ...]:
-        with answering():
+        with answering("get_collections"):
             found = await self._client.get_collections()
         return tuple(sorted(c.name for c in found.collections if c.name.startswith(_VECTORS)))
 
@@ -95,7 +95,7 @@ class QdrantCollections:
 
     async def drop(self, name: str) -> None:
         self.forget(name)
-        with answering():
+        with answering("delete_collection", name):
             await self._client.delete_collection(name)
 
     async def _create(
@@ -104,7 +104,7 @@ class QdrantCollections:
         vectors: models.VectorParams,
         quantization: models.ScalarQuantization | models.BinaryQuantization | None = None,
     ) -> None:
-        with answering():
+        with answering("create_collection", name):
             if await self._client.collection_exists(name):
                 return
             try:
@@ -118,7 +118,7 @@ class QdrantCollections:
 
     async def _set_up(self, name: str) -> None:
         """Indexes, and vectors stored as the settings say, where it is not so yet."""
-        with answering():
+        with answering("create_payload_index", name):
             found = await self._client.get_collection(name)
             for field, params in _INDEXES.items():
                 if field not in found.payload_schema:

@@ -76,9 +76,10 @@ class QdrantGraphVectors:
             quantization = models.QuantizationSearchParams(rescore=True, oversampling=_OVERSAMPLING)
             params = models.SearchParams(quantization=quantization)
         try:
-            with answering():
+            collection = collection_of(self._model, len(vector))
+            with answering("query_points", collection):
                 answer = await self._client.query_points(
-                    collection_of(self._model, len(vector)),
+                    collection,
                     query=list(vector),
                     query_filter=among,
                     search_params=params,

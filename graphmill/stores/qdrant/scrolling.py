@@ -76,7 +76,7 @@ async def _points(
 ) -> AsyncIterator[models.Record]:
     after = None
     while True:
-        with answering():
+        with answering("scroll", name):
             points, after = await client.scroll(
                 name,
                 scroll_filter=among,

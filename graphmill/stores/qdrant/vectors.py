@@ -45,7 +45,7 @@ class QdrantVectors:
         self._parallel_uploads = parallel_uploads
 
     async def server_version(self) -> str:
-        with answering():
+        with answering("info"):
             return (await self._client.info()).version
 
     async def prepare(self) -> None:
@@ -118,7 +118,7 @@ class QdrantVectors:
                 await self._collections.drop(name)
 
     async def _write(self, name: str, points: Sequence[models.PointStruct]) -> None:
-        with answering():
+        with answering("upsert", name):
             await self._client.upsert(name, list(points), wait=True)
 
     async def _remove(
@@ -135,7 +135,7 @@ class QdrantVectors:
 
     async def _delete_matching(self, name: str, points: models.Filter) -> None:
         try:
-            with answering():
+            with answering("delete", name):
                 await self._client.delete(name, models.FilterSelector(filter=points), wait=True)
         except NoSuchCollection:
             pass  # dropped meanwhile, since it was empty
@@ -143,7 +143,7 @@ class QdrantVectors:
     async def _has(self, name: str, points: models.Filter | None) -> bool:
         """Not by counting, which would look at all of them."""
         try:
-            with answering():
+            with answering("scroll", name):
                 found, _ = await self._client.scroll(name, points, limit=1, with_payload=False)
         except NoSuchCollection:
             return False

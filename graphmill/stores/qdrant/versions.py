@@ -25,13 +25,13 @@ class QdrantVersions:
             "state": _WHOLE if version else _WRITING,
         }
         point = models.PointStruct(id=str(_id(key)), vector=[1.0], payload=payload)
-        with answering():
+        with answering("upsert", VERSIONS):
             await self._client.upsert(VERSIONS, [point], wait=True)
 
     async def get(self, key: CollectionKey) -> str:
         """ "": none is whole."""
         try:
-            with answering():
+            with answering("retrieve", VERSIONS):
                 found = await self._client.retrieve(VERSIONS, [str(_id(key))])
         except NoSuchCollection:  # nothing was ever written
             return ""
@@ -41,12 +41,12 @@ class QdrantVersions:
         return str(payload.get("version") or "")
 
     async def remove(self, key: CollectionKey) -> None:
-        with answering():
+        with answering("delete", VERSIONS):
             await self._client.delete(VERSIONS, [str(_id(key))], wait=True)
 
     async def is_anyone_writing(self) -> bool:
         state = models.FieldCondition(key="state", match=models.MatchValue(value=_WRITING))
-        with answering():
+        with answering("scroll", VERSIONS):
             found, _ = await self._client.scroll(VERSIONS, models.Filter(must=[state]), limit=1)
         return bool(found)
 

@@ -1,0 +1,1 @@
+"""What runs says what it does: traces (OpenTelemetry), logs, and the ids that both have."""

@@ -1,0 +1,25 @@
+"""What is worked on now: the ids that every line of a log and every span has."""
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+_current: ContextVar[Mapping[str, str]] = ContextVar("subject", default=_NONE)
+
+
+@contextmanager
+def about(**ids: str) -> Generator[None]:
+    """For the time of a block, and of the tasks that begin in it: beside what is said around it.
+    Ids, and never a text or a secret; one that is empty is left out."""
+    token = _current.set({**_current.get(), **{name: id for name, id in ids.items() if id}})
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def subject() -> Mapping[str, str]:
+    """Ids by their names."""
+    return _current.get()

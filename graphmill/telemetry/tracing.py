@@ -1,0 +1,85 @@
+"""Where traces go: to an OTLP endpoint, where OpenTelemetry's own variables name one."""
+
+import os
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+
+from graphmill.errors import SettingsError
+from graphmill.telemetry import spans
+
+ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+TRACES_ENDPOINT = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+_PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+_PROTOCOL = "http/protobuf"
+
+# What is left at the end is sent in this time or not at all: whoever waits, waits for more.
+_FLUSH_MILLISECONDS = 3000
+
+
+def traces_url() -> str | None:
+    """Where spans are sent; None: nothing is traced.
+
+    Raises:
+        SettingsError: by a protocol that is not spoken here.
+    """
+    if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return None
+    if os.environ.get("OTEL_TRACES_EXPORTER", "otlp") == "none":
+        return None
+    own, common = os.environ.get(TRACES_ENDPOINT), os.environ.get(ENDPOINT)
+    if not own and not common:
+        return None
+    for name in _PROTOCOLS:
+        if (protocol := os.environ.get(name) or _PROTOCOL) != _PROTOCOL:
+            raise SettingsError(
+                f"{name} is {protocol!r}: traces are sent by {_PROTOCOL} alone; unset it, and let"
+                f" {ENDPOINT} name the collector's port for that (4318 as it comes)"
+            )
+    return own or f"{(common or '').rstrip('/')}/v1/traces"
+
+
+@contextmanager
+def tracing(service: str, roles: Sequence[str] = ()) -> Generator[None]:
+    """Send what is traced for the time of a block, where an endpoint is named.
+
+    Args:
+        service: the process's service.name, unless OTEL_SERVICE_NAME says another.
+        roles: of a worker.
+
+    Raises:
+        SettingsError: the endpoint is named, and cannot be used.
+    """
+    url = traces_url()
+    if url is None:
+        yield
+        return
+    # Imported here: most that run trace nothing.
+    from opentelemetry import trace
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from temporalio.contrib.opentelemetry import create_tracer_provider
+
+    from graphmill.telemetry.discretion import DiscreetExporter
+    from graphmill.telemetry.subject_attributes import SubjectAttributes
+
+    named: dict[str, str | Sequence[str]] = {
+        "service.namespace": "graphmill",
+        "service.instance.id": f"{os.uname().nodename}-{os.getpid()}",
+    }
+    if not os.environ.get("OTEL_SERVICE_NAME"):
+        named["service.name"] = service
+    if roles:
+        named["graphmill.roles"] = list(roles)
+    # What the SDK of Temporal needs is a provider whose ids a replay makes again.
+    provider = create_tracer_provider(resource=Resource.create(named), shutdown_on_exit=False)
+    provider.add_span_processor(SubjectAttributes())
+    provider.add_span_processor(BatchSpanProcessor(DiscreetExporter(OTLPSpanExporter(url))))
+    trace.set_tracer_provider(provider)  # the process's, which is set once
+    spans.trace_with(trace.get_tracer("graphmill"))
+    try:
+        yield
+    finally:
+        spans.trace_with(None)
+        provider.force_flush(_FLUSH_MILLISECONDS)
+        provider.shutdown()
