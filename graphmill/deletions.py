@@ -13,7 +13,7 @@ from uuid import UUID
 
 from graphmill.errors import InvalidRequest, NotFound
 from graphmill.models import CollectionKey
-from graphmill.names import check_collection_name, check_tenant_name
+from graphmill.written_by_hand import read_fields, read_key
 
 DELETE_DOCUMENTS = "DeleteDocuments"
 # In one request: its input stays far from the 2 MiB of a payload.
@@ -70,24 +70,13 @@ class DeleteRequest:
         Raises:
             InvalidRequest: says which field is missing, misspelt or wrong, and what is expected.
         """
-        if not isinstance(value, dict):
-            raise InvalidRequest(f"input must be a JSON object such as {_EXAMPLE}")
-        fields = cast(dict[str, object], value)
-        unknown = sorted(set(fields) - set(_KNOWN))
-        if unknown:
-            raise InvalidRequest(
-                f"input has unknown field {', '.join(unknown)}; known are {', '.join(_KNOWN)}"
-            )
-        for name in ("collection", "documents"):
-            if name not in fields:
-                raise InvalidRequest(f"input lacks the field {name!r}; it is such as {_EXAMPLE}")
-        collection = check_collection_name(fields["collection"])
-        tenant = check_tenant_name(fields.get("tenant", "default"))
+        fields = read_fields(value, _KNOWN, ("collection", "documents"), _EXAMPLE)
+        key = read_key(fields)
         documents = fields["documents"]
         if not isinstance(documents, list):
             raise InvalidRequest(f"documents is {documents!r}; expected is a list of their ids")
         ids = [_id(given) for given in cast(list[object], documents)]
-        return cls.of(CollectionKey(tenant, collection), ids)
+        return cls.of(key, ids)
 
 
 def delete_workflow_id(key: CollectionKey) -> str:

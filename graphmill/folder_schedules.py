@@ -9,13 +9,13 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from graphmill.deletions import StartedRun
 from graphmill.errors import InvalidRequest
 from graphmill.index_request import IndexRequest
 from graphmill.models import CollectionKey
-from graphmill.names import check_collection_name, check_tenant_name
+from graphmill.written_by_hand import read_fields, read_key
 
 INDEX_FOLDER = "IndexFolder"
 
@@ -69,16 +69,7 @@ class FolderRequest:
         Raises:
             InvalidRequest: says which field is missing, misspelt or wrong, and what is expected.
         """
-        if not isinstance(value, dict) or "collection" not in value:
-            raise InvalidRequest(f"input must be a JSON object such as {_EXAMPLE}")
-        fields = cast(dict[str, object], value)
-        unknown = sorted(set(fields) - set(_KNOWN))
-        if unknown:
-            raise InvalidRequest(
-                f"input has unknown field {', '.join(unknown)}; known are {', '.join(_KNOWN)}"
-            )
-        name = check_collection_name(fields["collection"])
-        return cls(CollectionKey(check_tenant_name(fields.get("tenant", "default")), name))
+        return cls(read_key(read_fields(value, _KNOWN, ("collection",), _EXAMPLE)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ and `IndexRequest.from_json` checks it.
 
 import math
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from graphmill.errors import InvalidRequest
 from graphmill.models import CollectionKey, Method
-from graphmill.names import check_collection_name, check_tenant_name
+from graphmill.written_by_hand import read_fields, read_flag, read_key
 
 INDEX_COLLECTION = "IndexCollection"
 
@@ -89,9 +89,6 @@ class IndexRequest:
         Raises:
             InvalidRequest: says which field is missing, misspelt or wrong, and what is expected.
         """
-        if not isinstance(value, dict):
-            raise InvalidRequest('input must be a JSON object such as {"collection": "NAME"}')
-        fields = dict(cast(dict[str, object], value))
         known = (
             "collection",
             "tenant",
@@ -102,15 +99,8 @@ class IndexRequest:
             "batch",
             "recluster",
         )
-        unknown = sorted(set(fields) - set(known))
-        if unknown:
-            raise InvalidRequest(
-                f"input has unknown field {', '.join(unknown)}; known are {', '.join(known)}"
-            )
-        if "collection" not in fields:
-            raise InvalidRequest('input lacks the field "collection" (the collection\'s name)')
-        collection = check_collection_name(fields["collection"])
-        tenant = check_tenant_name(fields.get("tenant", "default"))
+        fields = read_fields(value, known, ("collection",), '{"collection": "NAME"}')
+        key = read_key(fields)
         given = fields.get("method")
         try:
             method = None if given is None else Method(str(given))
@@ -118,22 +108,15 @@ class IndexRequest:
             raise InvalidRequest(
                 f"method is {given!r}; this release has {', '.join(Method)}"
             ) from None
-        force_rebuild = _flag(fields, "force_rebuild")
+        force_rebuild = read_flag(fields, "force_rebuild")
         priority = fields.get("priority", 3)
         if type(priority) is not int or not 1 <= priority <= 5:
             raise InvalidRequest(f"priority is {priority!r}; expected is a whole number, 1 to 5")
         budget_usd = check_budget(fields.get("budget_usd"))
-        batch, recluster = _flag(fields, "batch"), _flag(fields, "recluster")
+        batch, recluster = read_flag(fields, "batch"), read_flag(fields, "recluster")
         return cls(
-            collection, tenant, method, force_rebuild, priority, budget_usd, batch, recluster
+            key.name, key.tenant, method, force_rebuild, priority, budget_usd, batch, recluster
         )
-
-
-def _flag(fields: dict[str, object], name: str) -> bool:
-    given = fields.get(name, False)
-    if not isinstance(given, bool):
-        raise InvalidRequest(f"{name} is {given!r}; expected is true or false")
-    return given
 
 
 def check_budget(given: object) -> float | None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError, is_cancelled_exception
+from temporalio.exceptions import is_cancelled_exception
 from temporalio.workflow import ActivityCancellationType
 
 with workflow.unsafe.imports_passed_through():
@@ -25,12 +25,12 @@ with workflow.unsafe.imports_passed_through():
         StartedRun,
         delete_workflow_id,
     )
-    from graphmill.errors import InvalidRequest
     from graphmill.models import CollectionKey
     from workflows.cancelled import raise_if_cancelled
     from workflows.own_id import check_own_id_or_below
     from workflows.policies import CHECK_DOCUMENTS, DELETE_BATCH, START_RUN
     from workflows.visibility import show_collection
+    from workflows.written_by_hand import read_request
 
 
 @workflow.defn(name=DELETE_DOCUMENTS)
@@ -96,16 +96,6 @@ async def _start_run(key: CollectionKey) -> StartedRun:
 
 
 def _read_input(inputs: Sequence[Any]) -> DeleteRequest:
-    """Refuse bad input at once, in plain words.
-
-    Raises:
-        ApplicationError: not retryable.
-    """
-    try:
-        if len(inputs) > 1:
-            raise InvalidRequest(f"there are {len(inputs)} inputs; expected is one JSON object")
-        request = DeleteRequest.from_json(inputs[0] if inputs else None)
-    except InvalidRequest as error:
-        raise ApplicationError(str(error), type="InvalidRequest", non_retryable=True) from None
+    request = read_request(inputs, DeleteRequest.from_json)
     check_own_id_or_below(delete_workflow_id(request.key))
     return request

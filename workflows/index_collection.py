@@ -165,12 +165,12 @@ class IndexCollection:
             await standing.record(RunState.FAILED, standing.phase, words_of(error))
 
     @workflow.signal(name=PAUSE)
-    async def pause(self) -> None:
+    async def pause(self, *unused: Any) -> None:
         """Start no further document or phase; what is in flight ends."""
         await self._set_paused(True)
 
     @workflow.signal(name=RESUME)
-    async def resume(self) -> None:
+    async def resume(self, *unused: Any) -> None:
         await self._set_paused(False)
 
     async def _set_paused(self, paused: bool) -> None:
@@ -181,7 +181,7 @@ class IndexCollection:
         await self._standing.record_pause()
 
     @workflow.signal(name=ADD_DOCUMENTS)
-    def add_documents(self) -> None:
+    def add_documents(self, *unused: Any) -> None:
         """Documents were uploaded: the run does not end before it has looked for them."""
         self._arrivals += 1
 

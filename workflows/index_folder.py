@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.folders import FolderActivities
-    from graphmill.errors import InvalidRequest
     from graphmill.folder_schedules import (
         INDEX_FOLDER,
         FolderRequest,
@@ -22,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.own_id import check_own_id_or_below
     from workflows.policies import START_FOLDER_RUN, UPLOAD_FOLDER
     from workflows.visibility import show_collection
+    from workflows.written_by_hand import read_request
 
 
 @workflow.defn(name=INDEX_FOLDER)
@@ -43,11 +42,6 @@ class IndexFolder:
 
 
 def _read_input(inputs: Sequence[Any]) -> FolderRequest:
-    try:
-        if len(inputs) != 1:
-            raise InvalidRequest(f"there are {len(inputs)} inputs; expected is one JSON object")
-        request = FolderRequest.from_json(inputs[0])
-    except InvalidRequest as error:
-        raise ApplicationError(str(error), type="InvalidRequest", non_retryable=True) from None
+    request = read_request(inputs, FolderRequest.from_json)
     check_own_id_or_below(folder_workflow_id(request.key))
     return request

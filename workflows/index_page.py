@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from typing import Any
 
 from temporalio import workflow
 from temporalio.common import Priority
@@ -126,12 +127,12 @@ class IndexPage:
         return max(HIGHEST_PRIORITY, self._input.priority - levels)
 
     @workflow.signal(name=PAUSE)
-    def pause(self) -> None:
+    def pause(self, *unused: Any) -> None:
         """Start no further document."""
         self._paused = True
 
     @workflow.signal(name=RESUME)
-    def resume(self) -> None:
+    def resume(self, *unused: Any) -> None:
         self._paused = False
 
     @workflow.query(name=PROGRESS)

@@ -12,7 +12,6 @@ from temporalio import workflow
 from temporalio.common import Priority
 from temporalio.exceptions import (
     ActivityError,
-    ApplicationError,
     FailureError,
     WorkflowAlreadyStartedError,
     is_cancelled_exception,
@@ -20,7 +19,6 @@ from temporalio.exceptions import (
 
 with workflow.unsafe.imports_passed_through():
     from activities.projections import ProjectionActivities
-    from graphmill.errors import InvalidRequest
     from graphmill.models import CollectionKey
     from graphmill.projections.messages import (
         PROJECT,
@@ -34,6 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.own_id import check_own_id
     from workflows.policies import EXPECT_PROJECTIONS, PROJECT_TO_STORE
     from workflows.visibility import show_collection
+    from workflows.written_by_hand import read_request
 
 
 # Those that began before this was so looked once, at their beginning.
@@ -145,7 +144,7 @@ class ProjectGraph:
         )
 
     @workflow.signal(name=PROJECT)
-    def project(self, afresh: bool = False) -> None:
+    def project(self, afresh: bool = False, *unused: Any) -> None:
         """A graph was published, or the collection is gone: look again."""
         self._asked += 1
         if afresh:
@@ -180,11 +179,6 @@ async def project(key: CollectionKey) -> None:
 
 
 def _read_input(inputs: tuple[Any, ...]) -> ProjectRequest:
-    try:
-        if len(inputs) != 1:
-            raise InvalidRequest(f"there are {len(inputs)} inputs; expected is one JSON object")
-        request = ProjectRequest.from_json(inputs[0])
-    except InvalidRequest as error:
-        raise ApplicationError(str(error), type="InvalidRequest", non_retryable=True) from None
+    request = read_request(inputs, ProjectRequest.from_json)
     check_own_id(project_workflow_id(request.key), "a store is written by one workflow at a time")
     return request

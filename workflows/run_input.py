@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
 from workflows.own_id import check_own_id
+from workflows.written_by_hand import read_request
 
 with workflow.unsafe.imports_passed_through():
-    from graphmill.errors import InvalidRequest
     from graphmill.index_request import IndexRequest, index_workflow_id
     from graphmill.messages import DocumentCounts, Recipe
 
@@ -39,12 +38,7 @@ def read_input(inputs: Sequence[Any]) -> tuple[IndexRequest, Carried | None]:
         *inputs, carried = inputs
         converter = workflow.payload_converter()
         carried = converter.from_payload(converter.to_payload(carried), Carried)
-    try:
-        if len(inputs) > 1:
-            raise InvalidRequest(f"there are {len(inputs)} inputs; expected is one JSON object")
-        request = IndexRequest.from_json(inputs[0] if inputs else None)
-    except InvalidRequest as error:
-        raise ApplicationError(str(error), type="InvalidRequest", non_retryable=True) from None
+    request = read_request(inputs, IndexRequest.from_json)
     check_own_id(
         index_workflow_id(request.key), "a collection is indexed by one workflow at a time"
     )

@@ -1,5 +1,6 @@
 """TunePrompts: prompts of a collection's own, drafted from a sample of its text."""
 
+from typing import Any
 from uuid import UUID
 
 from temporalio import workflow
@@ -15,12 +16,15 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.own_id import check_own_id
     from workflows.policies import DRAFT_PROMPTS
+    from workflows.written_by_hand import read_request
 
 
 @workflow.defn(name=TUNE_PROMPTS)
 class TunePrompts:
     @workflow.run
-    async def run(self, request: TuneRequest) -> DraftedPrompts:
+    async def run(self, *inputs: Any) -> DraftedPrompts:
+        """One input: the JSON of a TuneRequest, for the reasons of IndexCollection."""
+        request = read_request(inputs, TuneRequest.from_json)
         check_own_id(
             tune_workflow_id(request.key), "prompts are drafted for the collection that it names"
         )

@@ -22,6 +22,7 @@ from graphmill.index_request import check_budget
 from graphmill.messages import TASK_QUEUE
 from graphmill.models import CollectionKey
 from graphmill.prompt_tuning import (
+    DEFAULT_SAMPLE,
     TUNE_PROMPTS,
     DraftedPrompts,
     TuneRequest,
@@ -33,8 +34,6 @@ from graphmill.standard.collection_prompts import OWN_PROMPTS, CollectionPrompts
 from graphmill.stores.postgres.collection_prompts import PostgresPromptStore
 from graphmill.stores.postgres.model_accounts import PostgresModelAccounts
 
-DEFAULT_SAMPLE = 16
-MAX_SAMPLE = 64
 MAX_VERSIONS = 100
 """The latest of a collection's prompts, of which `history` tells."""
 
@@ -190,8 +189,6 @@ class Prompts:
             TuningFailed: no draft came of it.
             Unavailable: Temporal or PostgreSQL does not answer.
         """
-        if not 1 <= sample <= MAX_SAMPLE:
-            raise InvalidRequest(f"sample is {sample}; expected are 1 to {MAX_SAMPLE} text units")
         request = TuneRequest(key, sample, check_budget(budget_usd))
         await self._store.load_prompts(key)  # there is such a collection
         handle = await self._start(request)
@@ -216,7 +213,7 @@ class Prompts:
         try:
             return await self._client.start_workflow(
                 TUNE_PROMPTS,
-                request,
+                request.to_json(),
                 id=workflow_id,
                 task_queue=TASK_QUEUE,
                 result_type=DraftedPrompts,

@@ -10,6 +10,7 @@ from temporalio.client import Client
 from graphmill.application.doctor import Check, check_database, check_machine, check_temporal
 from graphmill.application.endpoint_check import check_endpoints
 from graphmill.application.store_check import check_projected_stores
+from graphmill.application.trace_check import check_traces
 from graphmill.cli.console import cell, emit_json, show_table
 from graphmill.cli.running import ERROR
 from graphmill.cli.session import find_addresses, settings_for
@@ -73,6 +74,8 @@ async def _checks(settings: Settings) -> AsyncIterator[Check]:
     if addresses.api_url:
         yield await _check_api(addresses.api_url)
     async for check in check_endpoints(settings):
+        yield check
+    async for check in check_traces():
         yield check
 
 

@@ -1,11 +1,10 @@
 """What crosses Temporal on the way of a published graph into other stores."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from graphmill.errors import InvalidRequest
 from graphmill.models import CollectionKey
-from graphmill.names import check_collection_name, check_tenant_name
+from graphmill.written_by_hand import read_fields, read_flag, read_key
 
 PROJECT_GRAPH = "ProjectGraph"
 PROJECT = "project"
@@ -38,20 +37,9 @@ class ProjectRequest:
         Raises:
             InvalidRequest: says which field is missing, misspelt or wrong, and what is expected.
         """
-        if not isinstance(value, dict) or "collection" not in value:
-            raise InvalidRequest('input must be a JSON object such as {"collection": "NAME"}')
-        fields = cast(dict[str, object], value)
         known = ("collection", "tenant", "afresh")
-        unknown = sorted(set(fields) - set(known))
-        if unknown:
-            raise InvalidRequest(
-                f"input has unknown field {', '.join(unknown)}; known are {', '.join(known)}"
-            )
-        afresh = fields.get("afresh", False)
-        if not isinstance(afresh, bool):
-            raise InvalidRequest(f"afresh is {afresh!r}; expected is true or false")
-        name = check_collection_name(fields["collection"])
-        return cls(CollectionKey(check_tenant_name(fields.get("tenant", "default")), name), afresh)
+        fields = read_fields(value, known, ("collection",), '{"collection": "NAME"}')
+        return cls(read_key(fields), read_flag(fields, "afresh"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,15 @@
 import os
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from graphmill.errors import SettingsError
 from graphmill.telemetry import spans
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 TRACES_ENDPOINT = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
+TRACES_HEADERS = "OTEL_EXPORTER_OTLP_TRACES_HEADERS"
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _PROTOCOL = "http/protobuf"
 
@@ -20,7 +23,8 @@ def traces_url() -> str | None:
     """Where spans are sent; None: nothing is traced.
 
     Raises:
-        SettingsError: by a protocol that is not spoken here.
+        SettingsError: it is no address, or is to be spoken to by a protocol that is not spoken
+            here.
     """
     if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return None
@@ -35,7 +39,13 @@ def traces_url() -> str | None:
                 f"{name} is {protocol!r}: traces are sent by {_PROTOCOL} alone; unset it, and let"
                 f" {ENDPOINT} name the collector's port for that (4318 as it comes)"
             )
-    return own or f"{(common or '').rstrip('/')}/v1/traces"
+    url = own or f"{(common or '').rstrip('/')}/v1/traces"
+    name, parts = TRACES_ENDPOINT if own else ENDPOINT, urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(f"{name} is no address such as http://collector:4318")
+    if parts.username or parts.password:
+        raise SettingsError(f"{name}: a key belongs into {HEADERS}")
+    return url
 
 
 @contextmanager

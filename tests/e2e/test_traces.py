@@ -155,7 +155,7 @@ async def test_a_model_call_says_what_it_was_for_and_what_it_took(
 ) -> None:
     spans = {span.id: span for span in collector.of_trace(TRACE)}
     chats = [span for span in spans.values() if span.name == "chat a-model"]
-    assert len(chats) == (await model.stats(arrivals=False)).calls
+    assert len(chats) == (await model.stats(arrivals=False)).begun
 
     def up(span: ReceivedSpan) -> Iterator[ReceivedSpan]:
         while (parent := spans.get(span.parent)) is not None:

@@ -253,7 +253,7 @@ async def _tune(index: IndexRun) -> WorkflowHandle[Any, Any]:
     key = index.request.key
     return await index.client.start_workflow(
         TUNE_PROMPTS,
-        TuneRequest(key, 16),
+        TuneRequest(key, 16).to_json(),
         id=tune_workflow_id(key),
         task_queue=TASK_QUEUE,
         search_attributes=collection_attributes(key),

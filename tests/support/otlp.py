@@ -2,7 +2,7 @@
 
 import gzip
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -70,7 +70,7 @@ def _value(value: AnyValue) -> object:
 
 
 @contextmanager
-def running_collector() -> Iterator[Collector]:
+def running_collector() -> Generator[Collector]:
     collector = Collector("")
 
     class Handler(BaseHTTPRequestHandler):

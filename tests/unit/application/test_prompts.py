@@ -201,7 +201,7 @@ async def test_a_draft_started_by_hand_is_made_of_the_collection_in_its_id_alone
         with pytest.raises(WorkflowFailureError) as failed:
             await client.execute_workflow(
                 TUNE_PROMPTS,
-                TuneRequest(CollectionKey("other", key.name), 5),
+                TuneRequest(CollectionKey("other", key.name), 5).to_json(),
                 id=id,
                 task_queue=WORKFLOW_QUEUE,
             )

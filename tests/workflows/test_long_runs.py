@@ -1,0 +1,114 @@
+"""A long run is several traces: what comes late begins its own, with a link to where it belongs."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from temporalio import activity, workflow
+from temporalio.client import Client
+from temporalio.contrib.opentelemetry import create_tracer_provider
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from graphmill.telemetry import long_runs, spans
+from graphmill.telemetry.temporal import tracing_plugins
+
+PAGES, STEPS = 5, 4
+_kept = InMemorySpanExporter()
+
+
+@activity.defn
+async def step(number: int) -> None:
+    """Nothing."""
+
+
+@workflow.defn(name="IndexPage")
+class Page:
+    @workflow.run
+    async def run(self, number: int) -> None:
+        await workflow.execute_activity(step, -1, start_to_close_timeout=timedelta(seconds=9))
+
+
+@workflow.defn(name="IndexCollection")
+class Collection:
+    @workflow.run
+    async def run(self) -> None:
+        for number in range(STEPS):
+            await workflow.execute_activity(
+                step, number, start_to_close_timeout=timedelta(seconds=9)
+            )
+        for number in range(PAGES):
+            await workflow.execute_child_workflow(
+                Page.run, number, id=f"{workflow.info().workflow_id}/{number}"
+            )
+
+
+@pytest.fixture(scope="module")
+def provider() -> None:
+    """The process's, which is set once."""
+    provider = create_tracer_provider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(_kept))
+    trace.set_tracer_provider(provider)
+
+
+@pytest.fixture
+def traced(provider: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
+    monkeypatch.setattr(long_runs, "MOST_ACTIVITIES", 3)
+    spans.trace_with(trace.get_tracer("test"))
+    _kept.clear()
+    yield _kept
+    spans.trace_with(None)
+
+
+def named(kept: InMemorySpanExporter, name: str) -> list[ReadableSpan]:
+    return [span for span in kept.get_finished_spans() if span.name == name]
+
+
+def trace_of(span: ReadableSpan) -> int:
+    assert span.context is not None
+    return span.context.trace_id
+
+
+async def test_what_comes_late_is_a_trace_of_its_own(
+    temporal_address: str, traced: InMemorySpanExporter
+) -> None:
+    client = await Client.connect(temporal_address, plugins=tracing_plugins())
+    worker = Worker(
+        client,
+        task_queue="long-runs",
+        workflows=[Collection, Page],
+        activities=[step],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        max_cached_workflows=0,  # each task is a replay, which must come to the same
+    )
+    async with worker:
+        with spans.root_span("command"):
+            await client.execute_workflow(Collection.run, id="long-runs", task_queue="long-runs")
+    await asyncio.sleep(0)
+    (command,) = named(traced, "command")
+    (run,) = named(traced, "RunWorkflow:IndexCollection")
+    assert trace_of(run) == trace_of(command)
+
+    pages = named(traced, "RunWorkflow:IndexPage")
+    assert len(pages) == PAGES
+    pages.sort(key=lambda span: span.start_time or 0)
+    own = [trace_of(page) for page in pages if trace_of(page) != trace_of(run)]
+    assert [trace_of(page) for page in pages[:3]] == [trace_of(run)] * 3
+    assert len(set(own)) == len(own) == PAGES - 3
+    for page in pages[3:]:
+        assert page.parent is None
+        (link,) = page.links
+        assert link.context.trace_id == trace_of(run)
+
+    steps = named(traced, "RunActivity:step")
+    of_run = [span for span in steps if trace_of(span) == trace_of(run)]
+    # Those of the run itself but the last, and one of each page that is in its trace.
+    assert len(of_run) == 3 + 3
+    (late,) = (span for span in steps if trace_of(span) not in {trace_of(run), *own} and span.links)
+    assert late.links[0].context.trace_id == trace_of(run)
+    # A page goes on in its own.
+    assert {trace_of(span) for span in steps} >= set(own)
