@@ -1,7 +1,7 @@
 """What Temporal says of an activity's priority and fairness holds for its calls of models too.
 
 Its queues order what waits for a worker; hundreds of activities are at work in one, and their calls
-wait once more, for the places of an endpoint (graphmill/llm/line.py).
+wait once more, for the places of an endpoint (graphmill/turns/line.py).
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from temporalio.worker import (
     Interceptor,
 )
 
-from graphmill.llm.turns import Turn, taking_turns
+from graphmill.turns.turn import Turn, taking_turns
 
 
 class TurnInterceptor(Interceptor):

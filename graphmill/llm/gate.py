@@ -18,9 +18,9 @@ from typing import Protocol
 
 from graphmill.errors import TransientError
 from graphmill.llm.limits import LEASE_SECONDS, Ask, Grant, Settled
-from graphmill.llm.line import Line
 from graphmill.llm.outcomes import Outcome, Tally
-from graphmill.llm.turns import current_turn
+from graphmill.turns.line import Line
+from graphmill.turns.turn import current_turn
 
 _BEAT_SECONDS = 0.5
 # With callers waiting, so often, for what others have given back meanwhile.

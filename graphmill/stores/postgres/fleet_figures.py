@@ -1,11 +1,9 @@
 """What there is in all, added up for monitoring."""
 
-import asyncio
-import time
-
 import asyncpg
 
 from graphmill.fleet_figures import FleetFigures
+from graphmill.kept import Kept
 from graphmill.models import DocumentState, RunState
 from graphmill.run_status import END_STATES
 from graphmill.stores.postgres.database import APPLICATION_NAME
@@ -19,17 +17,10 @@ class PostgresFleetFigures:
     def __init__(self, fleet: asyncpg.Pool, kept_seconds: float = _KEPT_SECONDS) -> None:
         """`kept_seconds`: for so long figures are told again."""
         self._fleet = fleet
-        self._kept_seconds = kept_seconds
-        self._loading = asyncio.Lock()
-        self._loaded: tuple[float, FleetFigures] | None = None
+        self._kept = Kept(self._load, kept_seconds)
 
     async def load(self) -> FleetFigures:
-        async with self._loading:
-            if self._loaded and time.monotonic() - self._loaded[0] < self._kept_seconds:
-                return self._loaded[1]
-            figures = await self._load()
-            self._loaded = time.monotonic(), figures
-            return figures
+        return await self._kept.get()
 
     async def _load(self) -> FleetFigures:
         async with self._fleet.acquire() as connection:

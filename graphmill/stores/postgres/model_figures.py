@@ -1,10 +1,8 @@
 """What was spent on models, and how endpoints fare, added up for monitoring."""
 
-import asyncio
-import time
-
 import asyncpg
 
+from graphmill.kept import Kept
 from graphmill.llm.limits import DEAD_AFTER, LEASE_SECONDS, Tries
 from graphmill.model_figures import EndpointFigures, ModelFigures, StepUse
 from graphmill.run_status import ModelUse
@@ -40,17 +38,10 @@ class PostgresModelFigures:
     def __init__(self, pool: asyncpg.Pool, kept_seconds: float = _KEPT_SECONDS) -> None:
         """`kept_seconds`: for so long figures are told again."""
         self._pool = pool
-        self._kept_seconds = kept_seconds
-        self._loading = asyncio.Lock()
-        self._loaded: tuple[float, ModelFigures] | None = None
+        self._kept = Kept(self._load, kept_seconds)
 
     async def load(self) -> ModelFigures:
-        async with self._loading:
-            if self._loaded and time.monotonic() - self._loaded[0] < self._kept_seconds:
-                return self._loaded[1]
-            figures = await self._load()
-            self._loaded = time.monotonic(), figures
-            return figures
+        return await self._kept.get()
 
     async def _load(self) -> ModelFigures:
         async with self._pool.acquire() as connection:

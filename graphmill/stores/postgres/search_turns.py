@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from graphmill.errors import Unavailable
-from graphmill.llm.line import Line
-from graphmill.llm.turns import Turn
+from graphmill.turns.line import Line
+from graphmill.turns.turn import Turn
 
 
 class SearchTurns:

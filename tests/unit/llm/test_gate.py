@@ -11,7 +11,7 @@ from graphmill.errors import Unavailable
 from graphmill.llm.gate import Closed, Elsewhere, Gate, Pass
 from graphmill.llm.limits import Ask, Grant, Limits, Tries
 from graphmill.llm.outcomes import Outcome
-from graphmill.llm.turns import Turn, taking_turns
+from graphmill.turns.turn import Turn, taking_turns
 from tests.unit.llm.limits_in_memory import LimitsInMemory, Row
 
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-from graphmill.llm.turns import Turn
+from graphmill.turns.turn import Turn
 
 T = TypeVar("T")
 

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphmill.llm.line import Line
-from graphmill.llm.turns import Turn
+from graphmill.turns.line import Line
+from graphmill.turns.turn import Turn
 
 
 def line_of(*callers: tuple[str, Turn]) -> Line[str]:

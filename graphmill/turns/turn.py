@@ -1,4 +1,4 @@
-"""Whose turn it is: what a caller is to the line in which it waits for a place at an endpoint."""
+"""Whose turn it is: what a caller is to the line in which it waits (for a place at an endpoint)."""
 
 from collections.abc import Generator
 from contextlib import contextmanager

@@ -1,0 +1,1 @@
+"""Who waits for what is scarce, and whose turn it is."""
