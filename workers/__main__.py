@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import dataclasses
 import logging
 import signal
 import sys
@@ -12,7 +11,6 @@ from contextlib import AsyncExitStack
 import uvloop
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.converter import DataConverter
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 
@@ -30,9 +28,7 @@ from graphmill.telemetry.tracing import tracing
 from workers.metrics import SdkMetrics, WorkerMetrics, serving_metrics
 from workers.registry import open_workers
 from workers.reporting import reporting
-from workflows.written_by_hand import PlainRefusals
 
-_CONVERTER = dataclasses.replace(DataConverter.default, payload_converter_class=PlainRefusals)
 # A server that restarts is back within seconds; a worker that starts before it waits for it.
 _CONNECT_SECONDS = 60
 
@@ -114,7 +110,6 @@ async def _connect(settings: Settings, address: str, runtime: Runtime | None) ->
                 address,
                 namespace=settings.temporal_namespace,
                 runtime=runtime,
-                data_converter=_CONVERTER,
                 plugins=tracing_plugins(),
             )
         except (RPCError, RuntimeError) as error:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import asyncpg
 from temporalio.client import Client
-from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
 from activities.failures import FailureInterceptor
 from activities.running import RunningActivities
@@ -17,6 +17,7 @@ from graphmill.settings import Settings
 from graphmill.stores.postgres.database import is_transient
 from graphmill.worker_pools import Pool
 from workers.served import Served
+from workflows.written_by_hand import CheckingRunner
 
 # Activities in flight get this long to end after SIGTERM; then they are cancelled and done again.
 _DRAIN = timedelta(seconds=20)
@@ -84,7 +85,7 @@ def _worker(client: Client, role: Role, served: Served, running: RunningActiviti
         max_concurrent_activities=served.concurrent_activities,
         # The sandbox costs a third of a workflow's CPU to guard against what is not deterministic:
         # the tests run in it, and replay the histories of earlier releases.
-        workflow_runner=UnsandboxedWorkflowRunner(),
+        workflow_runner=CheckingRunner(),
         activity_task_poller_behavior=PollerBehaviorAutoscaling(maximum=served.pollers),
         max_concurrent_workflow_tasks=_WORKFLOW_TASKS if served.workflows else None,
         max_cached_workflows=served.cached_workflows,

@@ -6,6 +6,7 @@ people start takes plain JSON, any number of it, and reads it here; and what the
 it is a part of something else says what is wrong by `PlainRefusals`.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -13,10 +14,16 @@ from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import DefaultPayloadConverter
 from temporalio.exceptions import ApplicationError
+from temporalio.worker import (
+    UnsandboxedWorkflowRunner,
+    WorkflowInstance,
+    WorkflowInstanceDetails,
+)
 
 with workflow.unsafe.imports_passed_through():
     from graphmill.errors import InvalidRequest
     from graphmill.messages import INDEX_DOCUMENT
+    from graphmill.written_by_hand import read_fields
 
 T = TypeVar("T")
 
@@ -45,22 +52,32 @@ def refused(words: str) -> ApplicationError:
 
 
 class PlainRefusals(DefaultPayloadConverter):
-    """Of workers: the default, but that a part which somebody starts by hand with what it cannot
-    read ends at once."""
+    """Of a part that somebody starts by hand: what it cannot read ends it at once."""
 
     def from_payloads(
         self, payloads: Sequence[Payload], type_hints: list[type] | None = None
     ) -> list[Any]:
         try:
+            for payload, hint in zip(payloads, type_hints or (), strict=False):
+                if dataclasses.is_dataclass(hint):
+                    given = super().from_payloads([payload])[0]
+                    read_fields(given, [field.name for field in dataclasses.fields(hint)], (), "{}")
             return super().from_payloads(payloads, type_hints)
         except Exception as error:
-            if not workflow.in_workflow():
-                raise
-            info = workflow.info()
-            if info.parent is not None or info.workflow_type not in PARTS:
-                raise
-            cause = error.__cause__ or error
             raise refused(
-                f"{info.workflow_type} is a part of a run and cannot read this input ({cause});"
-                " start IndexCollection instead: docs/howto/temporal-cli.md"
+                f"this is a part of a run and cannot read its input ({error}); start"
+                " IndexCollection instead: docs/howto/temporal-cli.md"
             ) from None
+
+
+class CheckingRunner(UnsandboxedWorkflowRunner):
+    """Runs workflows, and those that somebody starts by hand with care."""
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        return super().create_instance(checked(det))
+
+
+def checked(details: WorkflowInstanceDetails) -> WorkflowInstanceDetails:
+    if details.info.parent is None and details.info.workflow_type in PARTS:
+        return dataclasses.replace(details, payload_converter_factory=PlainRefusals)
+    return details

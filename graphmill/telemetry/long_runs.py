@@ -12,6 +12,7 @@ from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
+from temporalio.client import Interceptor as ClientInterceptor
 from temporalio.converter import PayloadConverter
 from temporalio.worker import (
     ActivityInboundInterceptor,
@@ -35,7 +36,19 @@ MOST_ACTIVITIES = 200
 """Of one workflow's history, in its own trace."""
 
 
-class LongRuns(Interceptor):
+class Cut(ClientInterceptor, Interceptor):
+    """Takes what is started late out of the trace of who starts it. It is a client's too, as the
+    SDK's own is, since those come before all that are workers' alone."""
+
+    def workflow_interceptor_class(
+        self, input: WorkflowInterceptorClassInput
+    ) -> type[WorkflowInboundInterceptor]:
+        return _Counting
+
+
+class Link(Interceptor):
+    """Says in what was taken out where it belongs."""
+
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         return _Activity(next)
 
@@ -45,6 +58,11 @@ class LongRuns(Interceptor):
         return _Workflow
 
 
+class _Counting(WorkflowInboundInterceptor):
+    def init(self, outbound: WorkflowOutboundInterceptor) -> None:
+        super().init(_Steps(outbound))
+
+
 class _Activity(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         _link(input.headers.get(_LINK))
@@ -52,9 +70,6 @@ class _Activity(ActivityInboundInterceptor):
 
 
 class _Workflow(WorkflowInboundInterceptor):
-    def init(self, outbound: WorkflowOutboundInterceptor) -> None:
-        super().init(_Steps(outbound))
-
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
         _link(input.headers.get(_LINK))
         return await super().execute_workflow(input)

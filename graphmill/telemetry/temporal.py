@@ -11,11 +11,13 @@ def tracing_plugins() -> list[SimplePlugin]:
         return []
     from temporalio.contrib.opentelemetry import OpenTelemetryPlugin
 
-    from graphmill.telemetry.long_runs import LongRuns
+    from graphmill.telemetry.long_runs import Cut, Link
 
+    # What goes out of a workflow passes these from the last to the first, what comes in from the
+    # first to the last: cut is what the SDK's own has put there, linked where it has begun a span.
     return [
+        SimplePlugin("graphmill.Cut", interceptors=[Cut()]),
         # Spans of workflows, activities, signals, queries and updates too.
         OpenTelemetryPlugin(add_temporal_spans=True),
-        # After it, so that it sees what that one sends.
-        SimplePlugin("graphmill.LongRuns", interceptors=[LongRuns()]),
+        SimplePlugin("graphmill.Link", interceptors=[Link()]),
     ]

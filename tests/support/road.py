@@ -16,7 +16,8 @@ from uuid import UUID
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.common import Priority
-from temporalio.worker import Worker
+from temporalio.worker import Worker, WorkflowInstance, WorkflowInstanceDetails
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.failures import FailureInterceptor
 from activities.heartbeats import heartbeating
@@ -61,6 +62,7 @@ from workflows.queues import (
     STORE_QUEUE,
     WORKFLOW_QUEUE,
 )
+from workflows.written_by_hand import checked
 
 RECIPE = Recipe(Method.FAST, 1200, 100)
 STANDARD_RECIPE = Recipe(Method.STANDARD, 1200, 100, "options", "extraction")
@@ -439,6 +441,13 @@ def _never(_: BaseException) -> bool:
     return False
 
 
+class CheckingSandbox(SandboxedWorkflowRunner):
+    """As workers run workflows, and in the sandbox."""
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        return super().create_instance(checked(det))
+
+
 @asynccontextmanager
 async def working(client: Client, road: Road, cached_workflows: int = 200) -> AsyncGenerator[None]:
     """Workers of all roles in this process, over a road in memory.
@@ -490,6 +499,7 @@ async def working(client: Client, road: Road, cached_workflows: int = 200) -> As
             worker = Worker(
                 client,
                 task_queue=queue,
+                workflow_runner=CheckingSandbox(),
                 interceptors=[FailureInterceptor(_never)],
                 max_cached_workflows=cached_workflows,
                 **served,

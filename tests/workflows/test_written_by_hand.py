@@ -1,12 +1,10 @@
 """What somebody types wrong is told at once, by every workflow and signal, and nothing hangs."""
 
-import dataclasses
 import uuid
 from datetime import timedelta
 
 import pytest
 from temporalio.client import Client, WorkflowFailureError
-from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError
 
 from graphmill.index_request import ADD_DOCUMENTS, PAUSE, PROGRESS, RESUME
@@ -15,17 +13,10 @@ from graphmill.models import RunState
 from tests.support.index_run import IndexRun
 from tests.support.road import Road
 from workers.roles.workflow import WORKFLOWS
-from workflows.written_by_hand import PARTS, PlainRefusals
+from workflows.written_by_hand import PARTS
 
 TYPES = sorted(workflow.__name__ for workflow in WORKFLOWS)
 SECONDS = timedelta(seconds=20)
-
-
-@pytest.fixture
-async def client(temporal_address: str) -> Client:
-    """As a worker's is (workers/__main__.py)."""
-    converter = dataclasses.replace(DataConverter.default, payload_converter_class=PlainRefusals)
-    return await Client.connect(temporal_address, data_converter=converter)
 
 
 @pytest.mark.parametrize("given", [{}, {"collektion": "letters"}, "letters", 7, None, [1, 2]])
