@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from graphmill.telemetry.spans import add_to_current
 from graphmill.telemetry.subjects import about
 
 HEADER = "X-Request-ID"
@@ -41,6 +42,8 @@ class RequestIds:
         scope.setdefault("state", {})["request_id"] = id
         token = _current.set(id)
         try:
+            # The request's own span is open already.
+            add_to_current({"graphmill.request_id": id})
             with about(request_id=id):
                 await self._app(scope, receive, send_with_id)
         finally:
