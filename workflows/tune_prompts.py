@@ -24,7 +24,7 @@ class TunePrompts:
     @workflow.run
     async def run(self, *inputs: Any) -> DraftedPrompts:
         """One input: the JSON of a TuneRequest, for the reasons of IndexCollection."""
-        request = read_request(inputs, TuneRequest.from_json)
+        request = read_request(inputs, lambda given: TuneRequest.from_json(_renamed(given)))
         check_own_id(
             tune_workflow_id(request.key), "prompts are drafted for the collection that it names"
         )
@@ -39,3 +39,12 @@ class TunePrompts:
             f"drafted {drafted.version} from {drafted.text_units} text units"
         )
         return drafted
+
+
+def _renamed(given: object) -> object:
+    """What began before people could start it has its key in one field: it goes on."""
+    match given:
+        case {"key": {"tenant": tenant, "name": name}, **rest}:
+            return {"collection": name, "tenant": tenant, **rest}
+        case _:
+            return given

@@ -306,4 +306,5 @@ SCENARIOS = {
     "documents_deleted": Scenario(_documents_deleted, {}),
     "folder_indexed": Scenario(_folder_indexed, {}),
     "documents_deleted_unfollowed": Scenario(_documents_deleted, {}, past=True),
+    "prompts_tuned_by_key": Scenario(_prompts_tuned, {}, past=True),
 }

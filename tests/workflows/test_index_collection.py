@@ -167,7 +167,7 @@ BAD_INPUTS: dict[str, tuple[list[Any], str]] = {
     "null": ([None], "input must be a JSON object"),
     "list": ([["NAME"]], "input must be a JSON object"),
     "text": (["NAME"], "input must be a JSON object"),
-    "empty": ([{}], 'lacks the field "collection"'),
+    "empty": ([{}], "lacks the field 'collection'"),
     "misspelt": ([{"colection": "NAME"}], "unknown field colection; known are collection"),
     "extra field": ([{"collection": "NAME", "speed": 3}], "unknown field speed"),
     "number for name": ([{"collection": 7}], "collection name is 7"),

@@ -83,7 +83,7 @@ async def test_a_folder_that_is_gone_is_a_plain_word(
     ("given", "words"),
     [
         (None, "must be a JSON object"),
-        ({}, "must be a JSON object"),
+        ({}, "lacks the field 'collection'"),
         ({"collection": "{collection}", "path": "/etc"}, "unknown field path"),
         ({"collection": "a/b"}, "collection name is"),
         ({"collection": "other"}, "must be 'folder/default/other'"),
