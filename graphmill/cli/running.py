@@ -57,9 +57,14 @@ def exit_code(command: Callable[[], Coroutine[Any, Any, int]], *, traced: bool =
 @contextlib.contextmanager
 def _traced() -> Generator[None]:
     """One trace for the whole command, where traces are sent somewhere."""
+    import logging
+
     from graphmill.telemetry.spans import root_span
     from graphmill.telemetry.tracing import tracing
 
+    # A collector that is away is `doctor`'s to tell, and no part of what a command says.
+    logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
+    logging.getLogger("opentelemetry").propagate = False
     with tracing("graphmill"), root_span(_command_name(sys.argv[1:])):
         yield
 

@@ -1,12 +1,17 @@
 """Where traces go: to an OTLP endpoint, where OpenTelemetry's own variables name one."""
 
 import os
+import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from graphmill.errors import SettingsError
 from graphmill.telemetry import spans
+
+if TYPE_CHECKING:
+    from temporalio.contrib.opentelemetry import ReplaySafeTracerProvider
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 TRACES_ENDPOINT = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
@@ -15,8 +20,8 @@ TRACES_HEADERS = "OTEL_EXPORTER_OTLP_TRACES_HEADERS"
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _PROTOCOL = "http/protobuf"
 
-# What is left at the end is sent in this time or not at all: whoever waits, waits for more.
-_FLUSH_MILLISECONDS = 3000
+# What is left at the end is sent in this time or not at all.
+_END_SECONDS = 3.0
 
 
 def traces_url() -> str | None:
@@ -91,5 +96,12 @@ def tracing(service: str, roles: Sequence[str] = ()) -> Generator[None]:
         yield
     finally:
         spans.trace_with(None)
-        provider.force_flush(_FLUSH_MILLISECONDS)
-        provider.shutdown()
+        _end(provider)
+
+
+def _end(provider: "ReplaySafeTracerProvider") -> None:
+    """Send what is left, in bounded time: the exporter would try a collector that is away for ten
+    seconds, and whoever ended the process waits."""
+    ending = threading.Thread(target=provider.shutdown, name="last spans", daemon=True)
+    ending.start()
+    ending.join(_END_SECONDS)

@@ -71,3 +71,26 @@ def test_lines_for_people_end_with_the_ids() -> None:
     assert lines("text", "info")[0].endswith(
         "INFO graphmill.test: read 3 pages [document_id=d-1 tenant=acme]"
     )
+
+
+_TRACED = """
+import logging
+from opentelemetry.sdk.trace import TracerProvider
+from graphmill.telemetry import spans
+from graphmill.telemetry.logs import LogFormat, LogLevel, configure_logs
+
+configure_logs(LogFormat.JSON, LogLevel.INFO)
+spans.trace_with(TracerProvider().get_tracer("test"))
+with spans.root_span("command"):
+    logging.getLogger("graphmill.test").info("%s %s", *spans.current_ids())
+logging.getLogger("graphmill.test").info("behind it")
+"""
+
+
+def test_a_line_of_what_is_traced_has_its_trace() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _TRACED], capture_output=True, text=True, check=True
+    )
+    within, behind = (json.loads(line) for line in done.stderr.splitlines())
+    assert within["message"] == f"{within['trace_id']} {within['span_id']}"
+    assert "trace_id" not in behind

@@ -1,4 +1,8 @@
 import logging
+import os
+import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -65,3 +69,34 @@ def test_without_an_endpoint_nothing_is_traced(caplog: pytest.LogCaptureFixture)
     with tracing("graphmill"):
         assert not is_tracing()
     assert caplog.records == []
+
+
+_PROGRAM = """
+import time
+from graphmill.telemetry.spans import root_span
+from graphmill.telemetry.tracing import tracing
+
+with tracing("graphmill"):
+    with root_span("command"):
+        pass
+    began = time.monotonic()
+print(time.monotonic() - began)
+"""
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_a_collector_that_is_away_holds_the_end_up_for_seconds_only(listens: bool) -> None:
+    """One that never answers, and one that refuses."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if listens:
+            server.listen()
+        done = subprocess.run(
+            [sys.executable, "-c", _PROGRAM],
+            env=os.environ | {ENDPOINT: f"http://127.0.0.1:{server.getsockname()[1]}"},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        )
+    assert 2 < float(done.stdout) < 6
