@@ -5,7 +5,6 @@ import platform
 import shutil
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import timedelta
 from importlib import metadata, resources
 from pathlib import Path
@@ -16,6 +15,8 @@ from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
 from temporalio.client import Client
 
 from graphmill import search_attributes
+from graphmill.application.access_check import check_keys
+from graphmill.application.checks import Check
 from graphmill.application.outages import explain_outage
 from graphmill.application.task_queues import look_at
 from graphmill.database_connections import judge
@@ -28,15 +29,6 @@ from workflows.queues import QUEUES
 _SECONDS = 5.0
 _PACKAGES = ("temporalio", "asyncpg", "fastapi", "graspologic-native", "liteparse", "wordllama")
 _LOW_DISK_BYTES = 2_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """`ok` None: nothing is wrong, but something is worth knowing. `words` say what to do."""
-
-    name: str
-    ok: bool | None
-    words: str
 
 
 def check_machine(settings: Settings) -> tuple[Check, ...]:
@@ -94,6 +86,10 @@ async def check_database(url: str, settings: Settings) -> AsyncIterator[Check]:
         yield await _check_tables(connection)
         yield await _check_tenants(connection)
         yield await _check_connections(connection, settings)
+        if await connection.fetchval("SELECT to_regclass('api_keys') IS NOT NULL"):
+            keys = await check_keys(connection, settings)
+            if keys is not None:
+                yield keys
     except Exception as error:
         yield Check("postgresql", False, _words(error))
     finally:

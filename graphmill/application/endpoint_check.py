@@ -10,7 +10,7 @@ from typing import cast
 
 import httpx
 
-from graphmill.application.doctor import Check
+from graphmill.application.checks import Check
 from graphmill.errors import SettingsError
 from graphmill.model_settings import EndpointSettings, ModelRole, key_of
 from graphmill.settings import Settings

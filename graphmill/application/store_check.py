@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from graphmill.application.doctor import Check
+from graphmill.application.checks import Check
 from graphmill.errors import SettingsError, Unavailable
 from graphmill.settings import Settings
 from graphmill.stores.projected import has_projected_stores, open_projected_stores

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 
-from graphmill.application.doctor import Check
+from graphmill.application.checks import Check
 from graphmill.errors import SettingsError
 from graphmill.telemetry.tracing import HEADERS, TRACES_HEADERS, traces_url
 

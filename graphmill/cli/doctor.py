@@ -7,7 +7,8 @@ from rich.table import Table
 from rich.text import Text
 from temporalio.client import Client
 
-from graphmill.application.doctor import Check, check_database, check_machine, check_temporal
+from graphmill.application.checks import Check
+from graphmill.application.doctor import check_database, check_machine, check_temporal
 from graphmill.application.endpoint_check import check_endpoints
 from graphmill.application.store_check import check_projected_stores
 from graphmill.application.trace_check import check_traces

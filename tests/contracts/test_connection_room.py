@@ -7,7 +7,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from graphmill.application.doctor import Check, check_database
+from graphmill.application.checks import Check
+from graphmill.application.doctor import check_database
 from graphmill.database_connections import Room
 from graphmill.errors import SettingsError
 from graphmill.roles import Role

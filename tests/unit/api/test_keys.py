@@ -12,10 +12,11 @@ import pytest
 from api.app import create_app
 from graphmill.api_keys import InvalidKey, Scope, new_secret, read_key
 from graphmill.application.api_keys import ApiKeys
+from graphmill.application.doctor import check_database
 from graphmill.embedded.home import Addresses
 from graphmill.errors import InvalidRequest, NotFound
 from graphmill.models import CollectionKey
-from graphmill.settings import Settings
+from graphmill.settings import Settings, load_settings
 from graphmill.stores.postgres.api_keys import PostgresApiKeys, PostgresKeyring
 from tests.published_graph import publish
 
@@ -207,3 +208,24 @@ def test_a_mistyped_key_is_known_without_a_look_at_those_there_are() -> None:
     digits[2] = digits[2][::-1]
     with pytest.raises(InvalidKey):
         read_key("_".join(digits))
+
+
+async def test_doctor_says_which_keys_are_missing(
+    keys: ApiKeys, pool: asyncpg.Pool, database_url: str
+) -> None:
+    async def told(**given: object) -> tuple[bool | None, str] | None:
+        checks = [check async for check in check_database(database_url, load_settings(given))]
+        return next(((one.ok, one.words) for one in checks if one.name == "keys"), None)
+
+    assert await told() is None  # on loopback nobody needs one
+    ok, words = await told(api_require_keys=True) or (None, "")
+    assert (ok, words) == (
+        False,
+        "the API wants keys and there is none: `graphmill keys create NAME`",
+    )
+    await keys.create("acme", "a reader", [Scope.READ])
+    ok, words = await told(api_host="0.0.0.0") or (False, "")
+    assert ok is None
+    assert "--scope operator" in words
+    await keys.create("acme", "who runs it", [Scope.OPERATOR])
+    assert await told(api_require_keys=True) == (True, "2, 1 with scope operator")

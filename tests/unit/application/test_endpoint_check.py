@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from graphmill.application.doctor import Check
+from graphmill.application.checks import Check
 from graphmill.application.endpoint_check import check_endpoints
 from graphmill.settings import load_settings
 from tests.support.model_endpoint import Behaviour, running_endpoint
