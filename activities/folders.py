@@ -12,7 +12,7 @@ from graphmill.models import CollectionKey
 
 
 class FolderActivities:
-    """Queue: store."""
+    """Queues: folder (uploads), store."""
 
     def __init__(self, folders: Callable[[Client], ScheduledFolders]) -> None:
         """`folders`: over the worker's own client of Temporal."""

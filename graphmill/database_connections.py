@@ -19,6 +19,8 @@ CPU_AHEAD = 2
 """Activities that a cpu worker takes beyond those that its processes work on."""
 PROJECTIONS_AT_ONCE = 4
 """Each reads a graph within one snapshot, and has a connection as long as that takes."""
+FOLDERS_AT_ONCE = 2
+"""Uploads of whole folders that a store worker does at a time; each one connection."""
 # What they say meanwhile of how far they are, and of what there is to do.
 _BESIDE_PROJECTIONS = 2
 # Of role llm: the locks of batches (graphmill/stores/postgres/session_locks.py).
@@ -86,7 +88,7 @@ def _wanted(settings: Settings, role: Role) -> int:
         case Role.EMBEDDING:
             return settings.embedding_concurrency + _BESIDE_EMBEDDING
         case Role.STORE:
-            return settings.store_concurrency
+            return settings.store_concurrency + FOLDERS_AT_ONCE
         case Role.PROJECTION:
             return PROJECTIONS_AT_ONCE + _BESIDE_PROJECTIONS
 

@@ -115,9 +115,9 @@ def _serving(role: Role) -> Sequence[_Serve]:
 
             return (serve_embedding,)
         case Role.STORE:
-            from workers.roles.store import serve_store
+            from workers.roles.store import serve_folders, serve_store
 
-            return (serve_store,)
+            return serve_store, serve_folders
         case Role.PROJECTION:
             from workers.roles.projection import serve_projection
 

@@ -13,6 +13,7 @@ from temporalio.common import RetryPolicy
 from workflows.queues import (
     CPU_QUEUE,
     EMBEDDING_QUEUE,
+    FOLDER_QUEUE,
     LLM_QUEUE,
     PROJECTION_QUEUE,
     STORE_QUEUE,
@@ -71,7 +72,7 @@ PROJECT_TO_STORE = _policy(           PROJECTION_QUEUE, timedelta(hours=24),  _B
 CHECK_DOCUMENTS = _policy(            STORE_QUEUE,     timedelta(minutes=1),  None)  # fmt: skip
 DELETE_BATCH = _policy(               STORE_QUEUE,     timedelta(minutes=10), _BEAT)  # fmt: skip
 START_RUN = _policy(                  STORE_QUEUE,     timedelta(minutes=1),  None)  # fmt: skip
-UPLOAD_FOLDER = _policy(              STORE_QUEUE,     timedelta(hours=6),    _BEAT)  # fmt: skip
+UPLOAD_FOLDER = _policy(              FOLDER_QUEUE,    timedelta(hours=6),    _BEAT)  # fmt: skip
 START_FOLDER_RUN = _policy(           STORE_QUEUE,     timedelta(minutes=1),  None)  # fmt: skip
 DRAFT_PROMPTS = _policy(              LLM_QUEUE,       timedelta(hours=1),    _BEAT)  # fmt: skip
 

@@ -14,6 +14,8 @@ CPU_QUEUE = f"{TASK_QUEUE}-cpu"
 LLM_QUEUE = f"{TASK_QUEUE}-llm"
 EMBEDDING_QUEUE = f"{TASK_QUEUE}-embedding"
 STORE_QUEUE = f"{TASK_QUEUE}-store"
+# Uploads of whole folders, which may take hours: they wait for each other, and nothing for them.
+FOLDER_QUEUE = f"{TASK_QUEUE}-folder"
 PROJECTION_QUEUE = f"{TASK_QUEUE}-projection"
 
 
@@ -33,5 +35,6 @@ QUEUES = (
     Queue(LLM_QUEUE, Role.LLM),
     Queue(EMBEDDING_QUEUE, Role.EMBEDDING),
     Queue(STORE_QUEUE, Role.STORE),
+    Queue(FOLDER_QUEUE, Role.STORE),
     Queue(PROJECTION_QUEUE, Role.PROJECTION),
 )

@@ -41,10 +41,11 @@ class TunePrompts:
         return drafted
 
 
-def _renamed(given: object) -> object:
+def _renamed(given: Any) -> object:
     """What began before people could start it has its key in one field: it goes on."""
     match given:
-        case {"key": {"tenant": tenant, "name": name}, **rest}:
-            return {"collection": name, "tenant": tenant, **rest}
+        case {"key": {"tenant": tenant, "name": name}}:
+            rest: dict[str, object] = {field: given[field] for field in given if field != "key"}
+            return {"collection": name, "tenant": tenant} | rest
         case _:
             return given

@@ -57,6 +57,7 @@ from workflows.queues import (
     CPU_QUEUE,
     DOCUMENT_QUEUE,
     EMBEDDING_QUEUE,
+    FOLDER_QUEUE,
     LLM_QUEUE,
     PROJECTION_QUEUE,
     STORE_QUEUE,
@@ -466,7 +467,6 @@ async def working(client: Client, road: Road, cached_workflows: int = 200) -> As
                 road.check_documents,
                 road.delete_documents,
                 road.start_run,
-                road.upload_folder,
                 road.start_folder_run,
                 road.merge_graph,
                 road.open_graph,
@@ -474,6 +474,7 @@ async def working(client: Client, road: Road, cached_workflows: int = 200) -> As
                 road.publish_graph,
             ]
         },
+        FOLDER_QUEUE: {"activities": [road.upload_folder]},
         PROJECTION_QUEUE: {"activities": [road.expect_projections, road.project_to_store]},
         CPU_QUEUE: {"activities": [road.process_document, road.cluster_graph, road.write_reports]},
         LLM_QUEUE: {

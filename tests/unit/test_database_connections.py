@@ -36,7 +36,7 @@ def test_a_pool_is_what_its_roles_use_at_once_and_never_more_than_the_setting() 
     assert pool_size(settings, [Role.WORKFLOW]) == 1
     assert pool_size(settings, [Role.CPU]) == 6  # two beside those that its processes work on
     assert pool_size(settings, [Role.EMBEDDING]) == 4
-    assert pool_size(settings, [Role.STORE]) == 8
+    assert pool_size(settings, [Role.STORE]) == 10  # two upload folders
     assert pool_size(settings, [Role.LLM]) == 10
     assert pool_size(settings, [Role.EMBEDDING, Role.STORE]) == 10
     assert pool_size(_settings(cpu_workers=64), [Role.CPU]) == 10

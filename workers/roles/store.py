@@ -15,6 +15,7 @@ from graphmill.application.deletions import Deletions
 from graphmill.application.documents import Documents
 from graphmill.application.folder_uploads import FolderUploads
 from graphmill.application.runs import Runs
+from graphmill.database_connections import FOLDERS_AT_ONCE
 from graphmill.model_settings import ModelRole
 from graphmill.processing import recipe
 from graphmill.settings import Settings
@@ -29,7 +30,7 @@ from graphmill.stores.postgres.options import PostgresOptionsStore
 from graphmill.stores.postgres.status import PostgresRunStatus
 from graphmill.stores.projected import has_projected_stores
 from workers.served import Served
-from workflows.queues import STORE_QUEUE
+from workflows.queues import FOLDER_QUEUE, STORE_QUEUE
 
 
 @asynccontextmanager
@@ -53,7 +54,7 @@ async def serve_store(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[
         projected=has_projected_stores(settings),
     )
     deletions = DeletionActivities(PostgresDeletion(pool), partial(_runs, pool, settings))
-    folders = FolderActivities(partial(_folders, pool, settings))
+    folders = _folder_activities(pool, settings)
     yield Served(
         STORE_QUEUE,
         activities=(
@@ -64,7 +65,7 @@ async def serve_store(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[
             deletions.check_documents,
             deletions.delete_documents,
             deletions.start_run,
-            folders.upload_folder,
+            folders.upload_folder,  # those that waited here before they had a queue of their own
             folders.start_folder_run,
             graph.merge_graph,
             graph.open_graph,
@@ -73,6 +74,19 @@ async def serve_store(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[
         ),
         concurrent_activities=settings.store_concurrency,
     )
+
+
+@asynccontextmanager
+async def serve_folders(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
+    yield Served(
+        FOLDER_QUEUE,
+        activities=(_folder_activities(pool, settings).upload_folder,),
+        concurrent_activities=FOLDERS_AT_ONCE,
+    )
+
+
+def _folder_activities(pool: asyncpg.Pool, settings: Settings) -> FolderActivities:
+    return FolderActivities(partial(_folders, pool, settings))
 
 
 def _runs(pool: asyncpg.Pool, settings: Settings, client: Client) -> Runs:
