@@ -119,7 +119,7 @@ class _Reporting:
         self._failed = False
         self._in_air = 0
         self.deferred = 0
-        self._writing = Together(self._write, self._at_once)
+        self._writing = Together(self._write, self._at_once, name="write reports")
 
     async def run(self) -> None:
         async with aclosing(self._show_all()) as shown:

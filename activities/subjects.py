@@ -1,14 +1,22 @@
 """What an activity works on, for its log and its spans."""
 
+import logging
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from graphmill.models import CollectionKey
 from graphmill.telemetry.spans import add_to_current
 from graphmill.telemetry.subjects import about
+
+_logger = logging.getLogger(__name__)
+
+_PARTS = ("graph", "request", "run")
+_IDS = ("run_id", "document_id", "graph_id")
 
 
 class SubjectInterceptor(Interceptor):
@@ -29,22 +37,24 @@ class _Inbound(ActivityInboundInterceptor):
             }
         )
         with about(**ids, workflow_id=info.workflow_id or "", activity=info.activity_type):
-            return await super().execute_activity(input)
+            try:
+                return await super().execute_activity(input)
+            except ApplicationError as error:
+                # Its words are in Temporal's history, and fit to be told (activities/failures.py).
+                _logger.warning("try %d failed: %s", info.attempt, error)
+                raise
 
 
-def _of(args: Any) -> dict[str, str]:
-    """Ids that its input has; inputs are ours, and have one argument."""
+def _of(args: Iterable[object]) -> dict[str, str]:
+    """Ids that its input has: itself, or in the part of it that says what it is about."""
     ids: dict[str, str] = {}
     for given in args:
-        match getattr(given, "key", None):
-            case CollectionKey() as key:
+        for part in (given, *(getattr(given, name, None) for name in _PARTS)):
+            key = part if isinstance(part, CollectionKey) else getattr(part, "key", None)
+            if isinstance(key, CollectionKey):
                 ids |= {"tenant": key.tenant, "collection": key.name}
-            case _:
-                pass
-        for name in ("document_id", "run_id"):
-            match getattr(given, name, None):
-                case UUID() as id:
+            for name in _IDS:
+                id = getattr(part, name, None)
+                if isinstance(id, UUID | int):
                     ids[name] = str(id)
-                case _:
-                    pass
     return ids

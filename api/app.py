@@ -1,10 +1,12 @@
 """The application that uvicorn serves."""
 
+import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib import metadata
 
 from fastapi import FastAPI
+from temporalio.runtime import Runtime, TelemetryConfig
 
 from api import collections, documents, graphs, health, metrics, pools, problems, runs, search
 from api.body_limit import BodyLimit
@@ -16,6 +18,7 @@ from graphmill.bootstrap import open_application
 from graphmill.embedded.home import Addresses
 from graphmill.settings import Settings, load_settings
 from graphmill.telemetry.logs import configure_logs
+from graphmill.telemetry.temporal import core_logging
 from graphmill.telemetry.tracing import tracing
 
 
@@ -54,5 +57,7 @@ def from_environment() -> FastAPI:
     # Each process of uvicorn's begins here; its own lines it writes itself.
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
+    with contextlib.suppress(RuntimeError):  # used already: several applications in one process
+        Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=core_logging())))
     addresses = Addresses(settings.database_url or "", settings.temporal_address)
     return create_app(settings, addresses)

@@ -7,7 +7,10 @@ from fastapi import FastAPI
 from graphmill.telemetry.tracing import traces_url
 
 # Asked every few seconds, by what watches; and what lasts as long as a run.
-_NOT_TRACED = "/health,/metrics,/events$"
+_SERVER = "^[^/]+//[^/]+"
+_NOT_TRACED = ",".join(
+    f"{_SERVER}{path}" for path in (r"/health(/|$)", "/metrics$", r"/v1/runs/[^/]+/events(\?|$)")
+)
 
 
 def trace_requests(app: FastAPI) -> None:
@@ -26,5 +29,7 @@ def trace_requests(app: FastAPI) -> None:
         app,
         excluded_urls=_NOT_TRACED,
         exclude_spans=["receive", "send"],
+        http_capture_headers_server_request=[],
+        http_capture_headers_server_response=[],
         meter_provider=NoOpMeterProvider(),  # /metrics has them
     )

@@ -5,6 +5,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from graphmill.telemetry.spans import call_span
+from graphmill.telemetry.subjects import apart
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -18,9 +21,12 @@ class Together(Generic[T, R]):
         work: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]],
         most: int,
         abandon: Callable[[T], None] | None = None,
+        *,
+        name: str,
     ) -> None:
         """
         Args:
+            name: of what an item waits for, in its trace: the work itself is in nobody's.
             work: done on `most` items at the most; gives for each, in order, what came of it. What
                 it raises, all of them get.
             abandon: of an item that nobody waits for any more. It is left out; `abandon` is told of
@@ -29,6 +35,7 @@ class Together(Generic[T, R]):
         """
         self._work = work
         self._most = most
+        self._name = name
         self._abandon = abandon
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._working: asyncio.Task[None] | None = None
@@ -42,9 +49,11 @@ class Together(Generic[T, R]):
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if self._working is None or self._working.done():
-            self._working = asyncio.create_task(self._work_on())
+            with apart():
+                self._working = asyncio.create_task(self._work_on())
         try:
-            return await (future if self._abandon is not None else asyncio.shield(future))
+            with call_span(self._name, {"graphmill.together": True}):
+                return await (future if self._abandon is not None else asyncio.shield(future))
         except asyncio.CancelledError:
             if self._abandon is None:
                 await asyncio.wait([future])

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 import uvloop
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.runtime import Runtime
+from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError
 
 from graphmill.database_connections import pool_size, uncounted
@@ -23,7 +23,7 @@ from graphmill.stores.postgres.connection_room import refuse_what_cannot_fit
 from graphmill.stores.postgres.database import close_pool, migrate, open_pool
 from graphmill.stores.postgres.worker_pools import PostgresPoolStore
 from graphmill.telemetry.logs import configure_logs
-from graphmill.telemetry.temporal import tracing_plugins
+from graphmill.telemetry.temporal import core_logging, tracing_plugins
 from graphmill.telemetry.tracing import tracing
 from workers.metrics import SdkMetrics, WorkerMetrics, serving_metrics
 from workers.registry import open_workers
@@ -71,7 +71,8 @@ async def run_workers(settings: Settings, roles: Sequence[Role]) -> None:
         loop.add_signal_handler(number, stop.set)
     await _prepare(settings, settings.database_url, roles)
     sdk = None if settings.metrics_port is None else SdkMetrics()
-    client = await _connect(settings, settings.temporal_address, sdk.runtime if sdk else None)
+    runtime = sdk.runtime if sdk else Runtime(telemetry=TelemetryConfig(logging=core_logging()))
+    client = await _connect(settings, settings.temporal_address, runtime)
     if left_out := uncounted(settings, roles):
         logging.warning(
             "the table [deployment] names no process of role %s: its connections are not counted",
@@ -102,7 +103,7 @@ async def run_workers(settings: Settings, roles: Sequence[Role]) -> None:
         await close_pool(pool)
 
 
-async def _connect(settings: Settings, address: str, runtime: Runtime | None) -> Client:
+async def _connect(settings: Settings, address: str, runtime: Runtime) -> Client:
     deadline = asyncio.get_running_loop().time() + _CONNECT_SECONDS
     while True:
         try:

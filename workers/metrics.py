@@ -13,6 +13,7 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 from graphmill.embedded.ports import LOOPBACK, free_port
 from graphmill.errors import SettingsError
+from graphmill.telemetry.temporal import core_logging
 from graphmill.worker_pools import Pool
 
 _SECONDS = 2.0
@@ -27,12 +28,13 @@ class SdkMetrics(Collector):
         self._url = f"http://{address}/metrics"
         self.runtime = Runtime(
             telemetry=TelemetryConfig(
+                logging=core_logging(),
                 metrics=PrometheusConfig(
                     bind_address=address,
                     counters_total_suffix=True,
                     unit_suffix=True,
                     durations_as_seconds=True,
-                )
+                ),
             )
         )
 

@@ -8,6 +8,7 @@ it is a part of something else says what is wrong by `PlainRefusals`.
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any, TypeVar
 
 from temporalio import workflow
@@ -21,8 +22,14 @@ from temporalio.worker import (
 )
 
 with workflow.unsafe.imports_passed_through():
+    from graphmill.batch_messages import AskInBatchesInput, BatchRun
     from graphmill.errors import InvalidRequest
-    from graphmill.messages import INDEX_DOCUMENT
+    from graphmill.messages import (
+        INDEX_DOCUMENT,
+        GraphRef,
+        IndexDocumentInput,
+        IndexPageInput,
+    )
     from graphmill.written_by_hand import read_fields
 
 T = TypeVar("T")
@@ -31,6 +38,8 @@ PARTS = frozenset(
     {"IndexPage", INDEX_DOCUMENT, "BuildCommunities", "AskInBatches", "CancelBatches"}
 )
 """Workflows that other workflows start."""
+
+_INPUTS = (IndexPageInput, IndexDocumentInput, GraphRef, AskInBatchesInput, BatchRun)
 
 
 def read_request(inputs: Sequence[Any], read: Callable[[object], T]) -> T:
@@ -57,11 +66,11 @@ class PlainRefusals(DefaultPayloadConverter):
     def from_payloads(
         self, payloads: Sequence[Payload], type_hints: list[type] | None = None
     ) -> list[Any]:
+        if not type_hints or type_hints[0] not in _INPUTS:  # a result of what it started
+            return super().from_payloads(payloads, type_hints)
         try:
-            for payload, hint in zip(payloads, type_hints or (), strict=False):
-                if dataclasses.is_dataclass(hint):
-                    given = super().from_payloads([payload])[0]
-                    read_fields(given, [field.name for field in dataclasses.fields(hint)], (), "{}")
+            (given,) = super().from_payloads(payloads)
+            read_fields(given, [field.name for field in fields(type_hints[0])], (), "{}")
             return super().from_payloads(payloads, type_hints)
         except Exception as error:
             raise refused(
@@ -79,5 +88,10 @@ class CheckingRunner(UnsandboxedWorkflowRunner):
 
 def checked(details: WorkflowInstanceDetails) -> WorkflowInstanceDetails:
     if details.info.parent is None and details.info.workflow_type in PARTS:
-        return dataclasses.replace(details, payload_converter_factory=PlainRefusals)
+        return dataclasses.replace(
+            details,
+            payload_converter_factory=PlainRefusals,
+            # None, or several: the SDK calls it with what there is.
+            worker_level_failure_exception_types=[TypeError],
+        )
     return details

@@ -19,6 +19,7 @@ from typing import Protocol
 from graphmill.errors import TransientError
 from graphmill.llm.limits import LEASE_SECONDS, Ask, Grant, Settled
 from graphmill.llm.outcomes import Outcome, Tally
+from graphmill.telemetry.subjects import apart
 from graphmill.turns.line import Line
 from graphmill.turns.turn import current_turn
 
@@ -227,7 +228,10 @@ class Gate:
     def _wake(self) -> None:
         self._stir.set()
         if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._keep_asking(), name=f"limit {self.endpoint}")
+            with apart():
+                self._asking = asyncio.create_task(
+                    self._keep_asking(), name=f"limit {self.endpoint}"
+                )
 
     async def _keep_asking(self) -> None:
         """While there is anything to ask or tell; the last word is that all is given back."""

@@ -30,7 +30,7 @@ class ModelSpan:
             "gen_ai.response.finish_reasons": ["stop" if answer.complete else "length"],
         }
         if self._content:
-            attributes["gen_ai.output.messages"] = _message("assistant", answer.text)
+            attributes["gen_ai.output.messages"] = _answer(answer)
         self._noted.add(attributes)
 
     def embedded(self, answer: VectorBatch) -> None:
@@ -95,11 +95,17 @@ def _of(address: Address, operation: str, model: str) -> dict[str, str | int | f
 
 
 def _messages(said: list[tuple[str, str]]) -> str:
-    return json.dumps(
-        [{"role": role, "parts": [{"type": "text", "content": content}]} for role, content in said],
-        ensure_ascii=False,
-    )
+    return _json([{"role": role, "parts": _parts(content)} for role, content in said])
 
 
-def _message(role: str, content: str) -> str:
-    return _messages([(role, content)])
+def _answer(answer: ModelAnswer) -> str:
+    reason = "stop" if answer.complete else "length"
+    return _json([{"role": "assistant", "parts": _parts(answer.text), "finish_reason": reason}])
+
+
+def _parts(content: str) -> list[dict[str, str]]:
+    return [{"type": "text", "content": content}]
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

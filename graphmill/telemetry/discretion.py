@@ -6,16 +6,23 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import Status
 
-# Words of these are in Temporal's histories too, and are fit for them (activities/failures.py).
-_FIT = frozenset(
-    {"ActivityError", "ApplicationError", "CancelledError", "ChildWorkflowError", "TimeoutError"}
+# Attributes that are told, by how their names begin. Others may hold what somebody sent: queries of
+# addresses, headers.
+_TOLD = (
+    *("graphmill.", "temporal", "db.", "gen_ai.", "error.type", "server.", "network."),
+    *("http.request.method", "http.response.status_code", "http.route", "url.scheme"),
 )
+# The path itself where it is one of ours.
+_ROUTE, _PATH = "http.route", "url.path"
+
+# Words of these are in Temporal's histories too, and are fit for them (activities/failures.py).
+_FIT = frozenset({"ActivityError", "ApplicationError", "ChildWorkflowError"})
 _WORDS = 200
 
 
 class DiscreetExporter(SpanExporter):
-    """Takes the words of errors out of spans: a driver's may hold the values of a statement. Which
-    error it was stays."""
+    """Takes out of spans, whoever made them, what nobody has looked at: attributes that are not
+    known here, and the words of errors. A driver's may hold the values of a statement."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
@@ -31,14 +38,20 @@ class DiscreetExporter(SpanExporter):
 
 
 def _discreet(span: ReadableSpan) -> ReadableSpan:
-    if not span.events and not span.status.description:
+    given = span.attributes or {}
+    told = {
+        name: value
+        for name, value in given.items()
+        if name.startswith(_TOLD) or (name == _PATH and _ROUTE in given)
+    }
+    if len(told) == len(given) and not span.events and not span.status.description:
         return span
     return ReadableSpan(
         name=span.name,
         context=span.context,
         parent=span.parent,
         resource=span.resource,
-        attributes=span.attributes,
+        attributes=told,
         # All that makes events here are exceptions, with their words and where they came from.
         events=(),
         links=span.links,
@@ -51,7 +64,7 @@ def _discreet(span: ReadableSpan) -> ReadableSpan:
 
 
 def _words(description: str | None) -> str | None:
-    if not description:
-        return None
-    kind, _, _ = description.partition(":")
-    return description[:_WORDS] if kind in _FIT else kind[:_WORDS]
+    kind, _, _ = (description or "").partition(":")
+    if kind in _FIT:
+        return (description or "")[:_WORDS]
+    return kind if kind.isidentifier() else None

@@ -2,11 +2,14 @@
 is worked on, and of its trace."""
 
 import logging
+import re
 import sys
+import threading
 import traceback
+from collections.abc import Generator
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from graphmill.errors import GraphmillError
 from graphmill.telemetry.spans import current_ids
@@ -15,6 +18,25 @@ from graphmill.telemetry.subjects import subject
 _ExcInfo: TypeAlias = (
     tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 )
+
+# Of what the SDK of Temporal tells beside a line of its own.
+_TEMPORAL_IDS = {
+    "workflow_id": "workflow_id",
+    "workflow_run_id": "workflow_run_id",
+    "workflow_type": "workflow_type",
+    "activity_type": "activity",
+    "attempt": "attempt",
+}
+
+# asyncio names the callback, and what it was given; the SDK's core what made a workflow's task
+# fail; warnings end with words of their own.
+_HARMLESS = {
+    "asyncio": re.compile(r"[^(<'\n]*"),
+    "temporalio.core": re.compile(r"[^{\n]*"),
+    "py.warnings": re.compile(r".*?:\d+: \w+"),
+}
+
+_logger = logging.getLogger("graphmill")
 
 
 class LogFormat(StrEnum):
@@ -30,29 +52,47 @@ class LogLevel(StrEnum):
 
 
 def configure_logs(form: LogFormat, level: LogLevel) -> None:
-    """Of the whole process, to stderr; once, at its start."""
+    """Of the whole process, to stderr; once, at its start. What nobody caught is a line too."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_json() if form is LogFormat.JSON else _Lines())
-    handler.addFilter(_add_ids)
+    handler.addFilter(_prepare)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for chatty in ("httpx", "httpcore", "neo4j", "opentelemetry.attributes"):
+    for chatty in ("httpx", "httpcore", "neo4j"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.root.level))
+    # Those of activities have our own (activities/subjects.py), with more ids.
+    logging.getLogger("temporalio.activity").addFilter(_is_not_told_twice)
+    logging.captureWarnings(True)
+    sys.excepthook = lambda kind, error, trace: _logger.critical(
+        "nobody caught this", exc_info=(kind, error, trace)
+    )
+    threading.excepthook = lambda found: _logger.error(
+        "a thread ended with this", exc_info=found.exc_value
+    )
 
 
-def _add_ids(record: logging.LogRecord) -> bool:
-    ids = dict(subject())
-    # Of a workflow the SDK says it, and no interceptor of ours is there.
-    told: dict[str, Any] = getattr(record, "temporal_workflow", None) or {}
-    for name in ("workflow_id", "run_id", "workflow_type"):
-        if name in told:
-            ids.setdefault(name, str(told[name]))
-    # They are in ours, and of an activity they hold what only the SDK needs.
-    for name in ("temporal_workflow", "temporal_activity"):
-        record.__dict__.pop(name, None)
+def _is_not_told_twice(record: logging.LogRecord) -> bool:
+    return getattr(record, "__temporal_error_identifier", None) != "ActivityFailure"
+
+
+def _prepare(record: logging.LogRecord) -> bool:
+    """Its ids, and no words that hold what somebody was given."""
+    ids: dict[str, str] = {}
+    for extra in ("temporal_workflow", "temporal_activity"):
+        told: dict[str, Any] = getattr(record, extra, None) or {}
+        ids |= {ours: str(told[name]) for name, ours in _TEMPORAL_IDS.items() if name in told}
+    ids |= subject()
     if traced := current_ids():
         ids["trace_id"], ids["span_id"] = traced
     record.ids = ids
+    harmless = _HARMLESS.get(record.name)
+    if harmless is not None and not _tells_words():
+        found = harmless.match(record.getMessage())
+        record.msg, record.args = found.group().strip() if found else record.name, None
     return True
+
+
+def _tells_words() -> bool:
+    return logging.root.level <= logging.DEBUG
 
 
 class _Discreet(logging.Formatter):
@@ -60,18 +100,32 @@ class _Discreet(logging.Formatter):
     driver or a parser may hold what it was given. At level debug they are told too."""
 
     def formatException(self, ei: _ExcInfo) -> str:
-        if logging.root.level <= logging.DEBUG or ei[1] is None:
+        if _tells_words() or ei[1] is None:
             return super().formatException(ei)
-        lines: list[str] = []
-        error: BaseException | None = ei[1]
-        seen: set[int] = set()
-        while error is not None and id(error) not in seen:
-            seen.add(id(error))
-            words = f": {error}" if isinstance(error, GraphmillError) else ""
-            frames = "".join(traceback.format_tb(error.__traceback__))
-            lines.append(f"{frames}{type(error).__name__}{words}")
-            error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-        return "\nafter:\n".join(lines)
+        return "\nafter:\n".join(_told(error) for error in _chain(ei[1]))
+
+
+def _chain(error: BaseException) -> Generator[BaseException]:
+    """It, what is in it where it is a group, and what came before."""
+    seen: set[int] = set()
+    left = [error]
+    while left:
+        now = left.pop(0)
+        if id(now) in seen:
+            continue
+        seen.add(id(now))
+        yield now
+        if isinstance(now, BaseExceptionGroup):
+            left += cast(BaseExceptionGroup[BaseException], now).exceptions
+        before = now.__cause__ or (None if now.__suppress_context__ else now.__context__)
+        if before is not None:
+            left.append(before)
+
+
+def _told(error: BaseException) -> str:
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    words = f": {error}" if isinstance(error, GraphmillError) else ""
+    return f"{frames}{type(error).__name__}{words}"
 
 
 class _Lines(_Discreet):
@@ -82,6 +136,9 @@ class _Lines(_Discreet):
         line = super().formatMessage(record)
         ids: dict[str, str] = getattr(record, "ids", {})
         return f"{line} [{' '.join(f'{name}={id}' for name, id in ids.items())}]" if ids else line
+
+
+_FIELDS = ("timestamp", "level", "logger", "message", "exception")
 
 
 def _json() -> logging.Formatter:
@@ -96,7 +153,11 @@ def _json() -> logging.Formatter:
             message_dict: dict[str, Any],
         ) -> None:
             super().add_fields(log_data, record, message_dict)
-            log_data.update(log_data.pop("ids", None) or {})
+            # What libraries put beside a line stays here: nobody has looked at it.
+            told = {name: log_data[name] for name in _FIELDS if name in log_data}
+            ids: dict[str, str] = getattr(record, "ids", {})
+            log_data.clear()
+            log_data.update(told | ids)
 
     return Documents(
         ("levelname", "name", "message"),

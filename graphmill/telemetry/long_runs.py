@@ -1,12 +1,12 @@
 """A long run is more than one trace: no viewer shows one of a million spans.
 
-The first steps of a workflow are a part of its trace. From then on each child workflow, and each
-activity, begins a trace of its own, with a link to that of its workflow: a run of a few hundred
-documents is one trace, one of 500,000 is a trace for each page of a hundred, and a sampler
-(OTEL_TRACES_SAMPLER) chooses among those.
+A run's first pages of documents, and a workflow's first activities, are in its trace. Each that
+comes later, and each history that goes on from another (continue-as-new), begins a trace of its
+own, with a link: a run of a few hundred documents is one trace, one of 500,000 is a trace for each
+page of a hundred, and a sampler (OTEL_TRACES_SAMPLER) chooses among those.
 """
 
-from typing import Any
+from typing import Any, NoReturn
 
 from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -16,6 +16,7 @@ from temporalio.client import Interceptor as ClientInterceptor
 from temporalio.converter import PayloadConverter
 from temporalio.worker import (
     ActivityInboundInterceptor,
+    ContinueAsNewInput,
     ExecuteActivityInput,
     ExecuteWorkflowInput,
     Interceptor,
@@ -30,10 +31,10 @@ from temporalio.worker import (
 _TRACE = "_tracer-data"
 _LINK = "graphmill-trace-link"
 
-# Pages of a hundred documents; documents, of which no page has more.
-MOST_CHILDREN = {"IndexCollection": 3}
+MOST_PAGES = 3
 MOST_ACTIVITIES = 200
-"""Of one workflow's history, in its own trace."""
+"""Of one workflow's history, in its own trace. A page has a hundred documents."""
+_PAGE = "IndexPage"
 
 
 class Cut(ClientInterceptor, Interceptor):
@@ -80,14 +81,13 @@ class _Steps(WorkflowOutboundInterceptor):
 
     def __init__(self, next: WorkflowOutboundInterceptor) -> None:
         super().__init__(next)
-        self._children = self._activities = 0
+        self._pages = self._activities = 0
 
     async def start_child_workflow(
         self, input: StartChildWorkflowInput
     ) -> workflow.ChildWorkflowHandle[Any, Any]:
-        self._children += 1
-        most = MOST_CHILDREN.get(workflow.info().workflow_type)
-        if most is not None and self._children > most:
+        self._pages += input.workflow == _PAGE
+        if input.workflow == _PAGE and self._pages > MOST_PAGES:
             _cut(input)
         return await super().start_child_workflow(input)
 
@@ -97,8 +97,12 @@ class _Steps(WorkflowOutboundInterceptor):
             _cut(input)
         return super().start_activity(input)
 
+    def continue_as_new(self, input: ContinueAsNewInput) -> NoReturn:
+        _cut(input)
+        super().continue_as_new(input)
 
-def _cut(input: StartChildWorkflowInput | StartActivityInput) -> None:
+
+def _cut(input: StartChildWorkflowInput | StartActivityInput | ContinueAsNewInput) -> None:
     headers = dict(input.headers)
     carried = headers.pop(_TRACE, None)
     if carried is not None:

@@ -115,17 +115,29 @@ def _started(tracer: Tracer, name: str, attributes: Attributes, kind: object) ->
 
 @contextmanager
 def untraced() -> Generator[None]:
-    """What is done again and again while somebody waits: no part of his trace."""
+    """What is done again and again while somebody waits, or for many at once: no part of a trace,
+    and the beginning of none."""
     if _tracer is None:
         yield
         return
     from opentelemetry import context, trace
 
-    token = context.attach(trace.set_span_in_context(trace.INVALID_SPAN))
+    token = context.attach(trace.set_span_in_context(_left_out()))
     try:
         yield
     finally:
         context.detach(token)
+
+
+def _left_out() -> Span:
+    """One that no sampler has chosen, so that what is below it is left out too; where there is
+    none, others would begin a trace."""
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+
+    ids = RandomIdGenerator()
+    nobodys = trace.SpanContext(ids.generate_trace_id(), ids.generate_span_id(), is_remote=False)
+    return trace.NonRecordingSpan(nobodys)
 
 
 def add_to_current(attributes: Attributes) -> None:
@@ -137,14 +149,16 @@ def add_to_current(attributes: Attributes) -> None:
 
 
 def current_ids() -> tuple[str, str] | None:
-    """Of the trace and the span that is open, in hexadecimal."""
+    """Of the trace and the span that is open, in hexadecimal; None where none is, or nobody will
+    see it."""
     if _tracer is None:
         return None
     from opentelemetry import trace
 
-    found = trace.get_current_span().get_span_context()
-    if not found.is_valid:
+    span = trace.get_current_span()
+    if not span.is_recording():
         return None
+    found = span.get_span_context()
     return trace.format_trace_id(found.trace_id), trace.format_span_id(found.span_id)
 
 
@@ -152,7 +166,7 @@ def trace_headers() -> dict[str, str]:
     """By which another server goes on with this trace (W3C Trace Context); none where there is
     none."""
     headers: dict[str, str] = {}
-    if _tracer is not None:
+    if current_ids() is not None:
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
         TraceContextTextMapPropagator().inject(headers)

@@ -1,6 +1,9 @@
 """Traces through Temporal: whoever connects takes these plugins along, clients and workers."""
 
+import logging
+
 from temporalio.plugin import SimplePlugin
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, TelemetryFilter
 
 from graphmill.telemetry.spans import is_tracing
 
@@ -21,3 +24,11 @@ def tracing_plugins() -> list[SimplePlugin]:
         OpenTelemetryPlugin(add_temporal_spans=True),
         SimplePlugin("graphmill.Link", interceptors=[Link()]),
     ]
+
+
+def core_logging() -> LoggingConfig:
+    """What the SDK's core says goes the way of all else; by itself it would write to stdout."""
+    return LoggingConfig(
+        filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
+        forwarding=LogForwardingConfig(logger=logging.getLogger("temporalio.core")),
+    )

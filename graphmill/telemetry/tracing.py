@@ -21,7 +21,7 @@ _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL
 _PROTOCOL = "http/protobuf"
 
 # What is left at the end is sent in this time or not at all.
-_END_SECONDS = 3.0
+_END_SECONDS = 1.0
 
 
 def traces_url() -> str | None:
@@ -33,11 +33,14 @@ def traces_url() -> str | None:
     """
     if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return None
-    if os.environ.get("OTEL_TRACES_EXPORTER", "otlp") == "none":
+    exporter = os.environ.get("OTEL_TRACES_EXPORTER") or "otlp"
+    if exporter == "none":
         return None
     own, common = os.environ.get(TRACES_ENDPOINT), os.environ.get(ENDPOINT)
     if not own and not common:
         return None
+    if exporter != "otlp":
+        raise SettingsError(f"OTEL_TRACES_EXPORTER is {exporter!r}; expected is otlp or none")
     for name in _PROTOCOLS:
         if (protocol := os.environ.get(name) or _PROTOCOL) != _PROTOCOL:
             raise SettingsError(
@@ -45,12 +48,20 @@ def traces_url() -> str | None:
                 f" {ENDPOINT} name the collector's port for that (4318 as it comes)"
             )
     url = own or f"{(common or '').rstrip('/')}/v1/traces"
-    name, parts = TRACES_ENDPOINT if own else ENDPOINT, urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingsError(f"{name} is no address such as http://collector:4318")
-    if parts.username or parts.password:
-        raise SettingsError(f"{name}: a key belongs into {HEADERS}")
+    _check(TRACES_ENDPOINT if own else ENDPOINT, url)
     return url
+
+
+def _check(name: str, url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets without an end, a port that is no number
+        parts, good = None, False
+    if parts is None or not good:
+        raise SettingsError(f"{name} is no address such as http://collector:4318")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise SettingsError(f"{name} has more than an address; a key belongs into {HEADERS}")
 
 
 @contextmanager
@@ -69,10 +80,11 @@ def tracing(service: str, roles: Sequence[str] = ()) -> Generator[None]:
         yield
         return
     # Imported here: most that run trace nothing.
-    from opentelemetry import trace
+    from opentelemetry import propagate, trace
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
     from temporalio.contrib.opentelemetry import create_tracer_provider
 
     from graphmill.telemetry.discretion import DiscreetExporter
@@ -90,7 +102,10 @@ def tracing(service: str, roles: Sequence[str] = ()) -> Generator[None]:
     provider = create_tracer_provider(resource=Resource.create(named), shutdown_on_exit=False)
     provider.add_span_processor(SubjectAttributes())
     provider.add_span_processor(BatchSpanProcessor(DiscreetExporter(OTLPSpanExporter(url))))
-    trace.set_tracer_provider(provider)  # the process's, which is set once
+    # Both are the process's, and set once. No baggage: it would go into every header that Temporal
+    # keeps, whoever sent it.
+    trace.set_tracer_provider(provider)
+    propagate.set_global_textmap(TraceContextTextMapPropagator())
     spans.trace_with(trace.get_tracer("graphmill"))
     try:
         yield

@@ -13,10 +13,14 @@ from graphmill.telemetry.subject_attributes import SubjectAttributes
 
 
 @pytest.fixture
-def traced() -> Iterator[InMemorySpanExporter]:
+def provider() -> TracerProvider:
+    return TracerProvider()
+
+
+@pytest.fixture
+def traced(provider: TracerProvider) -> Iterator[InMemorySpanExporter]:
     """As graphmill.telemetry.tracing sets it up, but for where spans go."""
     kept = InMemorySpanExporter()
-    provider = TracerProvider()
     provider.add_span_processor(SubjectAttributes())
     provider.add_span_processor(SimpleSpanProcessor(DiscreetExporter(kept)))
     spans.trace_with(provider.get_tracer("test"))

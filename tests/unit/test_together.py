@@ -24,7 +24,7 @@ class _Work:
 
 async def test_what_comes_in_one_moment_is_done_at_once_and_the_rest_after_it() -> None:
     work = _Work()
-    together = Together(work, 100)
+    together = Together(work, 100, name="work")
     work.may_end.clear()
     first = [asyncio.create_task(together.do(item)) for item in (1, 2, 3)]
     await asyncio.sleep(0.01)
@@ -39,13 +39,13 @@ async def test_what_comes_in_one_moment_is_done_at_once_and_the_rest_after_it() 
 
 async def test_no_more_than_the_most_are_done_at_once() -> None:
     work = _Work()
-    together = Together(work, 2)
+    together = Together(work, 2, name="work")
     await asyncio.gather(*map(together.do, range(5)))
     assert work.done == [[0, 1], [2, 3], [4]]
 
 
 async def test_one_that_fails_fails_alone_unless_all_do() -> None:
-    together = Together(_Work(), 100)
+    together = Together(_Work(), 100, name="work")
     told = await asyncio.gather(*map(together.do, (1, 13, 2)), return_exceptions=True)
     assert told[0::2] == [2, 4]
     assert isinstance(told[1], ValueError)
@@ -56,7 +56,7 @@ async def test_one_that_fails_fails_alone_unless_all_do() -> None:
 
 async def test_what_nobody_waits_for_is_done_all_the_same() -> None:
     work = _Work()
-    together = Together(work, 100)
+    together = Together(work, 100, name="work")
     doing = asyncio.create_task(together.do(1))
     await asyncio.sleep(0)
     doing.cancel()
@@ -67,7 +67,7 @@ async def test_what_nobody_waits_for_is_done_all_the_same() -> None:
 
 async def test_what_is_abandoned_is_left_out_or_told_of() -> None:
     work, abandoned = _Work(), list[int]()
-    together = Together(work, 1, abandoned.append)
+    together = Together(work, 1, abandoned.append, name="work")
     work.may_end.clear()
     doing = [asyncio.create_task(together.do(item)) for item in (1, 2, 3)]
     await asyncio.sleep(0.01)
@@ -81,13 +81,13 @@ async def test_what_is_abandoned_is_left_out_or_told_of() -> None:
 
 async def test_to_close_where_nothing_was_asked_for_takes_no_time() -> None:
     async with asyncio.timeout(1):
-        await Together(_Work(), 1).close()
+        await Together(_Work(), 1, name="work").close()
 
 
 async def test_who_is_stopped_with_the_work_is_not_left_waiting() -> None:
     work = _Work()
     work.may_end.clear()
-    together = Together(work, 100)
+    together = Together(work, 100, name="work")
     doing = asyncio.create_task(together.do(1))
     await asyncio.sleep(0.01)
     (working,) = (task for task in asyncio.all_tasks() if "_work_on" in str(task.get_coro()))
@@ -104,7 +104,7 @@ async def test_what_comes_in_the_moment_in_which_it_is_abandoned_is_told_of() ->
         loop.call_soon(doing.cancel)
         return list(items)
 
-    together = Together[int, int](work, 1, abandoned.append)
+    together = Together[int, int](work, 1, abandoned.append, name="work")
     doing = asyncio.create_task(together.do(1))
     await asyncio.wait([doing])
     assert doing.cancelled()
@@ -114,7 +114,7 @@ async def test_what_comes_in_the_moment_in_which_it_is_abandoned_is_told_of() ->
 async def test_who_is_cancelled_while_it_is_done_all_the_same_hears_so_after_that() -> None:
     work = _Work()
     work.may_end.clear()
-    together = Together(work, 1)
+    together = Together(work, 1, name="work")
     doing = asyncio.create_task(together.do(1))
     await asyncio.sleep(0.01)
     doing.cancel()

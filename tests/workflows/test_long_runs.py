@@ -1,6 +1,5 @@
 """A long run is several traces: what comes late begins its own, with a link to where it belongs."""
 
-import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -36,7 +35,7 @@ class Page:
 @workflow.defn(name="IndexCollection")
 class Collection:
     @workflow.run
-    async def run(self) -> None:
+    async def run(self, again: bool) -> None:
         for number in range(STEPS):
             await workflow.execute_activity(
                 step, number, start_to_close_timeout=timedelta(seconds=9)
@@ -45,6 +44,8 @@ class Collection:
             await workflow.execute_child_workflow(
                 Page.run, number, id=f"{workflow.info().workflow_id}/{number}"
             )
+        if again:
+            workflow.continue_as_new(False)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,9 @@ def traced(provider: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemory
 
 
 def named(kept: InMemorySpanExporter, name: str) -> list[ReadableSpan]:
-    return [span for span in kept.get_finished_spans() if span.name == name]
+    """In the order of their start."""
+    found = [span for span in kept.get_finished_spans() if span.name == name]
+    return sorted(found, key=lambda span: span.start_time or 0)
 
 
 def trace_of(span: ReadableSpan) -> int:
@@ -87,28 +90,31 @@ async def test_what_comes_late_is_a_trace_of_its_own(
     )
     async with worker:
         with spans.root_span("command"):
-            await client.execute_workflow(Collection.run, id="long-runs", task_queue="long-runs")
-    await asyncio.sleep(0)
+            await client.execute_workflow(
+                Collection.run, True, id="long-runs", task_queue="long-runs"
+            )
     (command,) = named(traced, "command")
-    (run,) = named(traced, "RunWorkflow:IndexCollection")
-    assert trace_of(run) == trace_of(command)
+    first, second = named(traced, "RunWorkflow:IndexCollection")
+    assert trace_of(first) == trace_of(command)
+    # Another history of it.
+    assert trace_of(second) != trace_of(first)
+    assert links_of(second) == [trace_of(first)]
 
-    pages = named(traced, "RunWorkflow:IndexPage")
-    assert len(pages) == PAGES
-    pages.sort(key=lambda span: span.start_time or 0)
-    own = [trace_of(page) for page in pages if trace_of(page) != trace_of(run)]
-    assert [trace_of(page) for page in pages[:3]] == [trace_of(run)] * 3
-    assert len(set(own)) == len(own) == PAGES - 3
-    for page in pages[3:]:
-        assert page.parent is None
-        (link,) = page.links
-        assert link.context.trace_id == trace_of(run)
+    pages, steps = named(traced, "RunWorkflow:IndexPage"), named(traced, "RunActivity:step")
+    assert (len(pages), len(steps)) == (2 * PAGES, 2 * (STEPS + PAGES))
+    for run, its in ((first, pages[:PAGES]), (second, pages[PAGES:])):
+        assert [trace_of(page) for page in its[:3]] == [trace_of(run)] * 3
+        own = [trace_of(page) for page in its[3:]]
+        assert len({trace_of(run), *own}) == 1 + len(own)  # each has one
+        for page in its[3:]:
+            assert links_of(page) == [trace_of(run)]
+            # And goes on in it.
+            assert [trace_of(one) for one in steps].count(trace_of(page)) == 1
+        # The run's own but the last, and one of each page that is in its trace.
+        assert [trace_of(one) for one in steps].count(trace_of(run)) == 3 + 3
+        (late,) = (one for one in steps if links_of(one) == [trace_of(run)])
+        assert late.parent is None
 
-    steps = named(traced, "RunActivity:step")
-    of_run = [span for span in steps if trace_of(span) == trace_of(run)]
-    # Those of the run itself but the last, and one of each page that is in its trace.
-    assert len(of_run) == 3 + 3
-    (late,) = (span for span in steps if trace_of(span) not in {trace_of(run), *own} and span.links)
-    assert late.links[0].context.trace_id == trace_of(run)
-    # A page goes on in its own.
-    assert {trace_of(span) for span in steps} >= set(own)
+
+def links_of(span: ReadableSpan) -> list[int]:
+    return [link.context.trace_id for link in span.links]

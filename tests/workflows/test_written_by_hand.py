@@ -41,6 +41,22 @@ async def test_bad_input_ends_a_workflow_at_once(
         assert "collection" in cause.message
 
 
+@pytest.mark.parametrize("given", [[], [{"collection": "letters"}, 7]])
+@pytest.mark.parametrize("type", TYPES)
+async def test_no_input_or_two_end_a_workflow_at_once(
+    client: Client, road: Road, type: str, given: list[object]
+) -> None:
+    with pytest.raises(WorkflowFailureError) as failed:
+        await client.execute_workflow(
+            type,
+            args=given,
+            id=f"by-hand-{uuid.uuid4()}",
+            task_queue=TASK_QUEUE,
+            execution_timeout=SECONDS,
+        )
+    assert isinstance(failed.value.cause, ApplicationError), failed.value.cause
+
+
 def test_each_workflow_is_a_part_or_takes_what_people_write() -> None:
     assert set(TYPES) > PARTS
     assert set(TYPES) - PARTS == {

@@ -60,4 +60,4 @@ def doctor(tenant: Tenant = None, as_json: Json = False) -> None:
     """
     from graphmill.cli.doctor import doctor
 
-    run(lambda: doctor(tenant, as_json=as_json))
+    run(lambda: doctor(tenant, as_json=as_json), traced=False)

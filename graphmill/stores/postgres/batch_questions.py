@@ -27,7 +27,7 @@ class PostgresBatchQuestions:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        self._putting = Together(self._put, _MOST_PUT)
+        self._putting = Together(self._put, _MOST_PUT, name="put down for batches")
 
     async def put(self, payer: Payer, key: bytes, question: Question) -> None:
         """One that batches have brought no answer to so often stays with direct calls."""

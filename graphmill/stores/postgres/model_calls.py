@@ -56,8 +56,10 @@ class PostgresCallStore:
         self._session = session
         self._expiry = expiry
         self._returned = ReturnedClaims(pool, session)
-        self._claiming = Together(self._claim, _MOST_CLAIMS, self._return)
-        self._keeping = Together(self._keep, _MOST_ANSWERS)
+        self._claiming = Together(
+            self._claim, _MOST_CLAIMS, self._return, name="claim model answers"
+        )
+        self._keeping = Together(self._keep, _MOST_ANSWERS, name="keep model answers")
 
     async def aclose(self) -> None:
         """When nobody asks any more; answers that are on their way are kept first."""

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
+from graphmill.telemetry.subjects import apart
 from graphmill.tenancy import acting_for
 
 _AGAIN_SECONDS = 1.0
@@ -32,7 +33,8 @@ class ReturnedClaims:
         """Claims that nobody here asks under any more, or that may be held by mistake."""
         self._returned |= {(tenant, key) for key in keys}
         if self._returned and (self._task is None or self._task.done()):
-            self._task = asyncio.create_task(self._tell_until_heard(), name="returned claims")
+            with apart():
+                self._task = asyncio.create_task(self._tell_until_heard(), name="returned claims")
 
     @asynccontextmanager
     async def told(self) -> AsyncGenerator[None]:

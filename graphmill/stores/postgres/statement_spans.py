@@ -22,5 +22,9 @@ def _told(query: LoggedQuery) -> None:
     # asyncpg calls this right after a statement, in the context of whoever sent it.
     if not query.query.startswith(_OWN):
         name, attributes = statement_span("postgresql", query.query)
+        attributes = {**attributes, "db.namespace": query.conn_params.database}
+        if isinstance(query.conn_addr, tuple):  # not the path of a socket
+            host, port = query.conn_addr
+            attributes |= {"server.address": host, "server.port": port}
         error = None if query.exception is None else type(query.exception).__name__
         ended_call(name, attributes, int(query.elapsed * 1e9), time.time_ns(), error)

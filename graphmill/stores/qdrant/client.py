@@ -56,7 +56,7 @@ def answering(operation: str, collection: str = "") -> Generator[None]:
     if collection:
         attributes["db.collection.name"] = collection
     try:
-        with call_span(f"qdrant {operation}", attributes):
+        with call_span(f"{operation} {collection}".strip(), attributes):
             yield
     except UnexpectedResponse as error:
         raise _refusal(error) from None

@@ -17,6 +17,7 @@ with about(document_id="d-1", tenant="acme"):
     log.info("read %d pages", 3)
     log.debug("in detail")
 log.warning("a page", extra={"temporal_workflow": {"workflow_id": "index/a/b", "attempt": 1}})
+log.warning("by others", extra={"given": "the Countess"})
 try:
     try:
         raise KeyError("the Countess")
@@ -41,7 +42,13 @@ def lines(form: str, level: str) -> list[str]:
 
 def test_json_has_a_document_a_line_with_the_ids_of_what_is_worked_on() -> None:
     told = [json.loads(line) for line in lines("json", "info")]
-    assert [one["message"] for one in told] == ["read 3 pages", "a page", "it failed", "it is away"]
+    assert [one["message"] for one in told] == [
+        "read 3 pages",
+        "a page",
+        "by others",
+        "it failed",
+        "it is away",
+    ]
     first = told[0]
     assert (first["level"], first["logger"]) == ("INFO", "graphmill.test")
     assert (first["document_id"], first["tenant"]) == ("d-1", "acme")
@@ -94,3 +101,49 @@ def test_a_line_of_what_is_traced_has_its_trace() -> None:
     within, behind = (json.loads(line) for line in done.stderr.splitlines())
     assert within["message"] == f"{within['trace_id']} {within['span_id']}"
     assert "trace_id" not in behind
+
+
+_UNCAUGHT = """
+import asyncio, threading, warnings
+from graphmill.telemetry.logs import LogFormat, LogLevel, configure_logs
+
+configure_logs(LogFormat.JSON, LogLevel.INFO)
+warnings.warn("the Countess warned", UserWarning)
+
+async def fails():
+    raise ValueError("the Countess")
+
+async def main():
+    loop = asyncio.get_running_loop()
+    loop.call_soon(lambda who: 1 / 0, "the Countess")
+    task = asyncio.create_task(fails())
+    await asyncio.sleep(0.01)
+    del task
+    raise ExceptionGroup("of the Countess", [KeyError("the Countess"), OSError("the Countess")])
+
+def in_a_thread():
+    raise ValueError("the Countess")
+
+thread = threading.Thread(target=in_a_thread)
+thread.start()
+thread.join()
+asyncio.run(main())
+"""
+
+
+def test_what_nobody_caught_is_a_line_too_and_tells_no_words() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "always", "-c", _UNCAUGHT], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    told = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(one["logger"], one["message"].split(":")[0]) for one in told] == [
+        ("py.warnings", "<string>"),
+        ("graphmill", "a thread ended with this"),
+        ("asyncio", "Exception in callback main."),
+        ("asyncio", "Task exception was never retrieved"),
+        ("graphmill", "nobody caught this"),
+    ]
+    assert "Countess" not in done.stderr
+    for kind in ("UserWarning", "ZeroDivisionError", "KeyError", "OSError"):
+        assert kind in done.stderr

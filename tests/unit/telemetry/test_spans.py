@@ -1,9 +1,10 @@
 import time
+from collections.abc import Sequence
 
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind, StatusCode, get_current_span
+from opentelemetry.trace import SpanKind, StatusCode, get_current_span, get_tracer
 
 from graphmill.telemetry.spans import (
     add_to_current,
@@ -15,7 +16,8 @@ from graphmill.telemetry.spans import (
     trace_headers,
     untraced,
 )
-from graphmill.telemetry.subjects import about
+from graphmill.telemetry.subjects import about, subject
+from graphmill.together import Together
 
 
 def by_name(kept: InMemorySpanExporter) -> dict[str, ReadableSpan]:
@@ -23,16 +25,16 @@ def by_name(kept: InMemorySpanExporter) -> dict[str, ReadableSpan]:
 
 
 def test_a_call_is_a_part_of_what_is_traced(traced: InMemorySpanExporter) -> None:
-    with root_span("command"), call_span("neo4j MATCH", {"db.system.name": "neo4j"}) as noted:
-        noted.add({"rows": 3})
+    with root_span("command"), call_span("MATCH Entity", {"db.system.name": "neo4j"}) as noted:
+        noted.add({"graphmill.rows": 3})
     found = by_name(traced)
-    call, command = found["neo4j MATCH"], found["command"]
+    call, command = found["MATCH Entity"], found["command"]
     assert call.parent is not None
     assert command.context is not None
     assert call.parent.span_id == command.context.span_id
     assert (call.kind, dict(call.attributes or {})) == (
         SpanKind.CLIENT,
-        {"db.system.name": "neo4j", "rows": 3},
+        {"db.system.name": "neo4j", "graphmill.rows": 3},
     )
     assert call.status.status_code is StatusCode.UNSET
 
@@ -112,3 +114,48 @@ def test_nothing_is_traced_where_nobody_asked_for_it() -> None:
         add_to_current({"rows": 3})
         assert current_ids() is None
         assert trace_headers() == {}
+
+
+def test_attributes_that_nobody_has_looked_at_stay_here(traced: InMemorySpanExporter) -> None:
+    with root_span("command"):
+        get_current_span().set_attributes(
+            {
+                "url.query": "type=Countess",
+                "url.path": "/not-one-of-ours/Countess",
+                "http.request.header.authorization": "Bearer a-key",
+                "user_agent.original": "somebody's",
+                "http.response.status_code": 404,
+            }
+        )
+    with root_span("command"):
+        path = {"http.route": "/v1/collections/{name}", "url.path": "/v1/collections/letters"}
+        get_current_span().set_attributes(path)
+    unknown, known = traced.get_finished_spans()
+    assert dict(unknown.attributes or {}) == {"http.response.status_code": 404}
+    assert dict(known.attributes or {}) == path
+
+
+async def test_what_is_done_for_many_is_about_none_of_them(traced: InMemorySpanExporter) -> None:
+    async def work(items: Sequence[int]) -> Sequence[int]:
+        told.append((dict(subject()), current_ids()))
+        with call_span("SELECT documents", {}):
+            return items
+
+    told: list[tuple[dict[str, str], object]] = []
+    together: Together[int, int] = Together(work, 10, name="claim")
+    with root_span("command"), about(document_id="d-1"):
+        await together.do(1)
+    assert told == [({}, None)]
+    found = by_name(traced)
+    assert set(found) == {"claim", "command"}  # that it waited is told, and where
+    assert found["claim"].parent is not None
+
+
+def test_what_is_left_out_begins_no_trace_of_its_own(
+    traced: InMemorySpanExporter, provider: TracerProvider
+) -> None:
+    """By whoever makes spans: an instrumentation does not ask us."""
+    others = get_tracer("others", tracer_provider=provider)
+    with root_span("command"), untraced(), others.start_as_current_span("somebody else's"):
+        assert trace_headers() == {}
+    assert set(by_name(traced)) == {"command"}

@@ -51,7 +51,11 @@ def test_where_traces_go(
     [
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "http/protobuf alone"),
         (ENDPOINT, "collector:4318", "no address"),
+        (ENDPOINT, "http://[::1", "no address"),
+        (ENDPOINT, "http://collector:abc", "no address"),
         (ENDPOINT, "http://me:secret@collector:4318", "OTEL_EXPORTER_OTLP_HEADERS"),
+        (ENDPOINT, "http://collector:4318/?key=secret", "OTEL_EXPORTER_OTLP_HEADERS"),
+        ("OTEL_TRACES_EXPORTER", "console", "expected is otlp or none"),
     ],
 )
 def test_what_cannot_be_is_refused(
@@ -85,7 +89,7 @@ print(time.monotonic() - began)
 
 
 @pytest.mark.parametrize("listens", [True, False])
-def test_a_collector_that_is_away_holds_the_end_up_for_seconds_only(listens: bool) -> None:
+def test_a_collector_that_is_away_holds_the_end_up_for_a_second_only(listens: bool) -> None:
     """One that never answers, and one that refuses."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
@@ -99,4 +103,4 @@ def test_a_collector_that_is_away_holds_the_end_up_for_seconds_only(listens: boo
             check=True,
             timeout=30,
         )
-    assert 2 < float(done.stdout) < 6
+    assert 0.9 < float(done.stdout) < 3
