@@ -28,6 +28,9 @@ _GIB = 1024**3
 LEAST_MEMORY, LEAST_CORES = 15 * _GIB, 2
 """Of a machine; one that is sold with 16 GB has a little less to give."""
 
+# For what is fitted: with less, Neo4j's heap is under half a GiB.
+_LEAST_REST = 6 * _GIB
+
 # What the kernel, the engine of containers and a shell take.
 _SYSTEM = 1024 * _MIB
 
@@ -87,11 +90,11 @@ def figures(machine: Machine) -> dict[str, str]:
         - _SYSTEM
         - sum(FIXED[service] * _MIB * count for service, count in containers(counts).items())
     )
-    if machine.memory < LEAST_MEMORY or machine.cores < LEAST_CORES or rest < 4 * _GIB:
+    if machine.memory < LEAST_MEMORY or machine.cores < LEAST_CORES or rest < _LEAST_REST:
         raise SettingsError(
             f"{machine.memory / _GIB:.1f} GiB and {machine.cores} cores are too little for"
             f" {', '.join(f'{name} {count}' for name, count in counts.items())}: everything on one"
-            f" machine wants {LEAST_MEMORY // _GIB} GiB and {LEAST_CORES} cores at least, and 4 GiB"
+            f" machine wants {LEAST_MEMORY // _GIB} GiB and {LEAST_CORES} cores at least, and 6 GiB"
             " beyond what has a fixed size; run fewer, or take a larger machine"
         )
     cpu = int(rest * _CPU) // max(1, counts["cpu"])

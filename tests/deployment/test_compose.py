@@ -157,7 +157,8 @@ def test_what_stays_up_has_a_health_check_and_limits(services: dict[str, Any]) -
 
 def test_who_waits_waits_for_something_that_tells_its_health(services: dict[str, Any]) -> None:
     for name, service in services.items():
-        for other, how in (service.get("depends_on") or {}).items():
+        waits_for: dict[str, dict[str, Any]] = service.get("depends_on") or {}
+        for other, how in waits_for.items():
             expected = "service_completed_successfully" if other in _ONCE else "service_healthy"
             assert how["condition"] == expected, (name, other)
 

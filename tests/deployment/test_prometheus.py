@@ -80,7 +80,11 @@ def test_each_alert_fires_where_it_should_and_not_elsewhere(deployment: Path, fo
     ("old", "new", "alert"),
     [
         ("> 10000", "> 20000", "GraphmillBacklog"),
-        ("max by (role) (graphmill_pool_queued)", "sum by (role) (graphmill_pool_queued)", "9000"),
+        (
+            "max by (role) (graphmill_pool_queued)",
+            "sum by (role) (graphmill_pool_queued)",
+            "20002 tasks",
+        ),
         (") > 0.05\n          and", ") > 0.5\n          and", "GraphmillDocumentsFailing"),
         ("> 0.8", "> 0.7", "GraphmillDatabaseConnections"),
         ('{job="graphmill-worker"} > 4e9', " > 4e9", "GraphmillWorkerMemory"),
