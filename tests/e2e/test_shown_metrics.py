@@ -89,14 +89,16 @@ async def told(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Told]
 def _work_and_ask(stack: Stack, folder: Path) -> Told:
     code, run = stack.run_json("index", str(folder), "-c", "all", "--wait")
     assert (code, run["documents"]["failed"]) == (3, 1), run
+    # Another letter: what was asked about those above is paid for.
+    (folder / "dear.md").write_text("# Letter of another\n\nMichael Faraday met Mary in London.\n")
     code, run = stack.run_json("index", str(folder), "-c", "dear", "--wait", "--budget", "0.001")
     assert (code, run["state"]) == (1, "over_budget"), run
     code, made = stack.run_json("keys", "create", "prometheus", "--scope", "operator")
     assert code == 0
     assert stack.addresses is not None
     first = int(stack.environment["GRAPHMILL_METRICS_PORT"])
-    server = re.search(r"Metrics:\s+(http://\S+/metrics)", stack.home.log("temporal").read_text())
-    assert server, stack.home.log("temporal").read_text()
+    server = re.search(r"Metrics:\s+(http://\S+)", stack.home.log("temporal").read_text())
+    assert server
     urls = [
         f"{stack.addresses.api_url}/metrics",
         *(f"http://127.0.0.1:{port}/metrics" for port in range(first, first + 3)),
