@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.go_checkers import checker, refused, run, said
+from tests.support.go_checkers import BUILDS, checker, refused, run, said
+
+pytestmark = BUILDS
 
 
 def _validate(file: Path) -> tuple[str, ...]:

@@ -16,7 +16,10 @@ from graphmill.database_connections import Room, judge
 from graphmill.roles import Role
 from graphmill.settings import Settings, load_settings
 from tests.deployment.conftest import MACHINE
-from tests.support.go_checkers import checker, refused, run, said
+from tests.support.go_checkers import BUILDS, checker, refused, run, said
+
+pytestmark = BUILDS
+
 
 _OURS = {"api", "metrics-key", *(f"worker-{role}" for role in Role)}
 _ONCE = {"temporal-schema", "temporal-namespace", "metrics-key"}

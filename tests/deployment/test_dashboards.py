@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.go_checkers import checker, refused, run
+from tests.support.go_checkers import BUILDS, checker, refused, run
 from tests.support.shown_metrics import load_dashboards, panels, selectors, targets
+
+pytestmark = BUILDS
 
 
 @pytest.fixture(scope="module")

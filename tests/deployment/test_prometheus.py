@@ -9,7 +9,10 @@ import pytest
 import yaml
 
 from graphmill.roles import Role
-from tests.support.go_checkers import checker, refused, run, said
+from tests.support.go_checkers import BUILDS, checker, refused, run, said
+
+pytestmark = BUILDS
+
 
 _KEY = "/etc/graphmill-keys/prometheus"
 

@@ -11,10 +11,14 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from tests.support.go_checkers import BUILDS
 from tests.support.model_endpoint import Behaviour, running_endpoint
 from tests.support.ports import free_ports
 from tests.support.shown_metrics import Selector, recorded, selectors, targets
 from tests.support.stack import Stack
+
+pytestmark = BUILDS
+
 
 # Prometheus's own, and labels that it adds to all.
 _MADE_BY_PROMETHEUS = {"up", "ALERTS"}

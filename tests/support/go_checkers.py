@@ -1,10 +1,15 @@
-"""Checkers of what is deployed, in Go: built once for a machine from tests/deployment/checkers."""
+"""Checkers of what is deployed, in Go: built once for a machine from tests/deployment/checkers.
+
+`python -m tests.support.go_checkers` builds them all: before the tests, which would compete for the
+cores with it.
+"""
 
 import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +18,8 @@ import pytest
 
 _SOURCES = Path(__file__).parent.parent / "deployment" / "checkers"
 _BUILD_SECONDS = 900.0
+BUILDS = pytest.mark.timeout(1200)
+"""Of tests that may have to build one."""
 
 
 class _Built(NamedTuple):
@@ -97,3 +104,18 @@ def said(done: "subprocess.CompletedProcess[str]") -> str:
 def refused(done: "subprocess.CompletedProcess[str]", words: Sequence[str]) -> bool:
     """Whether it found a fault and named it by these words."""
     return done.returncode != 0 and all(word in said(done) for word in words)
+
+
+def _build_all() -> None:
+    if shutil.which("go") is None:
+        print("no Go here: what is deployed is not checked")  # the tests say the same, or fail
+        return
+    for name in _PROGRAMS:
+        began = time.monotonic()
+        checker(name)
+        if (seconds := time.monotonic() - began) > 1:
+            print(f"built {name}, a checker of what is deployed: {seconds:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    _build_all()

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from graphmill.process_memory import memory_of_tree
@@ -27,7 +27,7 @@ for child in children:
 
 
 @contextmanager
-def _running(code: str) -> Iterator[None]:
+def _running(code: str) -> Generator[None]:
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
