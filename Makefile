@@ -8,7 +8,7 @@ AT_ONCE := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 # The long versions have work for a core each.
 SOAK_AT_ONCE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help install server demo test soak check bench lock
+.PHONY: help install server checkers demo test soak check bench lock
 
 help: ## this list
 	@echo "graphmill: durable GraphRAG indexing on Temporal. Targets:"
@@ -29,7 +29,10 @@ check: install ## lint, formatting, types and import directions
 server: install
 	@$(BIN)/python -m graphmill.embedded
 
-test: check server ## check, then every test but the long ones, on the real servers
+checkers: install
+	@$(BIN)/python -m tests.support.go_checkers
+
+test: check server checkers ## check, then every test but the long ones, on the real servers
 	@echo "pytest: everything but soak"
 	@$(PYTEST) $(AT_ONCE)
 

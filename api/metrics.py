@@ -1,5 +1,6 @@
 """GET /metrics: what Prometheus reads."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import asdict
 
@@ -12,6 +13,7 @@ from prometheus_client.registry import Collector
 from api.requests import Application, check_operator
 from graphmill.fleet_figures import FleetFigures
 from graphmill.model_figures import EndpointFigures, StepUse
+from graphmill.process_memory import MEMORY_METRIC, MEMORY_WORDS, memory_of_tree
 from graphmill.projections.standing import ProjectionFigures
 from graphmill.worker_pools import RolePools
 
@@ -24,7 +26,7 @@ async def metrics(app: Application) -> Response:
     other stores are behind; documents and runs by state; pools of workers; connections.
 
     They are of all runs of the deployment, read from PostgreSQL: any of several APIs tells the
-    same, a few seconds old at most.
+    same, a few seconds old at most. This process's own is its memory alone.
     """
     models, fleet = await app.model_figures(), await app.fleet_figures()
     registry = CollectorRegistry()
@@ -37,6 +39,7 @@ async def metrics(app: Application) -> Response:
                 *_work(fleet),
                 *_connections(fleet),
                 *_pools(await app.pools.load()),
+                _memory(await asyncio.to_thread(memory_of_tree)),
             )
         )
     )
@@ -130,7 +133,15 @@ def _work(fleet: FleetFigures) -> Iterable[Metric]:
     runs = GaugeMetricFamily("graphmill_runs", "Runs that are under way.", labels=("state",))
     for state, count in fleet.runs.items():
         runs.add_metric((state,), count)
-    yield from (documents, runs)
+    ended = GaugeMetricFamily(
+        "graphmill_runs_ended_last_hour",
+        # No counter: deleting a collection takes its runs away.
+        "Runs that ended within the last hour.",
+        labels=("state",),
+    )
+    for state, count in fleet.ended.items():
+        ended.add_metric((state,), count)
+    yield from (documents, runs, ended)
 
 
 def _connections(fleet: FleetFigures) -> Iterable[Metric]:
@@ -152,6 +163,10 @@ def _connections(fleet: FleetFigures) -> Iterable[Metric]:
         "PostgreSQL's max_connections.",
         value=fleet.most_connections,
     )
+
+
+def _memory(size: int) -> Metric:
+    return GaugeMetricFamily(MEMORY_METRIC, MEMORY_WORDS, value=size)
 
 
 def _pools(pools: Iterable[RolePools]) -> Iterable[Metric]:

@@ -15,6 +15,7 @@ for _port in ("TEMPORAL_PORT", "TEMPORAL_UI_PORT", "API_PORT"):
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 _TOGETHER = {
     "/chaos/": "chaos",
+    "/deployment/": "deployment",
     "/test_graph_projection": "neo4j",
     "/test_graph_reads": "neo4j",
     "/test_projected_search": "neo4j",
@@ -40,8 +41,8 @@ def _place(folder: str) -> int:
 
 class FilesAtOnce(LoadScopeScheduling):
     """What runs at once (`make test`) is whole files, so that what a file's tests share is made
-    once; the chaos tests together, since all compare with one undisturbed run, and those of graph
-    stores, which share a Neo4j.
+    once; the chaos tests together, since all compare with one undisturbed run, those of graph
+    stores, which share a Neo4j, and those of what is deployed, which share checkers.
 
     (Marks for --dist loadgroup do nothing: xdist 3.8 writes them where pytest 9.2 reads no more.)
     """

@@ -13,6 +13,7 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 from graphmill.embedded.ports import LOOPBACK, free_port
 from graphmill.errors import SettingsError
+from graphmill.process_memory import MEMORY_METRIC, MEMORY_WORDS, memory_of_tree
 from graphmill.telemetry.temporal import core_logging
 from graphmill.worker_pools import Pool
 
@@ -49,7 +50,7 @@ class SdkMetrics(Collector):
 
 
 class WorkerMetrics(Collector):
-    """Its pools and its connections, as they are."""
+    """Its pools, its connections and its memory, as they are."""
 
     def __init__(self, pools: Callable[[], Sequence[Pool]], database: asyncpg.Pool) -> None:
         self._pools = pools
@@ -84,7 +85,8 @@ class WorkerMetrics(Collector):
             ("idle", self._database.get_idle_size()),
         ):
             connections.add_metric((kind,), count)
-        yield from (activities, longest, connections)
+        memory = GaugeMetricFamily(MEMORY_METRIC, MEMORY_WORDS, value=memory_of_tree())
+        yield from (activities, longest, connections, memory)
 
 
 @contextmanager

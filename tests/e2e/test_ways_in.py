@@ -17,9 +17,9 @@ from prometheus_client.samples import Sample
 
 from graphmill import Client, SyncClient
 from graphmill.client import InvalidKey, NotAllowed
-from graphmill.embedded.ports import free_port, is_free
 from graphmill.http_api.schemas import Run
 from graphmill.roles import Role
+from tests.support.ports import free_ports
 from tests.support.stack import Stack, Target
 from tests.support.temporal import find_program
 
@@ -73,14 +73,6 @@ def create_key(stack: Stack, scope: str) -> str:
     assert code == 0
     key: str = made["key"]
     return key
-
-
-def free_ports(count: int) -> int:
-    """The first of so many in a row that are free."""
-    while True:
-        first = free_port()
-        if all(is_free("127.0.0.1", first + n) for n in range(count)):
-            return first
 
 
 def url_of(stack: Stack) -> str:

@@ -30,6 +30,10 @@ class PostgresFleetFigures:
             runs = await connection.fetch(
                 "SELECT state, count(*) AS n FROM runs WHERE ended_at IS NULL GROUP BY state"
             )
+            ended = await connection.fetch(
+                "SELECT state, count(*) AS n FROM runs WHERE ended_at > now() - interval '1 hour'"
+                " GROUP BY state"
+            )
             connections = await connection.fetch(
                 "SELECT state, application_name = $1 AS ours, count(*) AS n FROM pg_stat_activity"
                 " WHERE backend_type = 'client backend' GROUP BY 1, 2",
@@ -41,6 +45,8 @@ class PostgresFleetFigures:
             | {row["state"]: row["n"] for row in documents},
             runs={str(state): 0 for state in RunState if state not in END_STATES}
             | {row["state"]: row["n"] for row in runs},
+            ended={str(state): 0 for state in END_STATES}
+            | {row["state"]: row["n"] for row in ended},
             # Another user's state is hidden from one who is no superuser.
             connections=dict.fromkeys(_CONNECTION_STATES, 0)
             | {row["state"]: row["n"] for row in connections if row["ours"] and row["state"]},

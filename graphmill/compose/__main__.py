@@ -1,0 +1,61 @@
+"""`python -m graphmill.compose`: write the .env of docker-compose.temporal.yml."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from graphmill.compose.environment import make, refit, replace, write_new
+from graphmill.compose.sizing import COUNTS, Machine
+from graphmill.errors import GraphmillError, SettingsError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="scripts/compose-env",
+        description="Write secrets, and figures that fit a machine, for docker-compose.temporal.yml"
+        " (docs/howto/compose.md).",
+    )
+    parser.add_argument("--file", default=".env", help="where to; - prints it (default: .env)")
+    parser.add_argument("--memory", type=float, metavar="GIB", help="default: this machine's")
+    parser.add_argument("--cores", type=int, help="default: this machine's")
+    parser.add_argument("--refit", action="store_true", help="keep secrets, write figures anew")
+    parser.add_argument(
+        "counts", nargs="*", metavar="NAME=COUNT", help=f"of {', '.join(COUNTS)}: how many"
+    )
+    given = parser.parse_args(arguments)
+    try:
+        machine = Machine(
+            int(given.memory * 1024**3) if given.memory else psutil.virtual_memory().total,
+            given.cores or os.cpu_count() or 1,
+            dict(map(_count, given.counts)),
+        )
+        _write(given.file, machine, again=given.refit)
+    except (GraphmillError, OSError) as error:
+        print(f"compose-env: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _count(words: str) -> tuple[str, int]:
+    name, _, number = words.partition("=")
+    if not number.isdecimal():
+        raise SettingsError(f"{words!r}: expected is NAME=COUNT, such as cpu=2")
+    return name, int(number)
+
+
+def _write(name: str, machine: Machine, *, again: bool) -> None:
+    if name == "-":
+        print(make(machine), end="")
+    elif again:
+        file = Path(name)
+        replace(file, refit(file.read_text(), machine))
+    else:
+        write_new(Path(name), make(machine))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

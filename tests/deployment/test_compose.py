@@ -1,0 +1,322 @@
+"""docker-compose.temporal.yml is what compose understands, and keeps what the how-to promises. No
+engine runs here: the specification's schema and compose's own loader read it."""
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphmill.compose.environment import SECRETS
+from graphmill.compose.sizing import COUNTS, FIXED
+from graphmill.database_connections import Room, judge
+from graphmill.roles import Role
+from graphmill.settings import Settings, load_settings
+from tests.deployment.conftest import MACHINE
+from tests.support.go_checkers import BUILDS, checker, refused, run, said
+
+pytestmark = BUILDS
+
+
+_OURS = {"api", "metrics-key", *(f"worker-{role}" for role in Role)}
+_ONCE = {"temporal-schema", "temporal-namespace", "metrics-key"}
+# Images that run as somebody else than root by themselves, as their Dockerfiles say (USER).
+_NOT_ROOT_BY_ITSELF = {
+    "temporalio/admin-tools",
+    "temporalio/server",
+    "temporalio/ui",
+    "otel/opentelemetry-collector",
+    "jaegertracing/jaeger",
+}
+# Its image holds one program, which cannot ask itself.
+_WITHOUT_HEALTH_CHECK = {"collector"}
+
+
+def _load(file: Path, env_file: Path) -> dict[str, Any]:
+    done = run(checker("compose"), file, env_file)
+    assert done.returncode == 0, said(done)
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def services(compose_file: Path, env_file: Path) -> dict[str, Any]:
+    """As compose will run them, with every variable filled in."""
+    return _load(compose_file, env_file)["services"]
+
+
+def _environment(service: Mapping[str, Any]) -> dict[str, str]:
+    return service.get("environment") or {}
+
+
+def _replicas(service: Mapping[str, Any]) -> int:
+    return service["deploy"].get("replicas", 1)
+
+
+def _seconds(duration: str) -> int:
+    minutes, seconds = re.fullmatch(r"(?:(\d+)m)?(?:(\d+)s)?", duration).groups(default="0")  # pyright: ignore[reportOptionalMemberAccess]
+    return 60 * int(minutes) + int(seconds)
+
+
+def test_the_specification_takes_the_file(compose_file: Path, tmp_path: Path) -> None:
+    words = ("-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec")
+    done = run(sys.executable, *words, compose_file)
+    assert done.returncode == 0, said(done)
+
+    broken = tmp_path / "compose.yml"
+    broken.write_text(compose_file.read_text().replace("stop_grace_period:", "stop_grace:"))
+    assert refused(run(sys.executable, *words, broken), ["stop_grace"])
+
+
+def test_compose_loads_it_with_the_env_that_we_write(services: dict[str, Any]) -> None:
+    roles = {f"worker-{role}" for role in Role}
+    stores = {"postgres", "neo4j", "qdrant", "temporal-postgres"}
+    watching = {"collector", "jaeger", "prometheus", "grafana", "metrics-key"}
+    temporal = {"temporal", "temporal-schema", "temporal-namespace", "temporal-ui"}
+    assert set(services) == {"api"} | roles | stores | watching | temporal
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("stop_signal: SIGINT", "stop_signall: SIGINT", ["stop_signall"]),
+        ("temporal-schema: {condition", "temporal-schemas: {condition", ["temporal-schemas"]),
+        ("networks: [inside, outside]", "networks: [inside, beyond]", ["beyond"]),
+        ('["neo4j:/data"', '["neo5j:/data"', ["neo5j"]),
+        ("${NEO4J_HEAP:?", "${NEO4J_HEAPS:?", ["NEO4J_HEAPS", "compose-env"]),
+    ],
+    ids=["a key", "a dependency", "a network", "a volume", "a variable"],
+)
+def test_compose_refuses_what_is_not_there(
+    old: str, new: str, words: list[str], compose_file: Path, env_file: Path, tmp_path: Path
+) -> None:
+    text = compose_file.read_text()
+    assert old in text
+    broken = tmp_path / "docker-compose.yml"
+    broken.write_text(text.replace(old, new, 1))
+    assert refused(run(checker("compose"), broken, env_file), words)
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_no_secret_has_a_default(
+    name: str, compose_file: Path, env_file: Path, tmp_path: Path
+) -> None:
+    lines = [line for line in env_file.read_text().splitlines() if not line.startswith(f"{name}=")]
+    without = tmp_path / "env"
+    without.write_text("\n".join(lines))
+    assert refused(run(checker("compose"), compose_file, without), [name])
+
+
+def test_no_secret_stands_in_a_file(compose_file: Path, deployment: Path) -> None:
+    """Whatever is named like one is a variable that has to be set."""
+    named = re.compile(r"^\s*-?\s*\w*(?:PASSWORD|PWD|API_KEY|SECRET|_AUTH|TOKEN)\w*\s*[:=]\s*(.+)$")
+    for file in (compose_file, *(path for path in deployment.rglob("*") if path.is_file())):
+        for line in file.read_text().splitlines():
+            if found := named.match(line):
+                assert re.search(r"\$\{\w+:\?", found[1]), f"{file.name}: {line}"
+
+
+def test_nobody_is_root(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        image = service["image"].partition(":")[0]
+        user = service.get("user", "")
+        assert image in _NOT_ROOT_BY_ITSELF or user, name
+        assert user.partition(":")[0] not in ("0", "root"), name
+        assert service["cap_drop"] == ["ALL"], name
+        assert not service.get("cap_add"), name
+        assert not service.get("privileged"), name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+
+
+def test_ours_write_to_volumes_and_memory_alone(services: dict[str, Any]) -> None:
+    for name in _OURS:
+        service = services[name]
+        assert service["read_only"] is True, name
+        assert service["init"] is True, name
+        assert service["user"] == "10001:10001", name
+        for volume in service.get("volumes", []):
+            assert volume["type"] == "volume" or volume["read_only"], (name, volume)
+
+
+def test_images_are_pinned(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        _, _, tag = service["image"].rpartition(":")
+        assert re.search(r"\d+\.\d+", tag), (name, service["image"])
+
+
+def test_what_stays_up_has_a_health_check_and_limits(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        limits = service["deploy"]["resources"]["limits"]
+        assert int(limits["memory"]) > 0, name
+        assert float(limits["cpus"]) > 0, name
+        if name in _ONCE:
+            assert service["restart"] == "on-failure:5", name
+            continue
+        assert service["restart"] == "unless-stopped", name
+        assert ("healthcheck" in service) != (name in _WITHOUT_HEALTH_CHECK), name
+
+
+def test_who_waits_waits_for_something_that_tells_its_health(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        waits_for: dict[str, dict[str, Any]] = service.get("depends_on") or {}
+        for other, how in waits_for.items():
+            expected = "service_completed_successfully" if other in _ONCE else "service_healthy"
+            assert how["condition"] == expected, (name, other)
+
+
+def test_grace_is_longer_than_what_a_process_takes_to_leave(services: dict[str, Any]) -> None:
+    from api.__main__ import _GRACE_SECONDS as api_grace  # pyright: ignore[reportPrivateUsage]
+    from workers.registry import _DRAIN as drain  # pyright: ignore[reportPrivateUsage]
+
+    for role in Role:
+        grace = _seconds(services[f"worker-{role}"]["stop_grace_period"])
+        assert grace >= drain.total_seconds() + 5, role
+    assert _seconds(services["api"]["stop_grace_period"]) >= api_grace + 5
+
+
+def test_every_role_is_run_by_a_service_of_its_own(services: dict[str, Any]) -> None:
+    for role in Role:
+        assert services[f"worker-{role}"]["command"] == ["graphmill", "worker", str(role)]
+    assert services["api"]["command"] == ["graphmill", "api"]
+
+
+def test_each_process_is_told_how_many_run(services: dict[str, Any]) -> None:
+    """The table [deployment] is what `replicas` make, in the environment of each."""
+    run_now = {str(role): _replicas(services[f"worker-{role}"]) for role in Role}
+    processes = _replicas(services["api"]) * int(_environment(services["api"])["UVICORN_WORKERS"])
+    expected = run_now | {"api": processes}
+    assert run_now["cpu"] == MACHINE.counts["cpu"]
+    for name in _OURS:
+        told = {
+            key.removeprefix("GRAPHMILL_DEPLOYMENT_").lower(): int(value)
+            for key, value in _environment(services[name]).items()
+            if key.startswith("GRAPHMILL_DEPLOYMENT_")
+        }
+        assert told.pop("commands") == COUNTS["commands"]
+        assert told == expected, name
+
+
+def _settings(service: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for name, value in _environment(service).items():
+        monkeypatch.setenv(name, value)
+    return load_settings()
+
+
+@pytest.mark.parametrize("name", sorted(_OURS))
+def test_the_environment_of_each_process_is_taken(
+    name: str, services: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = _settings(services[name], monkeypatch)
+    assert settings.temporal_address == "temporal:7233"
+    assert settings.qdrant_url == "http://qdrant:6333"
+    assert settings.metrics_port == 9464
+    assert settings.api_needs_keys is (name == "api")
+
+
+def test_doctor_will_find_room_for_all_connections(
+    services: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = _settings(services["api"], monkeypatch)
+    (words,) = [word for word in services["postgres"]["command"] if "max_connections" in word]
+    allowed = int(words.partition("=")[2])
+    # As the service's user sees it, with some people and a backup at work.
+    assert judge(settings, Room(allowed - 3, 12, "max_connections")).ok
+    assert not judge(settings, Room(allowed - 3, 13, "max_connections")).ok
+
+
+def test_limits_of_all_together_are_less_than_the_machine_has(services: dict[str, Any]) -> None:
+    limits = {
+        name: int(service["deploy"]["resources"]["limits"]["memory"]) * _replicas(service)
+        for name, service in services.items()
+        if name not in _ONCE  # they have ended before the others take what they may
+    }
+    for name, mebibytes in FIXED.items():
+        assert limits[name] == mebibytes * 1024**2 * _replicas(services[name]), name
+    fitted = {"postgres", "neo4j", "qdrant", "worker-cpu"}
+    assert set(limits) == set(FIXED) | fitted
+    assert 0.95 * MACHINE.memory < sum(limits.values()) + 1024**3 <= MACHINE.memory
+
+
+def test_ports_are_published_on_this_machine_alone(services: dict[str, Any]) -> None:
+    published = {
+        name: [(port["host_ip"], port["published"]) for port in service["ports"]]
+        for name, service in services.items()
+        if service.get("ports")
+    }
+    assert published == {
+        "api": [("127.0.0.1", "8000")],
+        "temporal-ui": [("127.0.0.1", "8233")],
+        "jaeger": [("127.0.0.1", "16686")],
+        "prometheus": [("127.0.0.1", "9090")],
+        "grafana": [("127.0.0.1", "3000")],
+    }
+
+
+def test_stores_and_who_reads_documents_reach_nobody_outside(
+    compose_file: Path, env_file: Path, services: dict[str, Any]
+) -> None:
+    assert _load(compose_file, env_file)["networks"]["inside"]["internal"] is True
+    outside = {name for name, service in services.items() if "outside" in service["networks"]}
+    assert outside == {
+        *("api", "worker-llm", "worker-embedding"),
+        *("temporal-ui", "jaeger", "prometheus", "grafana"),
+    }
+
+
+def test_who_reads_documents_has_no_key_of_a_model(
+    compose_file: Path, env_file: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "docker-compose.yml"
+    copy.write_text(compose_file.read_text())
+    (tmp_path / "models.env").write_text("OPENAI_API_KEY=sk-test\n")
+    loaded = _load(copy, env_file)["services"]
+    told = {name for name, one in loaded.items() if "OPENAI_API_KEY" in _environment(one)}
+    assert told == {"api", "worker-llm", "worker-store", "worker-embedding"}
+
+
+def test_every_file_that_is_mounted_is_there(
+    services: dict[str, Any], deployment: Path, compose_file: Path
+) -> None:
+    mounted = [
+        Path(volume["source"])
+        for service in services.values()
+        for volume in service.get("volumes", [])
+        if volume["type"] == "bind"
+    ]
+    assert all(path.exists() for path in mounted), mounted
+    # And nothing lies there that nobody mounts, but for the tests of the alerts.
+    for file in (path for path in deployment.rglob("*") if path.is_file()):
+        assert file.name == "alerts_test.yml" or any(
+            file.is_relative_to(path) for path in mounted
+        ), file
+
+
+def test_every_named_volume_is_used(
+    compose_file: Path, env_file: Path, services: dict[str, Any]
+) -> None:
+    used = {
+        volume["source"]
+        for service in services.values()
+        for volume in service.get("volumes", [])
+        if volume["type"] == "volume"
+    }
+    assert used == set(_load(compose_file, env_file)["volumes"])
+
+
+def test_the_image_is_the_one_that_a_checker_was_made_for(
+    services: dict[str, Any], project_root: Path
+) -> None:
+    """A file that a checker of another release took says little."""
+    checkers = project_root / "tests" / "deployment" / "checkers"
+    prometheus = re.search(
+        r"prometheus/prometheus v0\.(\d)(\d\d)\.(\d+)\n",
+        (checkers / "prometheus" / "go.mod").read_text(),
+    )
+    assert prometheus
+    major, minor, patch = prometheus.groups()
+    assert services["prometheus"]["image"] == f"prom/prometheus:v{major}.{int(minor)}.{patch}"
+    collector = re.search(r"/otelcol v([\d.]+)\n", (checkers / "collector" / "go.mod").read_text())
+    assert collector
+    assert services["collector"]["image"] == f"otel/opentelemetry-collector:{collector[1]}"

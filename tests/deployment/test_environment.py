@@ -1,0 +1,119 @@
+"""The .env of docker-compose.temporal.yml: secrets by chance, figures by one formula."""
+
+import re
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphmill.compose.__main__ import main
+from graphmill.compose.environment import SECRETS, make, refit
+from graphmill.compose.sizing import COUNTS, FIXED, LEAST_MEMORY, Machine, containers, figures
+from graphmill.errors import SettingsError
+
+_GIB = 1024**3
+
+
+def _values(text: str) -> dict[str, str]:
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return {name: value for name, _, value in (line.partition("=") for line in lines)}
+
+
+def _bytes(size: str) -> int:
+    found = re.fullmatch(r"(\d+)(?:m|MB)", size)
+    assert found, size
+    return int(found[1]) * 1024**2
+
+
+@given(
+    memory=st.integers(LEAST_MEMORY, 2048 * _GIB),
+    cores=st.integers(2, 256),
+    cpu=st.integers(1, 4),
+    workflow=st.integers(1, 4),
+)
+def test_what_is_told_fits_into_any_machine(
+    memory: int, cores: int, cpu: int, workflow: int
+) -> None:
+    counts = {"cpu": cpu, "workflow": workflow}
+    try:
+        found = figures(Machine(memory, cores, counts))
+    except SettingsError:
+        assert memory < 24 * _GIB
+        return
+    fixed = sum(
+        FIXED[service] * 1024**2 * count
+        for service, count in containers({**COUNTS, **counts}).items()
+    )
+    fitted = sum(_bytes(found[f"{name}_MEMORY"]) for name in ("POSTGRES", "NEO4J", "QDRANT"))
+    assert fixed + fitted + cpu * _bytes(found["WORKER_CPU_MEMORY"]) + _GIB <= memory
+
+    postgres, connections = _bytes(found["POSTGRES_MEMORY"]), int(found["POSTGRES_MAX_CONNECTIONS"])
+    buffers = _bytes(found["POSTGRES_SHARED_BUFFERS"])
+    sorting = connections * _bytes(found["POSTGRES_WORK_MEM"])
+    assert buffers + max(sorting, 0) <= max(postgres * 0.5, buffers + 4 * connections * 1024**2)
+    assert _bytes(found["POSTGRES_EFFECTIVE_CACHE_SIZE"]) <= postgres
+
+    heap, cache = _bytes(found["NEO4J_HEAP"]), _bytes(found["NEO4J_PAGE_CACHE"])
+    assert heap + cache <= 0.81 * _bytes(found["NEO4J_MEMORY"])
+    assert 512 * 1024**2 <= heap <= 31 * _GIB
+
+    processes = int(found["GRAPHMILL_CPU_WORKERS"])
+    assert 1 <= processes <= max(1, cores // cpu)
+    assert 256_000_000 <= int(found["GRAPHMILL_LIMIT_PARSE_MEMORY_BYTES"]) <= 3_000_000_000
+
+
+def test_a_machine_that_is_too_small_is_refused_in_plain_words() -> None:
+    with pytest.raises(SettingsError, match="wants 15 GiB and 2 cores at least"):
+        figures(Machine(8 * _GIB, 4))
+    with pytest.raises(SettingsError, match="wants 15 GiB and 2 cores at least"):
+        figures(Machine(32 * _GIB, 1))
+    with pytest.raises(SettingsError, match="gpu: expected is one of"):
+        figures(Machine(32 * _GIB, 4, {"gpu": 1}))
+
+
+def test_no_two_files_have_the_same_secret() -> None:
+    machine = Machine(32 * _GIB, 8)
+    first, second = _values(make(machine)), _values(make(machine))
+    secrets = [one[name] for one in (first, second) for name in SECRETS]
+    assert len(set(secrets)) == 2 * len(SECRETS)
+    # They stand in addresses as they are, and nobody guesses them.
+    assert all(re.fullmatch(r"[0-9a-f]{48}", secret) for secret in secrets)
+
+
+def test_the_file_is_its_owners_alone_and_never_written_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / ".env"
+    words = ["--memory", "32", "--cores", "8", "--file", str(file)]
+    assert main(words) == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    before = file.read_text()
+    assert main(words) == 2
+    assert "its secrets are those of the volumes" in capsys.readouterr().err
+    assert file.read_text() == before
+
+
+def test_a_role_is_scaled_with_the_connections_it_needs_and_the_same_secrets(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / ".env"
+    machine = ["--memory", "64", "--cores", "16", "--file", str(file)]
+    assert main([*machine, "llm=2"]) == 0
+    before = _values(file.read_text())
+    file.write_text(file.read_text() + "\n# mine\nPUBLISH_ON=10.0.0.5\n")
+    assert main([*machine, "--refit", "store=3"]) == 0
+    after = _values(file.read_text())
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert {name: after[name] for name in SECRETS} == {name: before[name] for name in SECRETS}
+    assert after["PUBLISH_ON"] == "10.0.0.5"
+    assert (after["GRAPHMILL_DEPLOYMENT_LLM"], after["GRAPHMILL_DEPLOYMENT_STORE"]) == ("2", "3")
+    more = int(after["POSTGRES_MAX_CONNECTIONS"]) - int(before["POSTGRES_MAX_CONNECTIONS"])
+    assert more == 2 * int(after["GRAPHMILL_STORE_CONCURRENCY"])
+
+
+def test_lines_that_are_none_are_refused_without_being_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="expected is NAME=VALUE") as caught:
+        refit("POSTGRES_PASSWORD s3cret", Machine(32 * _GIB, 8))
+    assert "s3cret" not in str(caught.value)
