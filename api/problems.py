@@ -2,7 +2,6 @@
 
 import logging
 from http import HTTPStatus
-from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -17,9 +16,10 @@ from graphmill.application.run_workflows import RunEnded
 from graphmill.application.runs import RunUnderWay
 from graphmill.application.search import LaterRelease
 from graphmill.errors import GraphmillError, InvalidRequest, NotFound, TransientError
+from graphmill.http_api.examples import PROBLEM, like
 
 _log = logging.getLogger(__name__)
-_MEDIA_TYPE = "application/problem+json"
+MEDIA_TYPE = "application/problem+json"
 
 
 class TooLarge(InvalidRequest):
@@ -51,7 +51,7 @@ _STATUS: tuple[tuple[type[GraphmillError], HTTPStatus], ...] = (
 )
 
 
-_HEADERS = {
+HEADERS = {
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "5"},
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
 }
@@ -65,25 +65,14 @@ class InvalidField(BaseModel):
 class Problem(BaseModel):
     """A problem document (RFC 9457)."""
 
+    model_config = like(PROBLEM)
+
     type: str = "about:blank"
     title: str
     status: int
     detail: str = Field(description="What is wrong and what to do.")
     request_id: str = Field(default="", description="By which the API's log knows it.")
     errors: list[InvalidField] | None = None
-
-
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    "default": {
-        "description": "A problem document (RFC 9457).",
-        "content": {_MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
-    },
-    # In place of FastAPI's own form of validation errors, which is never sent.
-    422: {
-        "description": "The request is not well formed.",
-        "content": {_MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
-    },
-}
 
 
 def problem(
@@ -100,7 +89,7 @@ def _answer(document: Problem, headers: dict[str, str] | None = None) -> JSONRes
         document.model_dump(exclude_none=True),
         document.status,
         headers=headers,
-        media_type=_MEDIA_TYPE,
+        media_type=MEDIA_TYPE,
     )
 
 
@@ -130,18 +119,23 @@ def install(app: FastAPI) -> None:
 
 async def _told(request: Request, error: Exception) -> JSONResponse:
     status = _status(error)
-    return problem(status, str(error), headers=_HEADERS.get(status))
+    return problem(status, str(error), headers=HEADERS.get(status))
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     # What was sent is not sent back: it may be long, or a secret in the wrong place.
     errors = [
-        InvalidField(field=".".join(map(str, entry["loc"])), detail=entry["msg"])
+        InvalidField(field=_encodable(".".join(map(str, entry["loc"]))), detail=entry["msg"])
         for entry in error.errors()
     ]
     detail = "; ".join(f"{entry.field}: {entry.detail}" for entry in errors)
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors)
+
+
+def _encodable(text: str) -> str:
+    """A name of a field that JSON can have, and UTF-8 cannot: half of a surrogate pair."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

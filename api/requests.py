@@ -15,7 +15,7 @@ from graphmill.api_keys import Caller, InvalidKey, NotAllowed, Scope
 from graphmill.application.documents import collection_key
 from graphmill.application.graphmill import Graphmill
 from graphmill.models import CollectionKey
-from graphmill.names import check_tenant_name
+from graphmill.names import COLLECTION_NAME, TENANT_NAME, check_tenant_name
 from graphmill.settings import Settings
 from graphmill.telemetry.subjects import about
 from graphmill.tenancy import acting_for
@@ -43,7 +43,11 @@ async def _caller(
     sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     x_tenant: Annotated[
         str | None,
-        Header(description="Whose collections, where no key is needed; `default`."),
+        # Patterns are told here and looked at by what says more than that one does not match.
+        Header(
+            description="Whose collections, where no key is needed; `default`.",
+            json_schema_extra={"pattern": f"^{TENANT_NAME}$"},
+        ),
     ] = None,
 ) -> Caller:
     """A key that is sent counts, also where none is needed."""
@@ -88,7 +92,14 @@ ApiSettings = Annotated[Settings, Depends(_settings)]
 Cursor = Annotated[
     str | None, Query(description="The `next` of the page before.", pattern="^[^\\x00]*$")
 ]
-CollectionName = Annotated[str, Path(description="The collection's name.")]
+CollectionName = Annotated[
+    str,
+    Path(
+        description="The collection's name.",
+        json_schema_extra={"pattern": f"^{COLLECTION_NAME}$"},
+        examples=["papers"],
+    ),
+]
 
 Reader = Annotated[str, Depends(_reader)]
 Indexer = Annotated[str, Depends(_indexer)]

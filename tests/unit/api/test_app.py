@@ -1,5 +1,6 @@
 """Routes answer as surface and OpenAPI say; whatever goes wrong is a problem document."""
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +10,8 @@ import pytest
 
 from api import search
 from graphmill.ids import document_id
+from graphmill.models import CollectionKey
+from tests.published_graph import publish
 
 
 def problem(answer: httpx.Response, status: int) -> str:
@@ -193,11 +196,43 @@ async def test_a_cursor_that_no_page_gave_is_refused(http: httpx.AsyncClient, pa
     assert "query.after" in problem(answer, 422)
 
 
+@pytest.mark.parametrize("name", ["\\ud800", "\\u0000", "a\\nb"])
+async def test_a_field_of_any_name_is_refused_as_such(http: httpx.AsyncClient, name: str) -> None:
+    content = '{"name": "files", "' + name + '": 1}'
+    kind = {"content-type": "application/json"}
+    problem(await http.post("/v1/collections", content=content, headers=kind), 422)
+    content = '{"question": "' + name + '"}'
+    answer = await http.post("/v1/collections/none/query", content=content, headers=kind)
+    assert answer.status_code in (400, 404, 422)
+
+
 async def test_what_was_sent_is_not_sent_back(http: httpx.AsyncClient) -> None:
     body = {"name": "x", "password": "hunter2"}
     answer = await http.post("/v1/collections", json=body)
     problem(answer, 422)
     assert "hunter2" not in answer.text
+
+
+async def test_an_answer_comes_as_events_where_that_is_asked_for(
+    http: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    text = b"# C\n\nAda Lovelace met Charles Babbage in London. Charles Babbage met Ada Lovelace."
+    await publish(pool, CollectionKey("default", "files"), {"a.md": text, "b.md": text + b" Yes."})
+    body = {"question": "Who met Charles Babbage?"}
+    whole = (await http.post("/v1/collections/files/query", json=body)).json()
+    answer = await http.post("/v1/collections/files/query", json=body | {"stream": True})
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    events = [
+        (name.removeprefix("event: "), json.loads(data.removeprefix("data: ")))
+        for name, data in (event.split("\n", 1) for event in answer.text.strip().split("\n\n"))
+    ]
+    assert [name for name, _ in events] == ["part"] * (len(events) - 1) + ["end"]
+    assert "".join(told["text"] for name, told in events if name == "part") == whole["answer"]
+    assert whole["answer"]
+    last = events[-1][1]
+    assert last | {"seconds": 0} == whole | {"seconds": 0}
+    gone = await http.post("/v1/collections/none/query", json=body | {"stream": True})
+    problem(gone, 404)
 
 
 async def test_a_later_releases_mode_is_told_as_such(http: httpx.AsyncClient) -> None:
@@ -247,6 +282,7 @@ async def test_the_document_of_the_api_lists_its_routes(http: httpx.AsyncClient)
         "/v1/collections/{name}/documents/{id}",
         "/v1/collections/{name}/documents/delete",
         "/v1/collections/{name}/documents/forget",
+        "/v1/limits",
         "/v1/collections/{name}/index",
         "/v1/collections/{name}/run",
         "/v1/collections/{name}/query",
