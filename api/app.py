@@ -56,7 +56,8 @@ def create_app(settings: Settings, addresses: Addresses) -> FastAPI:
         lifespan=lifespan,
         responses=GUARDED,
     )
-    problems.install(app)
+    app.needs_keys = settings.api_needs_keys
+    problems.install(app, app.methods_of)
     app.add_middleware(BodyLimit)
     if not settings.api_needs_keys:
         app.add_middleware(LoopbackGuard)

@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 
 from api.idempotency import OnlyOnce
 from api.multipart import receive_uploads
@@ -110,6 +110,13 @@ async def list_documents(
         documents=[Document.model_validate(document_to_json(found)) for found in page],
         next=page[-1].name if len(page) == limit else None,
     )
+
+
+@router.api_route("/forget", methods=["GET", "DELETE"], include_in_schema=False)
+@router.api_route("/delete", methods=["GET", "DELETE"], include_in_schema=False)
+async def refuse_method() -> None:
+    """Or these words would be taken for ids of documents."""
+    raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
 
 
 @router.get("/{id}")

@@ -1,7 +1,7 @@
 """The OpenAPI document: what each route answers when something is wrong, besides what it answers
 when all is well. A status that is not there is none that a client has to expect."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -69,13 +69,41 @@ KEYED = problems(
 
 
 class DescribedApi(FastAPI):
-    """Its document has the form of problems, which routes point to."""
+    """Its document has the form of problems, which routes point to, and says that a key may be left
+    out where it may."""
+
+    needs_keys = True
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            schemas = super().openapi()["components"]["schemas"]
+            document = super().openapi()
             problem = Problem.model_json_schema(ref_template=_SCHEMAS + "{model}")
-            schemas |= problem.pop("$defs")
-            schemas["Problem"] = problem
+            document["components"]["schemas"] |= problem.pop("$defs") | {"Problem": problem}
+            if not self.needs_keys:
+                for operation in _operations(document):
+                    if "security" in operation:
+                        operation["security"].append({})
         assert self.openapi_schema is not None
         return self.openapi_schema
+
+    def methods_of(self, path: str) -> tuple[str, ...]:
+        """Of all its routes; of several templates that fit, of the one that leaves least open."""
+        paths: dict[str, dict[str, Any]] = self.openapi()["paths"]
+        fitting = [template for template in paths if _fits(template, path)]
+        if not fitting:
+            return ()
+        closest = min(fitting, key=lambda template: template.count("{"))
+        return tuple(sorted(method.upper() for method in paths[closest]))
+
+
+def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for methods in document["paths"].values():
+        yield from methods.values()
+
+
+def _fits(template: str, path: str) -> bool:
+    parts, given = template.split("/"), path.split("/")
+    return len(parts) == len(given) and all(
+        one == other or (one.startswith("{") and other)
+        for one, other in zip(parts, given, strict=True)
+    )

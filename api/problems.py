@@ -1,6 +1,8 @@
 """Errors as RFC 9457 problem documents."""
 
 import logging
+from collections.abc import Callable, Sequence
+from functools import partial
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
@@ -108,11 +110,11 @@ def _status(error: Exception) -> HTTPStatus:
     return next(status for kind, status in _STATUS if isinstance(error, kind))
 
 
-def install(app: FastAPI) -> None:
-    """Every error that leaves the API is a problem document."""
+def install(app: FastAPI, methods_of: Callable[[str], Sequence[str]]) -> None:
+    """Every error that leaves the API is a problem document. `methods_of`: of a path."""
     app.add_exception_handler(GraphmillError, _told)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(HTTPException, partial(_http, methods_of))
     app.add_exception_handler(NothingMore, _nothing_more)
     app.add_exception_handler(Exception, _unexpected)
 
@@ -138,9 +140,15 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-async def _http(request: Request, error: Exception) -> JSONResponse:
+async def _http(
+    methods_of: Callable[[str], Sequence[str]], request: Request, error: Exception
+) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    headers = dict(error.headers) if error.headers else None
+    headers = dict(error.headers) if error.headers else {}
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # The router knows those of the first route that has the path.
+        methods = methods_of(request.url.path)
+        headers |= {"Allow": ", ".join(methods)} if methods else {}
     return problem(HTTPStatus(error.status_code), str(error.detail), headers=headers)
 
 

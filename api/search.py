@@ -24,6 +24,13 @@ _MEDIA_TYPE = "text/event-stream"
 _PARTS = re.compile(r".+?(?:\n\n|(?<=[.!?\]])\s+|$)", re.DOTALL)
 
 
+_EVENT = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {"event": {"enum": ["part", "end"]}, "data": {"type": "string"}},
+}
+
+
 @router.post(
     "/query",
     response_model=Answer,
@@ -31,7 +38,7 @@ _PARTS = re.compile(r".+?(?:\n\n|(?<=[.!?\]])\s+|$)", re.DOTALL)
         HTTPStatus.OK: {
             "description": "The answer; with `stream`, as events: `part`, whose `text` is the next"
             " of the answer's, and `end` as the last, which has what is answered without `stream`.",
-            "content": {_MEDIA_TYPE: {"schema": {"type": "string"}}},
+            "content": {_MEDIA_TYPE: {"itemSchema": _EVENT}},
         },
         **problems(HTTPStatus.NOT_IMPLEMENTED),
     },

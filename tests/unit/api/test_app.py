@@ -250,7 +250,17 @@ async def test_what_no_route_serves_is_a_problem_too(http: httpx.AsyncClient) ->
     problem(await http.get("/nowhere"), 404)
     answer = await http.put("/v1/collections")
     problem(answer, 405)
-    assert answer.headers["allow"]
+    assert answer.headers["allow"] == "GET, POST"
+    for path, methods in (
+        ("files", "DELETE, GET"),
+        ("files/documents", "GET, POST"),
+        ("files/documents/forget", "POST"),
+        (f"files/documents/{uuid4()}", "DELETE, GET"),
+    ):
+        answer = await http.put(f"/v1/collections/{path}")
+        assert answer.headers["allow"] == methods
+    problem(await http.get("/v1/collections/files/documents/forget"), 405)
+    assert (await http.put("/openapi.json")).headers["allow"]
     problem(await http.post("/v1/collections", content=b"{"), 422)
 
 
