@@ -1,6 +1,9 @@
 """What every route needs to know of a request: the application, the settings, for whom it is and
 what he may do.
 
+None of these is a plain function: FastAPI runs those in threads, a dozen hops a request, for each
+of which the request waits for its turn anew.
+
 A tenant is to be had with a scope only (`Reader`, `Indexer`, `Admin`, and the collection of one by
 its name), so a route that forgets to ask finds nobody's rows.
 """
@@ -28,11 +31,11 @@ _bearer = HTTPBearer(
 )
 
 
-def _application(request: Request) -> Graphmill:
+async def _application(request: Request) -> Graphmill:
     return cast(Graphmill, request.app.state.graphmill)
 
 
-def _settings(request: Request) -> Settings:
+async def _settings(request: Request) -> Settings:
     return cast(Settings, request.app.state.settings)
 
 
@@ -65,7 +68,7 @@ async def _caller(
 
 
 def _with_scope(scope: Scope) -> Callable[[Caller], AsyncGenerator[str]]:
-    # Not a plain function: those run in threads, where what they set is set for nobody else.
+    # Nor could a plain one set for the others what is set in a thread of its own.
     async def tenant(caller: Annotated[Caller, Depends(_caller)]) -> AsyncGenerator[str]:
         """The request is answered for this tenant."""
         caller.check(scope)
@@ -107,15 +110,15 @@ Admin = Annotated[str, Depends(_admin)]
 """The tenant, for whoever may do so much."""
 
 
-def _readable(tenant: Reader, name: CollectionName) -> CollectionKey:
+async def _readable(tenant: Reader, name: CollectionName) -> CollectionKey:
     return collection_key(tenant, name)
 
 
-def _indexable(tenant: Indexer, name: CollectionName) -> CollectionKey:
+async def _indexable(tenant: Indexer, name: CollectionName) -> CollectionKey:
     return collection_key(tenant, name)
 
 
-def _deletable(tenant: Admin, name: CollectionName) -> CollectionKey:
+async def _deletable(tenant: Admin, name: CollectionName) -> CollectionKey:
     return collection_key(tenant, name)
 
 

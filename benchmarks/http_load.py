@@ -21,6 +21,7 @@ _OPEN_EVERY_SECONDS = 1.0
 _MOST_SECONDS = 240.0
 _OPENED_AT_ONCE = 100
 _PAGE = {"limit": "20"}
+_UPLOADED_TO = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,8 @@ class Caller:
         self._uploaded += 1
         name = f"{self._number}-{self._uploaded}.txt"
         form.add_field("files", f"{name}: Ada met Charles. ".encode() * 100, filename=name)
-        async with self._http.post("/v1/collections/uploads/documents", data=form) as response:
+        path = f"/v1/collections/uploads-{self._number % _UPLOADED_TO}/documents"
+        async with self._http.post(path, data=form) as response:
             await _read(response, 201)
 
     async def _ask(self) -> None:
