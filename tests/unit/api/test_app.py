@@ -53,6 +53,28 @@ async def test_a_collection_is_made_shown_listed_and_found_missing(
     assert "no collection 'none'" in problem(await http.get("/v1/collections/none"), 404)
 
 
+async def test_no_request_hops_through_threads_to_find_out_who_asks(
+    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each hop waits for its turn, where cores are wanted by others."""
+
+    async def refuse(*args: object, **more: object) -> None:
+        raise AssertionError("a dependency is a plain function")
+
+    monkeypatch.setattr("fastapi.dependencies.utils.run_in_threadpool", refuse)
+    await upload(http, "a.txt")
+    once = {"Idempotency-Key": "k"}
+    body = {"files": ("a.txt", b"a")}
+    url = "/v1/collections/files/documents"
+    assert (await http.post(url, files=body, headers=once)).status_code == 201
+    for path in ("", "/files", "/files/documents", "/files/entities", "/files/reports"):
+        assert (await http.get(f"/v1/collections{path}")).status_code == 200
+    assert (await http.get("/health/pools")).status_code == 200
+    document = f"{url}/{document_id('a.txt')}"
+    assert (await http.delete(document)).status_code == 503  # Temporal is away
+    assert (await http.post("/v1/runs/" + str(uuid4()) + "/pause")).status_code == 503
+
+
 async def test_a_tenant_sees_its_own_collections_only(http: httpx.AsyncClient) -> None:
     await upload(http, "a.txt")
     other = {"X-Tenant": "other"}
