@@ -40,7 +40,7 @@ soak: server ## what takes longer: every chaos seed, long property tests, large 
 	@echo "pytest: the long versions"
 	@$(PYTEST) $(SOAK_AT_ONCE) -m "soak or hypothesis" --hypothesis-profile=soak
 
-bench: server ## how fast, and where the time goes (ONLY=fast, standard, stores or peers; PEERS=1: the peers too)
+bench: server ## how fast, and where the time goes (ONLY=fast, standard, stores, http or peers; PEERS=1: the peers too)
 	@$(BIN)/python benchmarks/run.py $(if $(ONLY),--only $(ONLY)) $(if $(PEERS),--peers)
 
 lock: install ## write requirements.lock afresh from pyproject.toml (with uv, fetched for this alone)

@@ -1,15 +1,17 @@
 """`python -m api`: serve HTTP until SIGTERM or Ctrl-C."""
 
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
 import uvicorn
 
 from graphmill.errors import SettingsError
+from graphmill.open_files import allow_many_open_files
 from graphmill.settings import Settings, load_settings
 from graphmill.telemetry.logs import configure_logs
 from graphmill.telemetry.tracing import traces_url
-
-_GRACE_SECONDS = 4
 
 
 def main() -> int:
@@ -21,6 +23,9 @@ def main() -> int:
         sys.stderr.write(f"graphmill api: {error}\n")
         return 2
     configure_logs(settings.log_format, settings.log_level)
+    # uvicorn raises the signal that ended it once more when all is done: that is no failure.
+    signal.signal(signal.SIGTERM, _end)
+    allow_many_open_files()
     uvicorn.run(
         "api.app:from_environment",
         factory=True,
@@ -28,7 +33,7 @@ def main() -> int:
         port=settings.api_port,
         workers=settings.uvicorn_workers,
         timeout_keep_alive=settings.uvicorn_keep_alive,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_graceful_shutdown=settings.api_grace_seconds,
         proxy_headers=False,
         server_header=False,
         # Lines of requests tell names of collections and little else that health does not.
@@ -36,6 +41,10 @@ def main() -> int:
         log_config=None,
     )
     return 0
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
 
 
 def check_addresses(settings: Settings) -> None:

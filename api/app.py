@@ -8,12 +8,26 @@ from importlib import metadata
 from fastapi import FastAPI
 from temporalio.runtime import Runtime, TelemetryConfig
 
-from api import collections, documents, graphs, health, metrics, pools, problems, runs, search
+from api import (
+    collections,
+    documents,
+    graphs,
+    health,
+    limits,
+    metrics,
+    pools,
+    problems,
+    runs,
+    search,
+)
 from api.body_limit import BodyLimit
 from api.guard import LoopbackGuard
+from api.openapi import GUARDED, DescribedApi
 from api.request_ids import RequestIds
 from api.request_spans import trace_requests
 from api.run_events import RunEvents
+from api.shutdown import CutOff, Shutdown
+from api.upkeep import upkeep
 from graphmill.bootstrap import open_application
 from graphmill.embedded.home import Addresses
 from graphmill.settings import Settings, load_settings
@@ -25,28 +39,34 @@ from graphmill.telemetry.tracing import tracing
 def create_app(settings: Settings, addresses: Addresses) -> FastAPI:
     """The API over the servers at these addresses; it starts and stays while they are away."""
 
+    shutdown = Shutdown()
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         with tracing("graphmill-api"):
             async with open_application(settings, addresses) as application:
                 app.state.graphmill = application
                 app.state.settings = settings
-                app.state.run_events = RunEvents(application.runs)
-                yield
+                app.state.run_events = events = RunEvents(application.runs)
+                with shutdown.telling(events.stop):
+                    async with upkeep(application):
+                        yield
 
-    app = FastAPI(
+    app = DescribedApi(
         title="graphmill",
         version=metadata.version("graphmill"),
         summary="Durable GraphRAG indexing: documents in, a knowledge graph and cited answers out.",
         lifespan=lifespan,
-        responses=problems.RESPONSES,
+        responses=GUARDED,
     )
-    problems.install(app)
+    app.needs_keys = settings.api_needs_keys
+    problems.install(app, app.methods_of)
     app.add_middleware(BodyLimit)
     if not settings.api_needs_keys:
         app.add_middleware(LoopbackGuard)
+    app.add_middleware(CutOff, shutdown=shutdown)
     app.add_middleware(RequestIds)  # the outermost: refusals have one too
-    for part in (health, pools, metrics, collections, documents, runs, search, graphs):
+    for part in (health, pools, metrics, collections, documents, limits, runs, search, graphs):
         app.include_router(part.router)
     trace_requests(app)
     return app

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from api.idempotency import OnlyOnce
+from api.openapi import KEYED, problems
 from api.requests import Application, Cursor, Deletable, Indexable, Indexer, Readable, Reader
 from graphmill.application.documents import collection_key, collection_to_json
 from graphmill.http_api.schemas import (
@@ -18,10 +19,20 @@ from graphmill.http_api.schemas import (
 )
 from graphmill.index_request import IndexRequest
 
-router = APIRouter(prefix="/v1/collections", tags=["collections"])
+router = APIRouter(
+    prefix="/v1/collections",
+    tags=["collections"],
+    responses=KEYED,
+)
+
+_NOT_FOUND = problems(HTTPStatus.NOT_FOUND)
 
 
-@router.post("", status_code=HTTPStatus.CREATED)
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    responses={HTTPStatus.OK: {"model": Collection, "description": "It is there already."}},
+)
 async def create_collection(
     body: NewCollection, app: Application, tenant: Indexer, response: Response
 ) -> Collection:
@@ -47,25 +58,29 @@ async def list_collections(
     )
 
 
-@router.get("/{name}")
+@router.get("/{name}", responses=_NOT_FOUND)
 async def show_collection(app: Application, key: Readable) -> Collection:
     return Collection.model_validate(collection_to_json(await app.collections.show(key)))
 
 
-@router.delete("/{name}", status_code=HTTPStatus.NO_CONTENT)
+@router.delete("/{name}", status_code=HTTPStatus.NO_CONTENT, responses=_NOT_FOUND)
 async def delete_collection(app: Application, key: Deletable) -> None:
     """Ends its run, then deletes it with its documents and graph."""
     await app.delete_collection(key)
 
 
-@router.get("/{name}/run")
+@router.get("/{name}/run", responses=_NOT_FOUND)
 async def show_latest_run(app: Application, key: Readable) -> Run:
     """How the collection's run stands: the one under way, or the last."""
     run = await app.runs.find(key.tenant, key.name)
     return Run.model_validate((await app.runs.status(run)).to_json())
 
 
-@router.post("/{name}/index", status_code=HTTPStatus.ACCEPTED)
+@router.post(
+    "/{name}/index",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=problems(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+)
 async def index_collection(
     app: Application, key: Indexable, once: OnlyOnce, body: IndexBody | None = None
 ) -> RunRef:

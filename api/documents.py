@@ -4,12 +4,14 @@ from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 
 from api.idempotency import OnlyOnce
 from api.multipart import receive_uploads
+from api.openapi import KEYED, problems
 from api.requests import ApiSettings, Application, Cursor, Indexable, Readable
 from graphmill.application.documents import document_to_json, paid_to_json
+from graphmill.http_api.examples import UPLOAD
 from graphmill.http_api.schemas import (
     Document,
     DocumentIdsBody,
@@ -22,13 +24,18 @@ from graphmill.http_api.schemas import (
 from graphmill.ids import document_id
 from graphmill.models import DocumentState
 
-router = APIRouter(prefix="/v1/collections/{name}/documents", tags=["documents"])
+router = APIRouter(
+    prefix="/v1/collections/{name}/documents",
+    tags=["documents"],
+    responses=KEYED | problems(HTTPStatus.NOT_FOUND),
+)
 
 _UPLOAD: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
             "multipart/form-data": {
+                "example": UPLOAD,
                 "schema": {
                     "type": "object",
                     "required": ["files"],
@@ -48,14 +55,19 @@ _UPLOAD: dict[str, Any] = {
                             "description": "A file's name, with its folders, is the document's.",
                         },
                     },
-                }
+                },
             }
         },
     }
 }
 
 
-@router.post("", status_code=HTTPStatus.CREATED, openapi_extra=_UPLOAD)
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    openapi_extra=_UPLOAD,
+    responses=problems(HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+)
 async def upload_documents(
     request: Request, app: Application, settings: ApiSettings, key: Indexable, once: OnlyOnce
 ) -> Uploaded:
@@ -98,6 +110,13 @@ async def list_documents(
         documents=[Document.model_validate(document_to_json(found)) for found in page],
         next=page[-1].name if len(page) == limit else None,
     )
+
+
+@router.api_route("/forget", methods=["GET", "DELETE"], include_in_schema=False)
+@router.api_route("/delete", methods=["GET", "DELETE"], include_in_schema=False)
+async def refuse_method() -> None:
+    """Or these words would be taken for ids of documents."""
+    raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
 
 
 @router.get("/{id}")

@@ -1,14 +1,20 @@
 """/v1/collections/{name}/entities, communities and reports: the published graph, page by page."""
 
+from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
 
+from api.openapi import KEYED, problems
 from api.requests import Application, Cursor, Readable
 from graphmill.http_api.graph_schemas import CommunityPage, EntityPage, NeighbourPage, ReportPage
 
-router = APIRouter(prefix="/v1/collections/{name}", tags=["graph"])
+router = APIRouter(
+    prefix="/v1/collections/{name}",
+    tags=["graph"],
+    responses=KEYED | problems(HTTPStatus.NOT_FOUND),
+)
 
 _Limit = Annotated[int, Query(ge=1, le=1000)]
 _Number = Annotated[int | None, Query(ge=0, le=2_000_000_000)]

@@ -8,6 +8,7 @@ from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
 
 from api.requests import Application, Indexer
+from graphmill.application.graphmill import Graphmill
 
 A = TypeVar("A", bound=BaseModel)
 
@@ -26,15 +27,15 @@ class Once:
         self,
         request: Request,
         response: Response,
-        app: Application,
-        tenant: Indexer,
-        idempotency_key: _Key = None,
+        app: Graphmill,
+        tenant: str,
+        key: str | None,
     ) -> None:
         self._route = f"{request.method} {request.url.path}"
         self._response = response
         self._app = app
         self._tenant = tenant
-        self._key = idempotency_key
+        self._key = key
 
     async def answer(self, asked: bytes, kind: type[A], do: Callable[[], Awaitable[A]]) -> A:
         """What `do` answers, or did when this came before.
@@ -55,4 +56,15 @@ class Once:
         return kind.model_validate_json(given)
 
 
-OnlyOnce = Annotated[Once, Depends()]
+# Not the class itself: it would be made in a thread.
+async def _once(
+    request: Request,
+    response: Response,
+    app: Application,
+    tenant: Indexer,
+    idempotency_key: _Key = None,
+) -> Once:
+    return Once(request, response, app, tenant, idempotency_key)
+
+
+OnlyOnce = Annotated[Once, Depends(_once)]

@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from api.openapi import KEYED
 from api.requests import Application, check_operator
 from graphmill.fleet_figures import FleetFigures
 from graphmill.model_figures import EndpointFigures, StepUse
@@ -17,10 +18,15 @@ from graphmill.process_memory import MEMORY_METRIC, MEMORY_WORDS, memory_of_tree
 from graphmill.projections.standing import ProjectionFigures
 from graphmill.worker_pools import RolePools
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], responses=KEYED)
 
 
-@router.get("/metrics", response_class=Response, dependencies=[Depends(check_operator)])
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    dependencies=[Depends(check_operator)],
+)
 async def metrics(app: Application) -> Response:
     """Calls, tokens and money by step and model; tries by endpoint and outcome; places; how far
     other stores are behind; documents and runs by state; pools of workers; connections.

@@ -4,10 +4,16 @@ import logging
 
 from fastapi import APIRouter, Depends
 
+from api.openapi import KEYED
 from api.requests import Application, check_operator
 from graphmill.http_api.schemas import AllPools, RolePools, RunningActivity
 
-router = APIRouter(prefix="/health/pools", tags=["health"], dependencies=[Depends(check_operator)])
+router = APIRouter(
+    prefix="/health/pools",
+    tags=["health"],
+    responses=KEYED,
+    dependencies=[Depends(check_operator)],
+)
 
 _log = logging.getLogger("graphmill.pools")
 

@@ -1,8 +1,9 @@
 """Errors as RFC 9457 problem documents."""
 
 import logging
+from collections.abc import Callable, Sequence
+from functools import partial
 from http import HTTPStatus
-from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -17,9 +18,10 @@ from graphmill.application.run_workflows import RunEnded
 from graphmill.application.runs import RunUnderWay
 from graphmill.application.search import LaterRelease
 from graphmill.errors import GraphmillError, InvalidRequest, NotFound, TransientError
+from graphmill.http_api.examples import PROBLEM, like
 
 _log = logging.getLogger(__name__)
-_MEDIA_TYPE = "application/problem+json"
+MEDIA_TYPE = "application/problem+json"
 
 
 class TooLarge(InvalidRequest):
@@ -51,7 +53,7 @@ _STATUS: tuple[tuple[type[GraphmillError], HTTPStatus], ...] = (
 )
 
 
-_HEADERS = {
+HEADERS = {
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "5"},
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
 }
@@ -65,25 +67,14 @@ class InvalidField(BaseModel):
 class Problem(BaseModel):
     """A problem document (RFC 9457)."""
 
+    model_config = like(PROBLEM)
+
     type: str = "about:blank"
     title: str
     status: int
     detail: str = Field(description="What is wrong and what to do.")
     request_id: str = Field(default="", description="By which the API's log knows it.")
     errors: list[InvalidField] | None = None
-
-
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    "default": {
-        "description": "A problem document (RFC 9457).",
-        "content": {_MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
-    },
-    # In place of FastAPI's own form of validation errors, which is never sent.
-    422: {
-        "description": "The request is not well formed.",
-        "content": {_MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
-    },
-}
 
 
 def problem(
@@ -100,7 +91,7 @@ def _answer(document: Problem, headers: dict[str, str] | None = None) -> JSONRes
         document.model_dump(exclude_none=True),
         document.status,
         headers=headers,
-        media_type=_MEDIA_TYPE,
+        media_type=MEDIA_TYPE,
     )
 
 
@@ -119,34 +110,45 @@ def _status(error: Exception) -> HTTPStatus:
     return next(status for kind, status in _STATUS if isinstance(error, kind))
 
 
-def install(app: FastAPI) -> None:
-    """Every error that leaves the API is a problem document."""
+def install(app: FastAPI, methods_of: Callable[[str], Sequence[str]]) -> None:
+    """Every error that leaves the API is a problem document. `methods_of`: of a path."""
     app.add_exception_handler(GraphmillError, _told)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(HTTPException, partial(_http, methods_of))
     app.add_exception_handler(NothingMore, _nothing_more)
     app.add_exception_handler(Exception, _unexpected)
 
 
 async def _told(request: Request, error: Exception) -> JSONResponse:
     status = _status(error)
-    return problem(status, str(error), headers=_HEADERS.get(status))
+    return problem(status, str(error), headers=HEADERS.get(status))
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     # What was sent is not sent back: it may be long, or a secret in the wrong place.
     errors = [
-        InvalidField(field=".".join(map(str, entry["loc"])), detail=entry["msg"])
+        InvalidField(field=_encodable(".".join(map(str, entry["loc"]))), detail=entry["msg"])
         for entry in error.errors()
     ]
     detail = "; ".join(f"{entry.field}: {entry.detail}" for entry in errors)
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors)
 
 
-async def _http(request: Request, error: Exception) -> JSONResponse:
+def _encodable(text: str) -> str:
+    """A name of a field that JSON can have, and UTF-8 cannot: half of a surrogate pair."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+async def _http(
+    methods_of: Callable[[str], Sequence[str]], request: Request, error: Exception
+) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    headers = dict(error.headers) if error.headers else None
+    headers = dict(error.headers) if error.headers else {}
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # The router knows those of the first route that has the path.
+        methods = methods_of(request.url.path)
+        headers |= {"Allow": ", ".join(methods)} if methods else {}
     return problem(HTTPStatus(error.status_code), str(error.detail), headers=headers)
 
 

@@ -1,6 +1,9 @@
 """What every route needs to know of a request: the application, the settings, for whom it is and
 what he may do.
 
+None of these is a plain function: FastAPI runs those in threads, a dozen hops a request, for each
+of which the request waits for its turn anew.
+
 A tenant is to be had with a scope only (`Reader`, `Indexer`, `Admin`, and the collection of one by
 its name), so a route that forgets to ask finds nobody's rows.
 """
@@ -15,7 +18,7 @@ from graphmill.api_keys import Caller, InvalidKey, NotAllowed, Scope
 from graphmill.application.documents import collection_key
 from graphmill.application.graphmill import Graphmill
 from graphmill.models import CollectionKey
-from graphmill.names import check_tenant_name
+from graphmill.names import COLLECTION_NAME, TENANT_NAME, check_tenant_name
 from graphmill.settings import Settings
 from graphmill.telemetry.subjects import about
 from graphmill.tenancy import acting_for
@@ -28,11 +31,11 @@ _bearer = HTTPBearer(
 )
 
 
-def _application(request: Request) -> Graphmill:
+async def _application(request: Request) -> Graphmill:
     return cast(Graphmill, request.app.state.graphmill)
 
 
-def _settings(request: Request) -> Settings:
+async def _settings(request: Request) -> Settings:
     return cast(Settings, request.app.state.settings)
 
 
@@ -43,7 +46,11 @@ async def _caller(
     sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     x_tenant: Annotated[
         str | None,
-        Header(description="Whose collections, where no key is needed; `default`."),
+        # Patterns are told here and looked at by what says more than that one does not match.
+        Header(
+            description="Whose collections, where no key is needed; `default`.",
+            json_schema_extra={"pattern": f"^{TENANT_NAME}$"},
+        ),
     ] = None,
 ) -> Caller:
     """A key that is sent counts, also where none is needed."""
@@ -61,7 +68,7 @@ async def _caller(
 
 
 def _with_scope(scope: Scope) -> Callable[[Caller], AsyncGenerator[str]]:
-    # Not a plain function: those run in threads, where what they set is set for nobody else.
+    # Nor could a plain one set for the others what is set in a thread of its own.
     async def tenant(caller: Annotated[Caller, Depends(_caller)]) -> AsyncGenerator[str]:
         """The request is answered for this tenant."""
         caller.check(scope)
@@ -88,7 +95,14 @@ ApiSettings = Annotated[Settings, Depends(_settings)]
 Cursor = Annotated[
     str | None, Query(description="The `next` of the page before.", pattern="^[^\\x00]*$")
 ]
-CollectionName = Annotated[str, Path(description="The collection's name.")]
+CollectionName = Annotated[
+    str,
+    Path(
+        description="The collection's name.",
+        json_schema_extra={"pattern": f"^{COLLECTION_NAME}$"},
+        examples=["papers"],
+    ),
+]
 
 Reader = Annotated[str, Depends(_reader)]
 Indexer = Annotated[str, Depends(_indexer)]
@@ -96,15 +110,15 @@ Admin = Annotated[str, Depends(_admin)]
 """The tenant, for whoever may do so much."""
 
 
-def _readable(tenant: Reader, name: CollectionName) -> CollectionKey:
+async def _readable(tenant: Reader, name: CollectionName) -> CollectionKey:
     return collection_key(tenant, name)
 
 
-def _indexable(tenant: Indexer, name: CollectionName) -> CollectionKey:
+async def _indexable(tenant: Indexer, name: CollectionName) -> CollectionKey:
     return collection_key(tenant, name)
 
 
-def _deletable(tenant: Admin, name: CollectionName) -> CollectionKey:
+async def _deletable(tenant: Admin, name: CollectionName) -> CollectionKey:
     return collection_key(tenant, name)
 
 

@@ -32,15 +32,25 @@ class RunEvents:
     def __init__(self, runs: Runs) -> None:
         self._runs = runs
         self._feeds: dict[tuple[str, str], _Feed] = {}
+        self.stopped = False
+
+    def stop(self) -> None:
+        """All that follow are at their end, and whoever comes is too: the process ends. They go on
+        elsewhere from what they have seen."""
+        self.stopped = True
+        for feed in tuple(self._feeds.values()):
+            feed.stop()
 
     async def follow(self, run: RunHandle) -> AsyncIterator[RunEvent]:
         """How it stands now, and then whenever that has changed; where one comes late to read, the
-        newest only. The last is that of its end.
+        newest only. The last is that of its end, but where all are stopped.
 
         Raises:
             NotFound: the run's collection was deleted.
             Unavailable: a server stayed away for a minute.
         """
+        if self.stopped:
+            return
         name = (run.tenant, run.run_id)
         feed = self._feeds.get(name)
         if feed is None:
@@ -51,9 +61,10 @@ class RunEvents:
         feed.followers += 1
         try:
             seen = 0
-            while True:
+            while not self.stopped:
                 seen = await feed.beyond(seen)
-                assert feed.latest is not None
+                if self.stopped or feed.latest is None:
+                    return
                 yield feed.latest
                 if feed.latest.name == "end":
                     return
@@ -73,14 +84,15 @@ class _Feed:
         self.followers = 0
         self.latest: RunEvent | None = None
         self._told = 0
+        self._stopped = False
         self._changed = asyncio.Event()
         self._error: GraphmillError | None = None
         # In the context of who came first, thus for his tenant: the run is of no other's.
         self._task = asyncio.create_task(self._read(states))
 
     async def beyond(self, seen: int) -> int:
-        """Waits until more than `seen` events were told; how many were."""
-        while self._told <= seen:
+        """Waits until more than `seen` events were told, or it is stopped; how many were."""
+        while self._told <= seen and not self._stopped:
             if self._error is not None:
                 raise self._error
             if self._task.done():
@@ -93,6 +105,8 @@ class _Feed:
         self._task.add_done_callback(lambda _: do())
 
     def stop(self) -> None:
+        self._stopped = True
+        self._changed.set()
         self._task.cancel()
 
     async def _read(self, states: AsyncIterator[RunStatus]) -> None:

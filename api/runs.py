@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Header, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api.idempotency import OnlyOnce
+from api.openapi import KEYED, problems
 from api.problems import NothingMore, problem_of
 from api.requests import Application, Indexer, Reader
 from api.run_events import RunEvents, event_of
@@ -16,7 +17,14 @@ from graphmill.application.run_workflows import RunHandle
 from graphmill.errors import GraphmillError
 from graphmill.http_api.schemas import Retried, RetryBody, Run, RunRef
 
-router = APIRouter(prefix="/v1/runs", tags=["runs"])
+router = APIRouter(
+    prefix="/v1/runs",
+    tags=["runs"],
+    responses=KEYED | problems(HTTPStatus.NOT_FOUND),
+)
+
+_CONFLICT = problems(HTTPStatus.CONFLICT)
+_COME_AGAIN_MS = 1000
 
 
 @router.get("/{run_id}")
@@ -67,11 +75,14 @@ async def follow_run(
             if event.id != last_event_id:
                 yield ServerSentEvent(raw_data=event.data, event=event.name, id=event.id)
             last_event_id = None
+        if events.stopped:
+            # Browsers would wait for longer; most servers are back, or another is there, by then.
+            yield ServerSentEvent(comment="the server ends: come again", retry=_COME_AGAIN_MS)
     except GraphmillError as error:
         yield ServerSentEvent(data=problem_of(error).model_dump(exclude_none=True), event="error")
 
 
-@router.post("/{run_id}/pause", status_code=HTTPStatus.ACCEPTED)
+@router.post("/{run_id}/pause", status_code=HTTPStatus.ACCEPTED, responses=_CONFLICT)
 async def pause_run(run_id: UUID, app: Application, tenant: Indexer) -> RunRef:
     """What is being read ends, nothing new begins."""
     run = await app.runs.find(tenant, str(run_id))
@@ -79,14 +90,14 @@ async def pause_run(run_id: UUID, app: Application, tenant: Indexer) -> RunRef:
     return _ref(run)
 
 
-@router.post("/{run_id}/resume", status_code=HTTPStatus.ACCEPTED)
+@router.post("/{run_id}/resume", status_code=HTTPStatus.ACCEPTED, responses=_CONFLICT)
 async def resume_run(run_id: UUID, app: Application, tenant: Indexer) -> RunRef:
     run = await app.runs.find(tenant, str(run_id))
     await app.runs.resume(run)
     return _ref(run)
 
 
-@router.post("/{run_id}/cancel", status_code=HTTPStatus.ACCEPTED)
+@router.post("/{run_id}/cancel", status_code=HTTPStatus.ACCEPTED, responses=_CONFLICT)
 async def cancel_run(run_id: UUID, app: Application, tenant: Indexer) -> RunRef:
     """What it has read stays; a new run goes on from there."""
     run = await app.runs.find(tenant, str(run_id))
@@ -94,7 +105,7 @@ async def cancel_run(run_id: UUID, app: Application, tenant: Indexer) -> RunRef:
     return _ref(run)
 
 
-@router.post("/{run_id}/retry", status_code=HTTPStatus.ACCEPTED)
+@router.post("/{run_id}/retry", status_code=HTTPStatus.ACCEPTED, responses=_CONFLICT)
 async def retry_run(
     run_id: UUID,
     app: Application,

@@ -9,7 +9,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from benchmarks import stores
+from benchmarks import http, stores
 from benchmarks.fast import FULL, QUICK, compare_fast
 from benchmarks.peers.comparison import DOCUMENTS, QUICK_DOCUMENTS, compare_peers
 from benchmarks.standard import compare_standard
@@ -22,6 +22,7 @@ class Part(StrEnum):
     STANDARD = "standard"
     PEERS = "peers"
     STORES = "stores"
+    HTTP = "http"
 
 
 def main() -> None:
@@ -40,7 +41,7 @@ def main() -> None:
     if not shared.is_dir():
         console.print(f"{shared} is not here: the corpus is needed for the benchmark")
         raise SystemExit(2)
-    parts = {given.only} if given.only else {Part.FAST, Part.STANDARD, Part.STORES}
+    parts = {given.only} if given.only else {Part.FAST, Part.STANDARD, Part.STORES, Part.HTTP}
     if given.peers:
         parts.add(Part.PEERS)
     # As workers do; bare loops too.
@@ -58,5 +59,7 @@ async def _compare(parts: set[Part], shared: Path, console: Console, *, quick: b
         await compare_standard(shared, console, 1 if quick else 3)
     if Part.STORES in parts:
         await stores.compare_stores(stores.QUICK if quick else stores.FULL, shared, console)
+    if Part.HTTP in parts:
+        await http.compare_http(http.QUICK if quick else http.FULL, shared, console)
     if Part.PEERS in parts:
         await compare_peers(shared, console, documents=QUICK_DOCUMENTS if quick else DOCUMENTS)

@@ -103,7 +103,7 @@ async def open_application(
             schedules=Schedules(client, PostgresFolderSchedules(pool)),
             search=Search(partial(_load_search, pool, fleet, settings, stores, opened)),
             graphs=Graphs(PostgresGraphPages(pool)),
-            idempotency=Idempotency(PostgresIdempotency(pool)),
+            idempotency=Idempotency(PostgresIdempotency(pool), PostgresIdempotency(fleet)),
             exports=Exports(partial(_export, pool)),
             projections=Projections(
                 client,

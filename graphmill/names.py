@@ -5,8 +5,11 @@ import unicodedata
 
 from graphmill.errors import InvalidRequest
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+COLLECTION_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+TENANT_NAME = r"[a-z0-9][a-z0-9_-]{0,62}"
+
+_NAME = re.compile(COLLECTION_NAME)
+_TENANT = re.compile(TENANT_NAME)
 
 
 def check_collection_name(value: object) -> str:

@@ -214,6 +214,10 @@ class Settings(ProviderSettings, BaseSettings):
     api_port: int = Field(default=8000, ge=0, le=65535, validation_alias="GRAPHMILL_API_PORT")
     # On any other address than loopback they are needed anyway.
     api_require_keys: bool = Field(default=False, validation_alias="GRAPHMILL_API_REQUIRE_KEYS")
+    # What is being answered when the API is told to end has so many seconds for it.
+    api_grace_seconds: int = Field(
+        default=20, ge=0, le=3600, validation_alias="GRAPHMILL_API_GRACE_SECONDS"
+    )
     # Where each worker serves /metrics; unset: nowhere. Those of `graphmill up` take this port and
     # the next ones.
     metrics_host: str = Field(default="127.0.0.1", validation_alias="GRAPHMILL_METRICS_HOST")

@@ -15,11 +15,16 @@ class KeyUsedBefore(InvalidRequest):
 
 
 class Idempotency:
-    """What is done here may be done twice at once and comes to the same; so answers are kept when
-    they are there, and nobody waits for another who may have died."""
+    """A key belongs to the request that came first with it, from its first moment on. The same one
+    may be done twice at once, which comes to the same; so nobody waits for another who may have
+    died.
 
-    def __init__(self, answers: PostgresIdempotency) -> None:
+    `answers` are the tenant's who asks, `all_answers` everybody's.
+    """
+
+    def __init__(self, answers: PostgresIdempotency, all_answers: PostgresIdempotency) -> None:
         self._answers = answers
+        self._all_answers = all_answers
 
     async def once(
         self, tenant: str, key: str, request: bytes, do: Callable[[], Awaitable[bytes]]
@@ -29,31 +34,52 @@ class Idempotency:
         Raises:
             KeyUsedBefore: another request had this key within a day.
         """
-        given = await self._find(tenant, key)
-        if given is not None:
-            return _same(given, request), True
-        answer = GivenAnswer(request, await do())
+        before = await self._begin(tenant, key, request)
+        _check_same(before, request)
+        if before.body is not None:
+            return before.body, True
         try:
-            given = await self._keep(tenant, key, answer)
+            body = await do()
+        except BaseException:
+            await self._give_up(tenant, key, request)
+            raise
+        try:
+            kept = await self._keep(tenant, key, request, body)
         except TransientError as error:
             # It is done: to say that it is not would have it done again.
             _log.warning("an answer could not be kept for its Idempotency-Key: %s", error)
-            given = answer
-        return _same(given, request), False
+            return body, False
+        # The key is another's where ours failed for somebody else, who gave it up, meanwhile.
+        return (kept.body or body) if kept.request == request else body, False
 
     @tells_outages
-    async def _find(self, tenant: str, key: str) -> GivenAnswer | None:
-        return await self._answers.find(tenant, key)
+    async def forget_old(self) -> None:
+        """Answers that nobody gets any more, of all tenants."""
+        await self._all_answers.forget_old()
 
     @tells_outages
-    async def _keep(self, tenant: str, key: str, answer: GivenAnswer) -> GivenAnswer:
-        return await self._answers.keep(tenant, key, answer)
+    async def _begin(self, tenant: str, key: str, request: bytes) -> GivenAnswer:
+        return await self._answers.begin(tenant, key, request)
+
+    @tells_outages
+    async def _keep(self, tenant: str, key: str, request: bytes, body: bytes) -> GivenAnswer:
+        return await self._answers.keep(tenant, key, request, body)
+
+    async def _give_up(self, tenant: str, key: str, request: bytes) -> None:
+        try:
+            await self._give_up_key(tenant, key, request)
+        except TransientError as error:
+            # The same request may still come again; another with this key is refused for a day.
+            _log.warning("an Idempotency-Key could not be given up: %s", error)
+
+    @tells_outages
+    async def _give_up_key(self, tenant: str, key: str, request: bytes) -> None:
+        await self._answers.give_up(tenant, key, request)
 
 
-def _same(given: GivenAnswer, request: bytes) -> bytes:
+def _check_same(given: GivenAnswer, request: bytes) -> None:
     if given.request != request:
         raise KeyUsedBefore(
             "this Idempotency-Key came with another request within a day; a new request has a new"
             " one"
         )
-    return given.body

@@ -32,6 +32,8 @@ _POLL_SECONDS = 0.25
 _POLL_SHARE = 10
 # How often a run under way is compared with what Temporal says of it.
 _CHECK_SECONDS = 5.0
+# However many ask how a run stands, Temporal is asked no more often than so.
+_SURE_SECONDS = 1.0
 # How long an outage may last while somebody waits for a run; servers restart in less.
 _OUTAGE_SECONDS = 60.0
 
@@ -68,6 +70,8 @@ class Runs:
         self._catalog = catalog
         self._documents = documents
         self._status = status
+        # When Temporal last said of a run that it goes on.
+        self._under_way: dict[str, float] = {}
 
     @tells_outages
     async def start(self, request: IndexRequest) -> RunHandle:
@@ -151,6 +155,10 @@ class Runs:
         Raises:
             NotFound: neither is known to this tenant.
         """
+        # An id that PostgreSQL knows is no question to Temporal, which has runs to see to.
+        known = await self._find_known(tenant, run_or_collection)
+        if known is not None:
+            return known
         under_way = await self._find_under_way(tenant, run_or_collection)
         if under_way is not None:
             return under_way
@@ -184,8 +192,13 @@ class Runs:
         """Failed where PostgreSQL says that it goes on, and Temporal that it has ended."""
         if status.ended or not self._workflows.reachable:
             return status
+        now = time.monotonic()
+        self._under_way = {id: at for id, at in self._under_way.items() if now - at < _SURE_SECONDS}
+        if run.run_id in self._under_way:
+            return status
         reason = await self._end_without_word(run)
         if reason is None:
+            self._under_way[run.run_id] = now
             return status
         await self._status.fail_run(UUID(run.run_id), reason)
         status = await self._read(run, with_failures=with_failures)
@@ -354,6 +367,16 @@ class Runs:
             return await self._is_open(run)
         except Unavailable:
             return False
+
+    async def _find_known(self, tenant: str, run_id: str) -> RunHandle | None:
+        try:
+            id = UUID(run_id)
+        except ValueError:
+            return None
+        key = await self._status.find_run_key(tenant, id)
+        if key is None:
+            return None
+        return RunHandle(str(id), index_workflow_id(key), key.name, key.tenant, joined=False)
 
     async def _find_under_way(self, tenant: str, collection: str) -> RunHandle | None:
         if not self._workflows.reachable:

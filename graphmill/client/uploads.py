@@ -12,14 +12,14 @@ from typing import IO
 
 from graphmill.application.folder import LeftOut, find_files
 from graphmill.errors import InvalidRequest
-from graphmill.uploads import UnreadableUpload, date_of
+from graphmill.uploads import UnreadableUpload, Upload, date_of
 
 # A request that fails is sent again whole.
 # All of its files are open meanwhile, and some machines allow 256.
 _BATCH_FILES = 100
 _BATCH_BYTES = 64_000_000
-# The server knows its own limit, and says it.
-_LARGEST = 2**62
+NO_BOUND = 2**62
+"""Of a server that does not say how large a document may be."""
 
 Part = tuple[str, tuple[str | None, str | IO[bytes]]]
 """Of a multipart body, as httpx takes it."""
@@ -44,28 +44,57 @@ def files_of(
     source: Source,
     creation_date: datetime | None,
     on_left_out: Callable[[LeftOut], None] | None,
+    largest: int,
 ) -> list[NamedFile]:
-    """
+    """`largest`: how many bytes the server takes of one.
+
     Raises:
         InvalidRequest: there is no such file or folder, two files would have the same name, or one
-            cannot be read and nobody wants to hear of it.
+            cannot be read or is too large and nobody wants to hear of it.
         OSError: one is gone.
     """
     if isinstance(source, Mapping):
+        large = [name for name, data in source.items() if len(data) > largest]
+        _leave_out(
+            [LeftOut(name, _too_large(len(source[name]), largest), name) for name in large],
+            on_left_out,
+        )
         return [
             NamedFile(name, len(data), partial(BytesIO, data), creation_date)
             for name, data in source.items()
+            if len(data) <= largest
         ]
     paths = [source] if isinstance(source, Path | str) else source
-    found = find_files([Path(path) for path in paths], _LARGEST)
-    for one in found.left_out:
-        if on_left_out is None:
-            raise InvalidRequest(f"{one.path} {one.reason}")
-        on_left_out(one)
+    found = find_files([Path(path) for path in paths], largest)
+    _leave_out(found.left_out, on_left_out)
     return [
         NamedFile(one.name, one.size, partial(one.path.open, "rb"), date_of(one.path))
         for one in found.files
     ]
+
+
+def check_sizes(uploads: Sequence[Upload], largest: int) -> None:
+    """
+    Raises:
+        UnreadableUpload: the server would refuse one, and all that is sent with it.
+    """
+    for upload in uploads:
+        if upload.size > largest:
+            raise UnreadableUpload(upload.name, _too_large(upload.size, largest))
+
+
+def _too_large(size: int, largest: int) -> str:
+    return (
+        f"has {size:,} bytes, more than the {largest:,} that the server takes"
+        " (its GRAPHMILL_LIMIT_DOCUMENT_BYTES); raise that or move the file away"
+    )
+
+
+def _leave_out(files: Iterable[LeftOut], on_left_out: Callable[[LeftOut], None] | None) -> None:
+    for one in files:
+        if on_left_out is None:
+            raise InvalidRequest(f"{one.path} {one.reason}")
+        on_left_out(one)
 
 
 def batches(files: Iterable[NamedFile]) -> Iterator[Sequence[NamedFile]]:

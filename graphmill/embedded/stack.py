@@ -41,7 +41,8 @@ __all__ = [
 
 # Longer than workers give what is in flight, so that only a worker that hangs is killed.
 _WORKER_STOP_SECONDS = 25.0
-_API_STOP_SECONDS = 5.0
+# Beyond what it gives requests: its own connections are closed then.
+_API_CLOSE_SECONDS = 7.0
 
 
 class Parts(Flag):
@@ -226,7 +227,7 @@ class _Stack:
             await supervisor.start(*workers)
         if api_port is not None:
             self.on_event("starting the API")
-            await supervisor.start(_api(self.settings.api_host, api_port, environment))
+            await supervisor.start(_api(self.settings, api_port, environment))
         return addresses
 
     def _temporal(self, binary: Path) -> TemporalServer:
@@ -307,7 +308,9 @@ def _worker(name: str, roles: tuple[Role, ...], environment: Mapping[str, str]) 
     )
 
 
-def _api(host: str, port: int, environment: Mapping[str, str]) -> Part:
+def _api(settings: Settings, port: int, environment: Mapping[str, str]) -> Part:
+    host = settings.api_host
+
     async def answers() -> bool:
         try:
             _, writer = await asyncio.open_connection(_reachable(host), port)
@@ -321,7 +324,7 @@ def _api(host: str, port: int, environment: Mapping[str, str]) -> Part:
         command=_python("api"),
         environment=environment,
         ready=answers,
-        stop_seconds=_API_STOP_SECONDS,
+        stop_seconds=settings.api_grace_seconds + _API_CLOSE_SECONDS,
     )
 
 

@@ -5,6 +5,8 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from graphmill.graph_pages import MOST_IDS
+from graphmill.http_api import examples
+from graphmill.http_api.examples import like
 from graphmill.http_api.schemas import Page
 
 _FIRST = f"The first {MOST_IDS}."
@@ -28,6 +30,8 @@ class Entity(BaseModel):
 
 
 class EntityPage(_GraphPage):
+    model_config = like(examples.ENTITIES)
+
     entities: list[Entity]
 
 
@@ -44,6 +48,8 @@ class Neighbour(BaseModel):
 
 
 class NeighbourPage(_GraphPage):
+    model_config = like(examples.NEIGHBOURS)
+
     neighbours: list[Neighbour]
 
 
@@ -64,6 +70,8 @@ class Community(BaseModel):
 
 
 class CommunityPage(_GraphPage):
+    model_config = like(examples.COMMUNITIES)
+
     communities: list[Community]
 
 
@@ -88,4 +96,6 @@ class Report(BaseModel):
 
 
 class ReportPage(_GraphPage):
+    model_config = like(examples.REPORTS)
+
     reports: list[Report]

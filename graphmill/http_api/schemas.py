@@ -6,8 +6,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from graphmill.http_api import examples
+from graphmill.http_api.examples import like
 from graphmill.index_request import MOST_BUDGET_USD
 from graphmill.models import DocumentState, Method, Phase, RunState
+from graphmill.names import COLLECTION_NAME
 
 BudgetUsd = (
     Annotated[float, Field(strict=True, ge=0, le=MOST_BUDGET_USD, allow_inf_nan=False)] | None
@@ -25,10 +28,17 @@ class Page(BaseModel):
 
 
 class NewCollection(_Body):
-    name: str = Field(description="1 to 100 letters, digits, '.', '-' or '_'.")
+    model_config = like(examples.NEW_COLLECTION)
+
+    name: str = Field(
+        description="1 to 100 letters, digits, '.', '-' or '_'.",
+        json_schema_extra={"pattern": f"^{COLLECTION_NAME}$"},
+    )
 
 
 class IndexBody(_Body):
+    model_config = like(examples.INDEX, examples.INDEX_FAST)
+
     method: Method | None = Field(
         default=None, description="Unset: standard where a model endpoint is set, else fast."
     )
@@ -50,16 +60,30 @@ class IndexBody(_Body):
 
 
 class RetryBody(_Body):
+    model_config = like(examples.RETRY)
+
     budget_usd: BudgetUsd = Field(default=None, description="As of an index run.")
 
 
 class DocumentIdsBody(_Body):
+    model_config = like(examples.DOCUMENT_IDS)
+
     documents: list[UUID] = Field(min_length=1, max_length=10_000)
 
 
 class QueryBody(_Body):
+    model_config = like(examples.QUESTION)
+
     question: str
-    mode: str = Field(default="local", description="local or basic.")
+    mode: str = Field(
+        default="local",
+        description="local or basic.",
+        # Told, not looked at: what a later release has is refused with other words.
+        json_schema_extra={"enum": ["local", "basic"]},
+    )
+    stream: Annotated[bool, Field(strict=True)] = Field(
+        default=False, description="The answer comes as server-sent events."
+    )
 
 
 class RefusedTexts(BaseModel):
@@ -98,6 +122,8 @@ class DocumentCounts(BaseModel):
 
 
 class Collection(BaseModel):
+    model_config = like(examples.COLLECTION)
+
     name: str
     created_at: datetime
     documents: DocumentCounts
@@ -110,6 +136,8 @@ class Collection(BaseModel):
 
 
 class CollectionPage(Page):
+    model_config = like(examples.COLLECTIONS)
+
     collections: list[Collection]
 
 
@@ -135,10 +163,14 @@ class Paid(BaseModel):
 
 
 class ShownDocument(Document):
+    model_config = like(examples.DOCUMENT)
+
     model: Paid = Field(description="What models cost for it, over all runs.")
 
 
 class DocumentPage(Page):
+    model_config = like(examples.DOCUMENTS)
+
     documents: list[Document]
 
 
@@ -149,13 +181,27 @@ class UploadedDocument(BaseModel):
 
 
 class Uploaded(BaseModel):
+    model_config = like(examples.UPLOADED)
+
     new: int
     changed: int
     unchanged: int
     documents: list[UploadedDocument]
 
 
+class Limits(BaseModel):
+    """Of one request of documents."""
+
+    model_config = like(examples.LIMITS)
+
+    document_bytes: int = Field(description="A file has so many at most.")
+    upload_bytes: int = Field(description="All files of a request together.")
+    upload_files: int
+
+
 class RunRef(BaseModel):
+    model_config = like(examples.RUN_REF)
+
     run_id: UUID
     workflow_id: str
     collection: str
@@ -163,6 +209,8 @@ class RunRef(BaseModel):
 
 
 class Retried(RunRef):
+    model_config = like(examples.RETRIED)
+
     documents: int = Field(description="Failed and partial documents that are read again.")
     texts: int = Field(description="Texts without a vector that are asked for again.")
     answers: int = Field(description="Reports and summaries that are asked for again.")
@@ -204,6 +252,8 @@ class Projection(BaseModel):
 
 
 class Run(BaseModel):
+    model_config = like(examples.RUN)
+
     run_id: UUID
     workflow_id: str
     collection: str
@@ -246,11 +296,19 @@ class ScoredEntity(BaseModel):
 
 
 class Answer(BaseModel):
+    model_config = like(examples.ANSWER)
+
     answer: str
     mode: str
     citations: list[Citation]
     entities: list[ScoredEntity]
     seconds: float
+
+
+class AnswerPart(BaseModel):
+    """Of an answer that comes as events; all parts one behind the other are the answer."""
+
+    text: str
 
 
 class RunningActivity(BaseModel):
@@ -275,6 +333,8 @@ class RolePools(BaseModel):
 
 
 class AllPools(BaseModel):
+    model_config = like(examples.POOLS)
+
     roles: dict[str, RolePools]
 
 
@@ -289,6 +349,8 @@ class Live(BaseModel):
 
 
 class Health(BaseModel):
+    model_config = like(examples.HEALTH)
+
     ok: bool
     version: str
     parts: dict[str, Part]

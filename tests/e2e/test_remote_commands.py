@@ -148,8 +148,8 @@ def test_what_is_not_there_over_http_says_what_it_needs(laptop: dict[str, str]) 
 def test_a_wrong_key_and_a_server_that_is_away_are_said_plainly(
     laptop: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("graphmill.client.client._FIRST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr("graphmill.client.client._LONGEST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("graphmill.client.connection._FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("graphmill.client.connection._LONGEST_PAUSE_SECONDS", 0.001)
     wrong = run_with(laptop | {"GRAPHMILL_API_KEY": "gmk_no"}, "collections", "list")
     assert (wrong.returncode, "no API key of graphmill" in wrong.stderr) == (1, True)
     none = {name: value for name, value in laptop.items() if name != "GRAPHMILL_API_KEY"}

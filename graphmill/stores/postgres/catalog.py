@@ -392,6 +392,8 @@ async def _store_contents(
 async def _insert_parts(
     connection: _Connection, parts: Sequence[tuple[str, str, bytes, int, bytes]]
 ) -> None:
+    if not parts:
+        return
     await connection.executemany(
         "INSERT INTO contents (tenant, collection, version, part, bytes)"
         " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",

@@ -73,6 +73,13 @@ class PostgresRunStatus:
             f" (tenant {tenant!r}); `graphmill collections list` shows the collections"
         )
 
+    async def find_run_key(self, tenant: str, run_id: UUID) -> CollectionKey | None:
+        """Of which collection a run is; None where this tenant has none of that id."""
+        collection = await self._pool.fetchval(
+            "SELECT collection FROM runs WHERE tenant = $1 AND id = $2", tenant, run_id
+        )
+        return None if collection is None else CollectionKey(tenant, collection)
+
     async def run_method(self, run_id: UUID) -> Method | None:
         """By which method a run reads; None where no worker has opened it yet."""
         found = await self._pool.fetchval("SELECT method FROM runs WHERE id = $1", run_id)

@@ -1,5 +1,6 @@
 """Routes answer as surface and OpenAPI say; whatever goes wrong is a problem document."""
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +10,8 @@ import pytest
 
 from api import search
 from graphmill.ids import document_id
+from graphmill.models import CollectionKey
+from tests.published_graph import publish
 
 
 def problem(answer: httpx.Response, status: int) -> str:
@@ -48,6 +51,28 @@ async def test_a_collection_is_made_shown_listed_and_found_missing(
     rest = (await http.get("/v1/collections", params={"after": first["next"]})).json()
     assert ([c["name"] for c in rest["collections"]], rest["next"]) == (["more"], None)
     assert "no collection 'none'" in problem(await http.get("/v1/collections/none"), 404)
+
+
+async def test_no_request_hops_through_threads_to_find_out_who_asks(
+    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each hop waits for its turn, where cores are wanted by others."""
+
+    async def refuse(*args: object, **more: object) -> None:
+        raise AssertionError("a dependency is a plain function")
+
+    monkeypatch.setattr("fastapi.dependencies.utils.run_in_threadpool", refuse)
+    await upload(http, "a.txt")
+    once = {"Idempotency-Key": "k"}
+    body = {"files": ("a.txt", b"a")}
+    url = "/v1/collections/files/documents"
+    assert (await http.post(url, files=body, headers=once)).status_code == 201
+    for path in ("", "/files", "/files/documents", "/files/entities", "/files/reports"):
+        assert (await http.get(f"/v1/collections{path}")).status_code == 200
+    assert (await http.get("/health/pools")).status_code == 200
+    document = f"{url}/{document_id('a.txt')}"
+    assert (await http.delete(document)).status_code == 503  # Temporal is away
+    assert (await http.post("/v1/runs/" + str(uuid4()) + "/pause")).status_code == 503
 
 
 async def test_a_tenant_sees_its_own_collections_only(http: httpx.AsyncClient) -> None:
@@ -193,11 +218,43 @@ async def test_a_cursor_that_no_page_gave_is_refused(http: httpx.AsyncClient, pa
     assert "query.after" in problem(answer, 422)
 
 
+@pytest.mark.parametrize("name", ["\\ud800", "\\u0000", "a\\nb"])
+async def test_a_field_of_any_name_is_refused_as_such(http: httpx.AsyncClient, name: str) -> None:
+    content = '{"name": "files", "' + name + '": 1}'
+    kind = {"content-type": "application/json"}
+    problem(await http.post("/v1/collections", content=content, headers=kind), 422)
+    content = '{"question": "' + name + '"}'
+    answer = await http.post("/v1/collections/none/query", content=content, headers=kind)
+    assert answer.status_code in (400, 404, 422)
+
+
 async def test_what_was_sent_is_not_sent_back(http: httpx.AsyncClient) -> None:
     body = {"name": "x", "password": "hunter2"}
     answer = await http.post("/v1/collections", json=body)
     problem(answer, 422)
     assert "hunter2" not in answer.text
+
+
+async def test_an_answer_comes_as_events_where_that_is_asked_for(
+    http: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    text = b"# C\n\nAda Lovelace met Charles Babbage in London. Charles Babbage met Ada Lovelace."
+    await publish(pool, CollectionKey("default", "files"), {"a.md": text, "b.md": text + b" Yes."})
+    body = {"question": "Who met Charles Babbage?"}
+    whole = (await http.post("/v1/collections/files/query", json=body)).json()
+    answer = await http.post("/v1/collections/files/query", json=body | {"stream": True})
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    events = [
+        (name.removeprefix("event: "), json.loads(data.removeprefix("data: ")))
+        for name, data in (event.split("\n", 1) for event in answer.text.strip().split("\n\n"))
+    ]
+    assert [name for name, _ in events] == ["part"] * (len(events) - 1) + ["end"]
+    assert "".join(told["text"] for name, told in events if name == "part") == whole["answer"]
+    assert whole["answer"]
+    last = events[-1][1]
+    assert last | {"seconds": 0} == whole | {"seconds": 0}
+    gone = await http.post("/v1/collections/none/query", json=body | {"stream": True})
+    problem(gone, 404)
 
 
 async def test_a_later_releases_mode_is_told_as_such(http: httpx.AsyncClient) -> None:
@@ -215,7 +272,17 @@ async def test_what_no_route_serves_is_a_problem_too(http: httpx.AsyncClient) ->
     problem(await http.get("/nowhere"), 404)
     answer = await http.put("/v1/collections")
     problem(answer, 405)
-    assert answer.headers["allow"]
+    assert answer.headers["allow"] == "GET, POST"
+    for path, methods in (
+        ("files", "DELETE, GET"),
+        ("files/documents", "GET, POST"),
+        ("files/documents/forget", "POST"),
+        (f"files/documents/{uuid4()}", "DELETE, GET"),
+    ):
+        answer = await http.put(f"/v1/collections/{path}")
+        assert answer.headers["allow"] == methods
+    problem(await http.get("/v1/collections/files/documents/forget"), 405)
+    assert (await http.put("/openapi.json")).headers["allow"]
     problem(await http.post("/v1/collections", content=b"{"), 422)
 
 
@@ -247,6 +314,7 @@ async def test_the_document_of_the_api_lists_its_routes(http: httpx.AsyncClient)
         "/v1/collections/{name}/documents/{id}",
         "/v1/collections/{name}/documents/delete",
         "/v1/collections/{name}/documents/forget",
+        "/v1/limits",
         "/v1/collections/{name}/index",
         "/v1/collections/{name}/run",
         "/v1/collections/{name}/query",

@@ -2,9 +2,12 @@
 of its errors, what passes is tried again."""
 
 import asyncio
+import hashlib
+import io
 import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -14,6 +17,7 @@ import pytest
 
 import graphmill
 from api.app import create_app
+from graphmill.application.folder import LeftOut
 from graphmill.client import (
     Client,
     Conflict,
@@ -24,11 +28,13 @@ from graphmill.client import (
     NotFound,
     SyncClient,
     Unavailable,
+    connection,
 )
-from graphmill.client import client as client_module
+from graphmill.client.remote import RemoteGraphmill
 from graphmill.embedded.home import Addresses
 from graphmill.models import CollectionKey, RunState
 from graphmill.settings import Settings
+from graphmill.uploads import UnreadableUpload, Upload
 from tests.published_graph import publish
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -36,8 +42,8 @@ Answer = Callable[[httpx.Request], httpx.Response]
 
 @pytest.fixture(autouse=True)
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "_FIRST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(client_module, "_LONGEST_PAUSE_SECONDS", 0.002)
+    monkeypatch.setattr(connection, "_FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(connection, "_LONGEST_PAUSE_SECONDS", 0.002)
 
 
 @pytest.fixture
@@ -119,6 +125,44 @@ async def test_a_file_that_cannot_be_read_is_not_left_out_in_silence(
     assert told == [str(tmp_path / "gone.txt")]
 
 
+async def test_a_file_that_the_server_finds_too_large_stops_no_other(
+    client: Client, tmp_path: Path
+) -> None:
+    (tmp_path / "a.txt").write_text("x")
+    (tmp_path / "large.txt").write_bytes(b"x" * 5_000_001)
+    with pytest.raises(InvalidRequest, match="5,000,001 bytes"):
+        await client.upload("files", tmp_path)
+    with pytest.raises(NotFound):  # nothing was sent
+        await client.collection("files")
+    for source in (tmp_path, {"a.txt": b"x", "large.txt": b"x" * 5_000_001}):
+        left_out: list[LeftOut] = []
+        stored = await client.upload("files", source, on_left_out=left_out.append)
+        assert [one.name for one in stored.documents] == ["a.txt"]
+        assert [one.name for one in left_out] == ["large.txt"]
+        assert "more than the 5,000,000" in left_out[0].reason
+
+
+async def test_commands_leave_out_what_the_server_finds_too_large(client: Client) -> None:
+    date = datetime(2024, 5, 6, tzinfo=UTC)
+    large, small = (
+        Upload(name, hashlib.sha256(data).digest(), len(data), date, partial(io.BytesIO, data))
+        for name, data in (("large.txt", b"x" * 5_000_001), ("small.txt", b"x"))
+    )
+    left_out: list[UnreadableUpload] = []
+    documents = RemoteGraphmill.over(client, "default").documents
+    key = CollectionKey("default", "files")
+    counts = await documents.upload(key, [large, small], on_unreadable=left_out.append)
+    assert counts.new == 1
+    assert [(one.name, "5,000,001 bytes" in one.words) for one in left_out] == [("large.txt", True)]
+
+
+async def test_a_server_that_says_no_limits_is_sent_everything() -> None:
+    stored: dict[str, object] = {"new": 1, "changed": 0, "unchanged": 0, "documents": []}
+    async with Client(transport=answering(problem(404), ok(stored), ok(stored))) as client:
+        for _ in range(2):  # it is asked once
+            await client.upload("files", {"large.txt": b"x" * 6_000_000})
+
+
 async def test_many_files_go_in_several_requests(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,7 +178,7 @@ async def test_a_graph_is_read_page_by_page(
 ) -> None:
     text = b"# C\n\nAda Lovelace met Charles Babbage in London. Charles Babbage met Ada Lovelace."
     await publish(pool, CollectionKey("default", "files"), {"a.md": text, "b.md": text + b" Yes."})
-    monkeypatch.setattr(client_module, "_PAGE", 1)
+    monkeypatch.setattr(connection, "PAGE", 1)
     entities = [entity async for entity in client.entities("files")]
     assert [entity.title for entity in entities] == sorted(entity.title for entity in entities)
     assert len(entities) > 1
@@ -286,8 +330,8 @@ async def test_an_outage_is_counted_from_its_own_beginning(
     client: Client, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not from that of a connection which held for long."""
-    monkeypatch.setattr(client_module, "_OUTAGE_SECONDS", 0.2)
-    monkeypatch.setattr(client_module, "_HELD_SECONDS", 0.1)
+    monkeypatch.setattr(connection, "_OUTAGE_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "_HELD_SECONDS", 0.1)
     run = (await client.run(await insert_run(pool, client))).model_dump_json()
 
     class Slow(httpx.AsyncByteStream):
@@ -309,6 +353,27 @@ async def test_an_outage_is_counted_from_its_own_beginning(
     async with Client(transport=answering(lambda request: page)) as other:
         with pytest.raises(GraphmillError, match="no proxy's page"):
             await other.wait(uuid4())
+
+
+async def test_who_is_sent_away_by_a_server_that_ends_waits_for_the_next(
+    client: Client, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long ago there was news; and what tells of the server is no state of the run."""
+    monkeypatch.setattr(connection, "_OUTAGE_SECONDS", 0.2)
+    run = (await client.run(await insert_run(pool, client))).model_dump_json()
+
+    class Ends(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield f"id: 1\nevent: progress\ndata: {run}\n\n".encode()
+            await asyncio.sleep(0.5)
+            yield b": the server ends: come again\nretry: 1000\n\n"
+
+    def ends(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=Ends())
+
+    restarts = httpx.ConnectError("not up yet")
+    async with Client(transport=answering(ends, restarts, events(("2", "end", run)))) as other:
+        assert len([one async for one in other.follow(uuid4())]) == 2
 
 
 async def test_what_may_have_been_done_is_not_asked_for_again() -> None:

@@ -1,10 +1,15 @@
 """A request with an Idempotency-Key is done once, and its answer given again."""
 
 import asyncio
+from typing import Any
 
 import asyncpg
 import httpx
 import pytest
+
+from api.upkeep import upkeep
+from graphmill.stores.postgres.catalog import PostgresCatalog, UploadCounts
+from tests.support.waiting import until
 
 URL = "/v1/collections/files/documents"
 
@@ -41,10 +46,46 @@ async def test_another_request_with_the_same_key_is_refused(http: httpx.AsyncCli
     assert elsewhere.status_code == 422
 
 
+async def test_of_two_different_ones_at_once_with_one_key_one_is_done(
+    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+    store = PostgresCatalog.upload
+
+    async def slow(self: PostgresCatalog, *args: Any, **more: Any) -> UploadCounts:
+        begun.set()
+        await goes_on.wait()
+        return await store(self, *args, **more)
+
+    monkeypatch.setattr(PostgresCatalog, "upload", slow)
+    first = asyncio.create_task(upload(http, "one", with_key("k1")))
+    await begun.wait()
+    other = await asyncio.wait_for(upload(http, "two", with_key("k1")), 10)
+    assert other.status_code == 422
+    assert "Idempotency-Key" in other.json()["detail"]
+    goes_on.set()
+    assert (await first).status_code == 201
+    assert (await http.get(URL)).json()["documents"][0]["size"] == 3
+
+
+async def test_one_that_died_on_the_way_is_done_when_it_comes_again(
+    http: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    await upload(http, "one", with_key("k1"))
+    await pool.execute("UPDATE idempotent_answers SET answer = ''")  # as before it was answered
+    again = await upload(http, "one", with_key("k1"))
+    assert (again.status_code, again.json()["unchanged"]) == (201, 1)
+    assert "idempotency-replayed" not in again.headers
+    third = await upload(http, "one", with_key("k1"))
+    assert third.headers["idempotency-replayed"] == "true"
+
+
 async def test_errors_are_not_kept(http: httpx.AsyncClient, pool: asyncpg.Pool) -> None:
     for _ in range(2):
         answer = await http.post("/v1/collections/none/index", headers=with_key("k1"))
         assert answer.status_code == 404
+    other = await http.post("/v1/collections/nobody/index", headers=with_key("k1"))
+    assert other.status_code == 404  # what failed has used up no key
     assert await pool.fetchval("SELECT count(*) FROM idempotent_answers") == 0
 
 
@@ -59,6 +100,28 @@ async def test_after_a_day_a_key_is_forgotten(http: httpx.AsyncClient, pool: asy
     await pool.execute("UPDATE idempotent_answers SET answered_at = now() - interval '25 hours'")
     assert (await upload(http, "two", with_key("k1"))).json()["changed"] == 1
     assert await pool.fetchval("SELECT count(*) FROM idempotent_answers") == 1
+
+
+async def test_old_answers_go_though_nobody_asks(
+    http: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    for tenant in ("default", "other"):
+        await upload(http, "one", with_key("old", **{"X-Tenant": tenant}))
+    await pool.execute("UPDATE idempotent_answers SET answered_at = now() - interval '25 hours'")
+    await upload(http, "one", with_key("new"))
+    transport = http._transport  # pyright: ignore[reportPrivateUsage]
+    assert isinstance(transport, httpx.ASGITransport)
+    app: Any = transport.app
+    async with upkeep(app.state.graphmill, every_seconds=0.05):
+        await until(lambda: _keys_are(pool, ["new"]))
+        await upload(http, "one", with_key("later"))
+        await pool.execute("UPDATE idempotent_answers SET answered_at = '2020-01-01'")
+        await until(lambda: _keys_are(pool, []))
+
+
+async def _keys_are(pool: asyncpg.Pool, keys: list[str]) -> bool:
+    rows = await pool.fetch("SELECT key FROM idempotent_answers ORDER BY key")
+    return [row["key"] for row in rows] == keys
 
 
 @pytest.mark.parametrize("key", ["", "a b", "x" * 256, "ü"])

@@ -124,6 +124,21 @@ async def test_who_comes_late_is_told_how_it_stands(told: Told, events: RunEvent
     assert told.readers == 0
 
 
+async def test_where_the_process_ends_all_are_at_their_end_and_nobody_begins(
+    told: Told, events: RunEvents
+) -> None:
+    into: list[RunEvent] = []
+    following = [asyncio.create_task(follow(events, into)) for _ in range(3)]
+    told.states.put_nowait(STATUS)
+    await settled()
+    assert (len(into), told.readers) == (3, 1)
+    events.stop()
+    await asyncio.wait_for(asyncio.gather(*following), 5)
+    await follow(events, into)
+    await settled()
+    assert (len(into), told.readers) == (3, 0)
+
+
 async def test_what_ends_the_reader_ends_all(told: Told, events: RunEvents) -> None:
     following = [asyncio.create_task(follow(events, [])) for _ in range(2)]
     await settled()

@@ -1,0 +1,262 @@
+"""Many connections to the API at once, on mixed routes: a process of its own, which is told what to
+do by its argument (`Load`, as JSON) and its standard input, and tells `Seen`."""
+
+import asyncio
+import json
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import aiohttp
+import psutil
+import uvloop
+
+from graphmill.open_files import allow_many_open_files
+
+_OPEN_EVERY_SECONDS = 1.0
+_MOST_SECONDS = 240.0
+_OPENED_AT_ONCE = 100
+_PAGE = {"limit": "20"}
+_UPLOADED_TO = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """`connections` that ask, `streams` beside them that follow `held_run`, which tells nothing.
+
+    `rate`: requests a second of all together, each at its time whether the one before was quick or
+    not; None: each connection asks again as soon as it is answered. `seconds`: for how long; None:
+    until standard input ends, a line of which is the id of a run that as many streams follow too.
+    """
+
+    url: str
+    served: str
+    held_run: str
+    connections: int
+    streams: int = 0
+    rate: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(slots=True)
+class Seen:
+    """`times`: milliseconds by route, from when a request was due to its whole answer. `open`: the
+    fewest connections that were open at once, from the first request on."""
+
+    requests: int = 0
+    seconds: float = 0.0
+    events: int = 0
+    open: int = 0
+    failures: dict[str, int] = field(default_factory=dict[str, int])
+    times: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
+
+
+class Caller:
+    """One connection, which is kept."""
+
+    def __init__(self, load: Load, number: int, documents: list[str]) -> None:
+        self._load = load
+        self._number = number
+        self._documents = documents
+        self._chance = random.Random(number)
+        self._uploaded = 0
+        served = f"/v1/collections/{load.served}"
+        # How many of a hundred requests, and what they ask.
+        self._routes: tuple[tuple[int, str, Callable[[], Awaitable[None]]], ...] = (
+            (15, "a collection", lambda: self._get(served)),
+            (15, "documents", lambda: self._get(f"{served}/documents", _PAGE)),
+            (15, "a document", lambda: self._get(f"{served}/documents/{self._document()}")),
+            (15, "entities", lambda: self._get(f"{served}/entities", _PAGE)),
+            (10, "communities", lambda: self._get(f"{served}/communities", _PAGE)),
+            (5, "reports", lambda: self._get(f"{served}/reports", _PAGE)),
+            (15, "a run", lambda: self._get(f"/v1/runs/{load.held_run}")),
+            (8, "an upload", self._upload),
+            (2, "a question", self._ask),
+        )
+
+    async def __aenter__(self) -> "Caller":
+        self._http = aiohttp.ClientSession(
+            self._load.url,
+            connector=aiohttp.TCPConnector(limit=1, keepalive_timeout=3600),
+            timeout=aiohttp.ClientTimeout(total=60),
+        )
+        await self._get("/health/live")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.close()
+
+    def choose(self) -> tuple[str, Callable[[], Awaitable[None]]]:
+        [(_, name, ask)] = self._chance.choices(
+            self._routes, weights=[share for share, _, _ in self._routes]
+        )
+        return name, ask
+
+    def _document(self) -> str:
+        return self._chance.choice(self._documents)
+
+    async def _get(self, path: str, params: dict[str, str] | None = None) -> None:
+        async with self._http.get(path, params=params) as response:
+            await _read(response, 200)
+
+    async def _upload(self) -> None:
+        form = aiohttp.FormData()
+        self._uploaded += 1
+        name = f"{self._number}-{self._uploaded}.txt"
+        form.add_field("files", f"{name}: Ada met Charles. ".encode() * 100, filename=name)
+        path = f"/v1/collections/uploads-{self._number % _UPLOADED_TO}/documents"
+        async with self._http.post(path, data=form) as response:
+            await _read(response, 201)
+
+    async def _ask(self) -> None:
+        path = f"/v1/collections/{self._load.served}/query"
+        async with self._http.post(path, json={"question": "Who was born in London?"}) as response:
+            await _read(response, 200)
+
+
+async def _read(response: aiohttp.ClientResponse, expected: int) -> None:
+    await response.read()
+    if response.status != expected:
+        raise _Refused(f"{response.method} answered {response.status}")
+
+
+class _Refused(Exception):
+    """Another status than it should be."""
+
+
+class _Generator:
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._seen = Seen()
+        self._failures: Counter[str] = Counter()
+        self._over = asyncio.Event()
+        self._following: list[asyncio.Task[None]] = []
+
+    async def run(self) -> Seen:
+        documents = await self._documents()
+        callers: list[Caller] = []
+        for number in range(self._load.connections):
+            callers.append(Caller(self._load, number, documents))
+        for start in range(0, len(callers), _OPENED_AT_ONCE):
+            await asyncio.gather(
+                *(caller.__aenter__() for caller in callers[start : start + _OPENED_AT_ONCE])
+            )
+        await self._follow(self._load.held_run, ends=False)
+        print(json.dumps({"open": _open_connections(self._load.url)}), flush=True)
+        watching = asyncio.create_task(self._watch())
+        listening = asyncio.create_task(self._listen())
+        began = time.perf_counter()
+        await asyncio.gather(
+            *(self._call(caller, number, began) for number, caller in enumerate(callers))
+        )
+        self._seen.seconds = time.perf_counter() - began
+        watching.cancel()
+        listening.cancel()
+        for task in self._following:
+            task.cancel()
+        await asyncio.gather(watching, listening, *self._following, return_exceptions=True)
+        await asyncio.gather(*(caller.__aexit__() for caller in callers))
+        self._seen.failures = dict(self._failures)
+        return self._seen
+
+    async def _documents(self) -> list[str]:
+        async with aiohttp.ClientSession(self._load.url) as http:
+            path = f"/v1/collections/{self._load.served}/documents"
+            async with http.get(path, params={"limit": "500"}) as response:
+                return [one["id"] for one in (await response.json())["documents"]]
+
+    async def _call(self, caller: Caller, number: int, began: float) -> None:
+        rate = self._load.rate
+        pause = self._load.connections / rate if rate else 0.0
+        due = began + pause * number / self._load.connections
+        while not self._is_over(began):
+            if rate is None:
+                due = time.perf_counter()
+            elif (wait := due - time.perf_counter()) > 0:
+                await asyncio.sleep(wait)
+                if self._is_over(began):
+                    return
+            name, ask = caller.choose()
+            try:
+                await ask()
+            except (aiohttp.ClientError, TimeoutError, OSError, _Refused) as error:
+                words = str(error) if isinstance(error, _Refused) else type(error).__name__
+                self._failures[f"{name}: {words}"] += 1
+            self._seen.requests += 1
+            times = self._seen.times.setdefault(name, [])
+            times.append((time.perf_counter() - due) * 1000)
+            due += pause
+
+    def _is_over(self, began: float) -> bool:
+        spent = time.perf_counter() - began
+        return self._over.is_set() or spent > (self._load.seconds or _MOST_SECONDS)
+
+    async def _follow(self, run_id: str, *, ends: bool) -> None:
+        """Returns when every stream has told its first event."""
+        first = [asyncio.Event() for _ in range(self._load.streams)]
+        for event in first:
+            self._following.append(asyncio.create_task(self._stream(run_id, event, ends=ends)))
+        await asyncio.gather(*(event.wait() for event in first))
+
+    async def _stream(self, run_id: str, first: asyncio.Event, *, ends: bool) -> None:
+        timeout = aiohttp.ClientTimeout(total=None, sock_read=60)
+        try:
+            async with (
+                aiohttp.ClientSession(self._load.url, timeout=timeout) as http,
+                http.get(f"/v1/runs/{run_id}/events") as response,
+            ):
+                if response.status != 200:
+                    raise _Refused(f"answered {response.status}")
+                last = b""
+                async for line in response.content:
+                    if line.startswith(b"event:"):
+                        last = line.strip()
+                        self._seen.events += 1
+                        first.set()
+            if not ends or last != b"event: end":
+                self._failures[f"a stream: ended after {last.decode()!r}"] += 1
+        except (aiohttp.ClientError, TimeoutError, OSError, _Refused) as error:
+            self._failures[f"a stream: {type(error).__name__} {error}"] += 1
+        finally:
+            first.set()
+
+    async def _watch(self) -> None:
+        self._seen.open = 2**31
+        while True:
+            now = await asyncio.to_thread(_open_connections, self._load.url)
+            self._seen.open = min(self._seen.open, now)
+            await asyncio.sleep(_OPEN_EVERY_SECONDS)
+
+    async def _listen(self) -> None:
+        if self._load.seconds is not None:
+            return
+        while line := (await asyncio.to_thread(sys.stdin.readline)).strip():
+            await self._follow(line, ends=True)
+        self._over.set()
+
+
+def _open_connections(url: str) -> int:
+    port = int(url.rpartition(":")[2])
+    return sum(
+        one.status == psutil.CONN_ESTABLISHED and bool(one.raddr) and one.raddr.port == port
+        for one in psutil.Process().net_connections(kind="tcp")
+    )
+
+
+def seen_of(told: str) -> Seen:
+    told_json: dict[str, Any] = json.loads(told)
+    return Seen(**told_json)
+
+
+def main() -> None:
+    allow_many_open_files()
+    load = Load(**json.loads(sys.argv[1]))
+    print(json.dumps(asdict(uvloop.run(_Generator(load).run()))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
