@@ -167,13 +167,14 @@ def test_who_waits_waits_for_something_that_tells_its_health(services: dict[str,
 
 
 def test_grace_is_longer_than_what_a_process_takes_to_leave(services: dict[str, Any]) -> None:
-    from api.__main__ import _GRACE_SECONDS as api_grace  # pyright: ignore[reportPrivateUsage]
     from workers.registry import _DRAIN as drain  # pyright: ignore[reportPrivateUsage]
+
+    api_grace: int = Settings.model_fields["api_grace_seconds"].default
 
     for role in Role:
         grace = _seconds(services[f"worker-{role}"]["stop_grace_period"])
         assert grace >= drain.total_seconds() + 5, role
-    assert _seconds(services["api"]["stop_grace_period"]) >= api_grace + 5
+    assert _seconds(services["api"]["stop_grace_period"]) >= api_grace + 10
 
 
 def test_every_role_is_run_by_a_service_of_its_own(services: dict[str, Any]) -> None:
