@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.index_document import IndexDocument
     from workflows.policies import FAIL_DOCUMENT, HIGHEST_PRIORITY
     from workflows.queues import DOCUMENT_QUEUE
+    from workflows.written_by_hand import refused
 
 
 @workflow.defn(name=INDEX_PAGE)
@@ -36,15 +37,19 @@ class IndexPage:
     """A sliding window over one page. It never grows: what comes after is another page."""
 
     @workflow.init
-    def __init__(self, input: IndexPageInput) -> None:
-        self._input = input
-        self._paused = input.paused
+    def __init__(self, input: IndexPageInput | None = None) -> None:
+        # None, where somebody starts it by hand without one: what this raised, the SDK would not
+        # clear away.
+        self._paused = input is not None and input.paused
         self._counts = DocumentCounts()
         self._in_flight = 0
         self._run_ends = False
 
     @workflow.run
-    async def run(self, input: IndexPageInput) -> DocumentCounts:
+    async def run(self, input: IndexPageInput | None = None) -> DocumentCounts:
+        if input is None:
+            raise refused(f"{INDEX_PAGE} is a part of a run: start IndexCollection instead")
+        self._input = input
         tasks: list[asyncio.Task[None]] = []
         try:
             waiting = deque(sorted(input.documents, key=lambda document: document.size))

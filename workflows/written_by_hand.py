@@ -9,7 +9,7 @@ it is a part of something else says what is wrong by `PlainRefusals`.
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
@@ -31,6 +31,9 @@ with workflow.unsafe.imports_passed_through():
         IndexPageInput,
     )
     from graphmill.written_by_hand import read_fields
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 T = TypeVar("T")
 
@@ -66,17 +69,25 @@ class PlainRefusals(DefaultPayloadConverter):
     def from_payloads(
         self, payloads: Sequence[Payload], type_hints: list[type] | None = None
     ) -> list[Any]:
-        if not type_hints or type_hints[0] not in _INPUTS:  # a result of what it started
+        if len(payloads) > 1:  # the SDK gives no hints then; a result is always one
+            raise refused(f"there are {len(payloads)} inputs; expected is one JSON object")
+        kind = _input_of(type_hints or [])
+        if kind is None:  # a result of what it started
             return super().from_payloads(payloads, type_hints)
         try:
             (given,) = super().from_payloads(payloads)
-            read_fields(given, [field.name for field in fields(type_hints[0])], (), "{}")
+            read_fields(given, [field.name for field in fields(kind)], (), "{}")
             return super().from_payloads(payloads, type_hints)
         except Exception as error:
             raise refused(
                 f"this is a part of a run and cannot read its input ({error}); start"
                 " IndexCollection instead: docs/howto/temporal-cli.md"
             ) from None
+
+
+def _input_of(hints: Sequence[Any]) -> "type[DataclassInstance] | None":
+    candidates = (one for hint in hints[:1] for one in (hint, *get_args(hint)))
+    return next((one for one in candidates if one in _INPUTS), None)
 
 
 class CheckingRunner(UnsandboxedWorkflowRunner):
@@ -91,7 +102,7 @@ def checked(details: WorkflowInstanceDetails) -> WorkflowInstanceDetails:
         return dataclasses.replace(
             details,
             payload_converter_factory=PlainRefusals,
-            # None, or several: the SDK calls it with what there is.
+            # No input: the SDK calls it with none.
             worker_level_failure_exception_types=[TypeError],
         )
     return details
