@@ -2,6 +2,7 @@
 engine runs here: the specification's schema and compose's own loader read it."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -406,3 +407,15 @@ def test_the_image_is_the_one_that_a_checker_was_made_for(
     collector = re.search(r"/otelcol v([\d.]+)\n", (checkers / "collector" / "go.mod").read_text())
     assert collector
     assert services["collector"]["image"] == f"otel/opentelemetry-collector:{collector[1]}"
+
+
+def test_every_file_that_the_how_to_names_is_there(project_root: Path) -> None:
+    how_to = (project_root / "docs" / "howto" / "compose.md").read_text()
+    named = set(re.findall(r"(?<![\w/])(?:deployment|scripts|graphmill)/[\w./-]*\w", how_to))
+    assert {"deployment/compose/settings.yml", "scripts/compose-restore"} <= named
+    assert {name for name in named if not (project_root / name).exists()} == set()
+
+
+@pytest.mark.parametrize("name", ["compose-env", "compose-backup", "compose-restore"])
+def test_scripts_for_people_may_be_executed(name: str, project_root: Path) -> None:
+    assert os.access(project_root / "scripts" / name, os.X_OK)
