@@ -27,7 +27,9 @@ FROM python:3.11.15-slim-bookworm
 RUN groupadd --gid 10001 graphmill \
     && useradd --uid 10001 --gid graphmill --no-create-home --home-dir /tmp --shell /usr/sbin/nologin graphmill \
     # What named volumes are laid over: a fresh one takes over whose folder it covers.
-    && install --directory --owner graphmill --group graphmill --mode 0750 /srv/graphmill /var/lib/graphmill/keys /var/lib/graphmill/uploads
+    && install --directory --owner graphmill --group graphmill --mode 0750 /var/lib/graphmill/keys /var/lib/graphmill/uploads \
+    # Anybody may look for graphmill.toml here: an export runs as whoever is to own its files.
+    && install --directory --mode 0755 /srv/graphmill
 COPY --from=build /opt/graphmill /opt/graphmill
 ENV PATH=/opt/graphmill/bin:$PATH \
     PYTHONUNBUFFERED=1 \

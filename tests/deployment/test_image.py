@@ -96,6 +96,21 @@ def test_the_image_has_the_python_that_the_tests_run_on(project_root: Path) -> N
     assert "&& pip check" in text
 
 
+def test_any_user_may_be_where_commands_start_and_none_where_secrets_lie(
+    project_root: Path,
+) -> None:
+    """`docker compose run --user` is how an export and a refit are told to be one's own."""
+    text = (project_root / "Dockerfile").read_text()
+    workdir = re.findall(r"^WORKDIR (\S+)$", text, re.MULTILINE)[-1]
+    modes = {
+        folder: mode
+        for mode, folders in re.findall(r"install --directory .*?--mode (\d+) ([^\n\\]+)", text)
+        for folder in folders.split()
+    }
+    assert modes[workdir] == "0755"
+    assert {mode for folder, mode in modes.items() if folder != workdir} == {"0750"}
+
+
 def test_what_the_image_copies_is_let_in_and_no_secret_is(project_root: Path) -> None:
     lines = (project_root / ".dockerignore").read_text().splitlines()
     rules = [line for line in lines if line and not line.startswith("#")]
