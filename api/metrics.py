@@ -1,7 +1,7 @@
 """GET /metrics: what Prometheus reads."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from fastapi import APIRouter, Depends, Response
@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from api.openapi import KEYED
 from api.requests import Application, check_operator
 from graphmill.fleet_figures import FleetFigures
+from graphmill.memory_limit import LIMIT_METRIC, LIMIT_WORDS, memory_limit
 from graphmill.model_figures import EndpointFigures, StepUse
 from graphmill.process_memory import MEMORY_METRIC, MEMORY_WORDS, memory_of_tree
 from graphmill.projections.standing import ProjectionFigures
@@ -32,7 +33,7 @@ async def metrics(app: Application) -> Response:
     other stores are behind; documents and runs by state; pools of workers; connections.
 
     They are of all runs of the deployment, read from PostgreSQL: any of several APIs tells the
-    same, a few seconds old at most. This process's own is its memory alone.
+    same, a few seconds old at most. This process's own is its memory alone, and the limit of it.
     """
     models, fleet = await app.model_figures(), await app.fleet_figures()
     registry = CollectorRegistry()
@@ -45,7 +46,7 @@ async def metrics(app: Application) -> Response:
                 *_work(fleet),
                 *_connections(fleet),
                 *_pools(await app.pools.load()),
-                _memory(await asyncio.to_thread(memory_of_tree)),
+                *await asyncio.to_thread(_memory),
             )
         )
     )
@@ -171,13 +172,21 @@ def _connections(fleet: FleetFigures) -> Iterable[Metric]:
     )
 
 
-def _memory(size: int) -> Metric:
-    return GaugeMetricFamily(MEMORY_METRIC, MEMORY_WORDS, value=size)
+def _memory() -> Sequence[Metric]:
+    found = [GaugeMetricFamily(MEMORY_METRIC, MEMORY_WORDS, value=memory_of_tree())]
+    if (limit := memory_limit()) is not None:
+        found.append(GaugeMetricFamily(LIMIT_METRIC, LIMIT_WORDS, value=limit))
+    return found
 
 
 def _pools(pools: Iterable[RolePools]) -> Iterable[Metric]:
     workers = GaugeMetricFamily(
         "graphmill_workers", "Processes that work in a role.", labels=("role",)
+    )
+    expected = GaugeMetricFamily(
+        "graphmill_workers_expected",
+        "Processes that should work in a role, by the table [deployment].",
+        labels=("role",),
     )
     tasks = GaugeMetricFamily(
         "graphmill_pool_tasks",
@@ -190,9 +199,11 @@ def _pools(pools: Iterable[RolePools]) -> Iterable[Metric]:
     for one in pools:
         role = str(one.role)
         workers.add_metric((role,), one.workers)
+        if one.expected is not None:
+            expected.add_metric((role,), one.expected)
         tasks.add_metric((role, "size"), one.size)
         if one.active is not None:
             tasks.add_metric((role, "active"), one.active)
         if one.queued is not None:
             queued.add_metric((role,), one.queued)
-    yield from (workers, tasks, queued)
+    yield from (workers, expected, tasks, queued)

@@ -28,6 +28,7 @@ from graphmill.application.schedules import Schedules
 from graphmill.application.search import Search, SearchMode
 from graphmill.database_connections import application_pools
 from graphmill.embedded.home import Addresses
+from graphmill.expected_workers import expected_workers
 from graphmill.models import CollectionKey
 from graphmill.projections.ports import Projection
 from graphmill.settings import Settings
@@ -115,7 +116,7 @@ async def open_application(
                 stores_set=has_projected_stores(settings),
             ),
             health=Health(client, fleet),
-            pools=Pools(client, PostgresPoolStore(fleet)),
+            pools=Pools(client, PostgresPoolStore(fleet), expected_workers(settings.deployment)),
             model_figures=tells_outages(PostgresModelFigures(fleet).load),
             fleet_figures=tells_outages(PostgresFleetFigures(fleet).load),
             projection_figures=tells_outages(PostgresProjectionStandings(fleet).figures),

@@ -45,11 +45,12 @@ class WorkerPool:
 @dataclass(frozen=True, slots=True)
 class RolePools:
     """All pools of a role; `queued` tasks wait for a worker, and None means that Temporal does not
-    say."""
+    say. `expected` workers there should be; None: the settings do not say."""
 
     role: Role
     queued: int | None
     pools: tuple[WorkerPool, ...]
+    expected: int | None = None
 
     @property
     def workers(self) -> int:

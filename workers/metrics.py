@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 
 import asyncpg
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
@@ -13,6 +13,7 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 from graphmill.embedded.ports import LOOPBACK, free_port
 from graphmill.errors import SettingsError
+from graphmill.memory_limit import LIMIT_METRIC, LIMIT_WORDS, memory_limit
 from graphmill.process_memory import MEMORY_METRIC, MEMORY_WORDS, memory_of_tree
 from graphmill.telemetry.temporal import core_logging
 from graphmill.worker_pools import Pool
@@ -52,9 +53,15 @@ class SdkMetrics(Collector):
 class WorkerMetrics(Collector):
     """Its pools, its connections and its memory, as they are."""
 
-    def __init__(self, pools: Callable[[], Sequence[Pool]], database: asyncpg.Pool) -> None:
+    def __init__(
+        self,
+        pools: Callable[[], Sequence[Pool]],
+        database: asyncpg.Pool,
+        limit: Callable[[], int | None] = memory_limit,
+    ) -> None:
         self._pools = pools
         self._database = database
+        self._limit = limit
 
     def collect(self) -> Iterable[Metric]:
         activities = GaugeMetricFamily(
@@ -87,16 +94,20 @@ class WorkerMetrics(Collector):
             connections.add_metric((kind,), count)
         memory = GaugeMetricFamily(MEMORY_METRIC, MEMORY_WORDS, value=memory_of_tree())
         yield from (activities, longest, connections, memory)
+        if (limit := self._limit()) is not None:
+            yield GaugeMetricFamily(LIMIT_METRIC, LIMIT_WORDS, value=limit)
 
 
 @contextmanager
 def serving_metrics(host: str, port: int, *collectors: Collector) -> Generator[None]:
-    """GET /metrics answers for the time of a block, in a thread.
+    """GET /metrics answers for the time of a block, in a thread; also with what Prometheus expects
+    of any process, when it started, say, where the system tells that.
 
     Raises:
         SettingsError: the port is taken.
     """
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
     for collector in collectors:
         registry.register(collector)
     try:
@@ -111,3 +122,4 @@ def serving_metrics(host: str, port: int, *collectors: Collector) -> Generator[N
     finally:
         server.shutdown()
         thread.join()
+        server.server_close()

@@ -6,9 +6,11 @@ set -euo pipefail
 
 : "${GRAPHMILL_PASSWORD:?}"
 
-# Without a log of it: the statement holds the password.
+# The password comes by the environment, since arguments are seen by all who list processes; and
+# without a log of the statement that holds it.
 psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" \
-    --set password="$GRAPHMILL_PASSWORD" <<'SQL'
+    --dbname postgres <<'SQL'
+\getenv password GRAPHMILL_PASSWORD
 SET log_statement = 'none';
 CREATE ROLE graphmill LOGIN PASSWORD :'password';
 CREATE ROLE graphmill_tenant NOLOGIN;

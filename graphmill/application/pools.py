@@ -1,7 +1,7 @@
 """Pools of workers by role: how large, how busy, what runs, what waits."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from temporalio.client import Client
 from temporalio.service import RPCError
@@ -17,16 +17,25 @@ _SECONDS = 3.0
 
 
 class Pools:
-    def __init__(self, client: Client | None, pools: PostgresPoolStore) -> None:
+    def __init__(
+        self, client: Client | None, pools: PostgresPoolStore, expected: Mapping[Role, int]
+    ) -> None:
+        """`expected`: workers by role, as far as the settings say."""
         self._client = client
         self._pools = pools
+        self._expected = expected
 
     @tells_outages
     async def load(self) -> Sequence[RolePools]:
         """Of every role, also of those that nobody works for; some seconds old."""
         found, queued = await asyncio.gather(self._pools.load(), self._queued())
         return tuple(
-            RolePools(role, queued.get(role), tuple(one for one in found if one.pool.role is role))
+            RolePools(
+                role,
+                queued.get(role),
+                tuple(one for one in found if one.pool.role is role),
+                self._expected.get(role),
+            )
             for role in Role
         )
 

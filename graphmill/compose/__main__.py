@@ -8,9 +8,11 @@ from pathlib import Path
 
 import psutil
 
-from graphmill.compose.environment import make, refit, replace, write_new
+from graphmill.compose.environment import Wanted, make, refit, replace, write_new
 from graphmill.compose.sizing import COUNTS, Machine
 from graphmill.errors import GraphmillError, SettingsError
+
+_DEFAULT = "default: this machine's; with --refit what the file was made for"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,20 +22,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         " (docs/howto/compose.md).",
     )
     parser.add_argument("--file", default=".env", help="where to; - prints it (default: .env)")
-    parser.add_argument("--memory", type=float, metavar="GIB", help="default: this machine's")
-    parser.add_argument("--cores", type=int, help="default: this machine's")
+    parser.add_argument("--memory", type=float, metavar="GIB", help=_DEFAULT)
+    parser.add_argument("--cores", type=int, help=_DEFAULT)
     parser.add_argument("--refit", action="store_true", help="keep secrets, write figures anew")
     parser.add_argument(
         "counts", nargs="*", metavar="NAME=COUNT", help=f"of {', '.join(COUNTS)}: how many"
     )
     given = parser.parse_args(arguments)
     try:
-        machine = Machine(
-            int(given.memory * 1024**3) if given.memory else psutil.virtual_memory().total,
-            given.cores or os.cpu_count() or 1,
+        wanted = Wanted(
+            int(given.memory * 1024**3) if given.memory else None,
+            given.cores,
             dict(map(_count, given.counts)),
+            here=(psutil.virtual_memory().total, os.cpu_count() or 1),
         )
-        _write(given.file, machine, again=given.refit)
+        _write(given.file, wanted, again=given.refit)
     except (GraphmillError, OSError) as error:
         print(f"compose-env: {error}", file=sys.stderr)
         return 2
@@ -47,14 +50,19 @@ def _count(words: str) -> tuple[str, int]:
     return name, int(number)
 
 
-def _write(name: str, machine: Machine, *, again: bool) -> None:
-    if name == "-":
-        print(make(machine), end="")
-    elif again:
+def _write(name: str, wanted: Wanted, *, again: bool) -> None:
+    if again:
         file = Path(name)
-        replace(file, refit(file.read_text(), machine))
+        refitted = refit(file.read_text(), wanted)
+        replace(file, refitted.text)
+        print("\n".join(refitted.changes or ("nothing changes",)), file=sys.stderr)
+        return
+    memory, cores = wanted.here
+    text = make(Machine(wanted.memory or memory, wanted.cores or cores, wanted.counts))
+    if name == "-":
+        print(text, end="")
     else:
-        write_new(Path(name), make(machine))
+        write_new(Path(name), text)
 
 
 if __name__ == "__main__":

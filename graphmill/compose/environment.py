@@ -1,8 +1,10 @@
-"""The .env beside docker-compose.temporal.yml: secrets made by chance, figures made to fit."""
+"""The .env beside docker-compose.temporal.yml: secrets made by chance, figures made to fit, and the
+machine that they fit."""
 
 import os
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from graphmill.compose.sizing import COUNTS, Machine, figures
@@ -17,20 +19,42 @@ SECRETS = (
     "GRAFANA_PASSWORD",
 )
 _COUNT = "GRAPHMILL_DEPLOYMENT_"
+# Read by --refit alone: somebody may have said that a part of the machine is ours.
+_MEMORY, _CORES = "MACHINE_MEMORY_MIB", "MACHINE_CORES"
+_MIB = 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is said anew; None: as the file has it, or else as `here` (bytes, cores) is."""
+
+    memory: int | None
+    cores: int | None
+    counts: Mapping[str, int]
+    here: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Refitted:
+    """The new text; `changes` are lines for people, without any secret."""
+
+    text: str
+    changes: tuple[str, ...] = field(default=())
 
 
 def make(machine: Machine) -> str:
     """The text of a new file."""
     # Of hexadecimal digits: they stand in addresses as they are.
-    return _text({name: secrets.token_hex(24) for name in SECRETS} | figures(machine))
+    secret = {name: secrets.token_hex(24) for name in SECRETS}
+    return _text(secret | _fitted(machine))
 
 
-def refit(text: str, machine: Machine) -> str:
-    """The text with new figures; counts that the machine does not name, secrets and whatever
-    somebody added stay.
+def refit(text: str, wanted: Wanted) -> Refitted:
+    """New figures; machine and counts that are not said anew, secrets and whatever somebody added
+    stay.
 
     Raises:
-        SettingsError: a line of it is not NAME=VALUE.
+        SettingsError: a line of it is not NAME=VALUE, or what is wanted does not fit.
     """
     have = _read(text)
     counts = {
@@ -38,9 +62,20 @@ def refit(text: str, machine: Machine) -> str:
         for name in COUNTS
         if (variable := f"{_COUNT}{name.upper()}") in have
     }
-    fitted = figures(Machine(machine.memory, machine.cores, {**counts, **machine.counts}))
+    memory, cores = wanted.here
+    if _MEMORY in have:
+        memory = _number(have[_MEMORY], _MEMORY) * _MIB
+    if _CORES in have:
+        cores = _number(have[_CORES], _CORES)
+    machine = Machine(wanted.memory or memory, wanted.cores or cores, {**counts, **wanted.counts})
+    fitted = _fitted(machine)
     missing = {name: secrets.token_hex(24) for name in SECRETS if name not in have}
-    return _text(have | missing | fitted)
+    changes = tuple(
+        f"{name}: {have.get(name, 'new')} -> {value}"
+        for name, value in fitted.items()
+        if have.get(name) != value
+    )
+    return Refitted(_text(have | missing | fitted), changes)
 
 
 def write_new(file: Path, text: str) -> None:
@@ -66,6 +101,13 @@ def replace(file: Path, text: str) -> None:
     own.unlink(missing_ok=True)
     write_new(own, text)
     own.replace(file)
+
+
+def _fitted(machine: Machine) -> dict[str, str]:
+    memory = machine.memory // _MIB
+    told = {_MEMORY: str(memory), _CORES: str(machine.cores)}
+    # Of what is written down: a refit of nothing new changes nothing.
+    return told | figures(Machine(memory * _MIB, machine.cores, machine.counts))
 
 
 def _read(text: str) -> dict[str, str]:

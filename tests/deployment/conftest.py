@@ -6,9 +6,6 @@ import pytest
 
 from graphmill.compose.environment import make
 from graphmill.compose.sizing import Machine
-from tests.support.postgres import postgres_server
-
-__all__ = ["postgres_server"]
 
 MACHINE = Machine(32 * 1024**3, 8, {"cpu": 2, "store": 2})
 

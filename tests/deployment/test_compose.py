@@ -2,6 +2,7 @@
 engine runs here: the specification's schema and compose's own loader read it."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -35,8 +36,8 @@ _NOT_ROOT_BY_ITSELF = {
 _WITHOUT_HEALTH_CHECK = {"collector"}
 
 
-def _load(file: Path, env_file: Path) -> dict[str, Any]:
-    done = run(checker("compose"), file, env_file)
+def _load(env_file: Path, *files: Path) -> dict[str, Any]:
+    done = run(checker("compose"), env_file, *files)
     assert done.returncode == 0, said(done)
     return json.loads(done.stdout)
 
@@ -44,7 +45,7 @@ def _load(file: Path, env_file: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def services(compose_file: Path, env_file: Path) -> dict[str, Any]:
     """As compose will run them, with every variable filled in."""
-    return _load(compose_file, env_file)["services"]
+    return _load(env_file, compose_file)["services"]
 
 
 def _environment(service: Mapping[str, Any]) -> dict[str, str]:
@@ -96,7 +97,7 @@ def test_compose_refuses_what_is_not_there(
     assert old in text
     broken = tmp_path / "docker-compose.yml"
     broken.write_text(text.replace(old, new, 1))
-    assert refused(run(checker("compose"), broken, env_file), words)
+    assert refused(run(checker("compose"), env_file, broken), words)
 
 
 @pytest.mark.parametrize("name", SECRETS)
@@ -106,7 +107,7 @@ def test_no_secret_has_a_default(
     lines = [line for line in env_file.read_text().splitlines() if not line.startswith(f"{name}=")]
     without = tmp_path / "env"
     without.write_text("\n".join(lines))
-    assert refused(run(checker("compose"), compose_file, without), [name])
+    assert refused(run(checker("compose"), without, compose_file), [name])
 
 
 def test_no_secret_stands_in_a_file(compose_file: Path, deployment: Path) -> None:
@@ -116,6 +117,48 @@ def test_no_secret_stands_in_a_file(compose_file: Path, deployment: Path) -> Non
         for line in file.read_text().splitlines():
             if found := named.match(line):
                 assert re.search(r"\$\{\w+:\?", found[1]), f"{file.name}: {line}"
+
+
+def test_one_service_builds_the_image_that_all_of_ours_run(services: dict[str, Any]) -> None:
+    """Two builds of one tag at once fail. All others wait for the one that builds."""
+    builders = {name for name, service in services.items() if service.get("build")}
+    assert builders == {"worker-store"}
+    for name, service in services.items():
+        ours = service["image"] == services["worker-store"]["image"]
+        assert ours == (name in _OURS), name
+        assert service.get("pull_policy") == ("never" if ours else None), name
+        if ours and name not in builders:
+            assert "worker-store" in service["depends_on"], name
+
+
+def test_who_opens_other_stores_has_their_secrets_and_nobody_else(services: dict[str, Any]) -> None:
+    for variable in ("NEO4J_PASSWORD", "QDRANT_API_KEY"):
+        told = {name for name in _OURS if variable in _environment(services[name])}
+        assert told == {"api", "worker-projection"}, variable
+    for variable in ("NEO4J_URI", "QDRANT_URL"):
+        told = {name for name in _OURS if variable in _environment(services[name])}
+        assert told == {"api", "worker-projection", "worker-store"}, variable
+
+
+def test_a_model_on_this_machine_is_reached_by_those_who_ask(services: dict[str, Any]) -> None:
+    reach = {name for name, service in services.items() if service.get("extra_hosts")}
+    assert reach == {"api", "worker-llm", "worker-embedding"}
+    for name in reach:
+        assert services[name]["extra_hosts"] == ["host.docker.internal=host-gateway"], name
+
+
+def test_who_comes_by_the_network_needs_a_password_and_a_backup_does_not(
+    services: dict[str, Any],
+) -> None:
+    for name in ("postgres", "temporal-postgres"):
+        words = _environment(services[name])["POSTGRES_INITDB_ARGS"].split()
+        assert {"--auth-host=scram-sha-256", "--auth-local=trust"} <= set(words), name
+        # The image's own line for all hosts goes by it.
+        assert "POSTGRES_HOST_AUTH_METHOD" not in _environment(services[name]), name
+
+
+def test_nothing_is_fetched_when_a_container_starts(services: dict[str, Any]) -> None:
+    assert _environment(services["grafana"])["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
 
 
 def test_nobody_is_root(services: dict[str, Any]) -> None:
@@ -211,7 +254,8 @@ def test_the_environment_of_each_process_is_taken(
 ) -> None:
     settings = _settings(services[name], monkeypatch)
     assert settings.temporal_address == "temporal:7233"
-    assert settings.qdrant_url == "http://qdrant:6333"
+    opens_stores = name in ("api", "worker-projection", "worker-store")
+    assert (settings.qdrant_url == "http://qdrant:6333") is opens_stores
     assert settings.metrics_port == 9464
     assert settings.api_needs_keys is (name == "api")
 
@@ -224,7 +268,7 @@ def test_doctor_will_find_room_for_all_connections(
     allowed = int(words.partition("=")[2])
     # As the service's user sees it, with some people and a backup at work.
     assert judge(settings, Room(allowed - 3, 12, "max_connections")).ok
-    assert not judge(settings, Room(allowed - 3, 13, "max_connections")).ok
+    assert not judge(settings, Room(allowed - 3, allowed // 2, "max_connections")).ok
 
 
 def test_limits_of_all_together_are_less_than_the_machine_has(services: dict[str, Any]) -> None:
@@ -233,8 +277,10 @@ def test_limits_of_all_together_are_less_than_the_machine_has(services: dict[str
         for name, service in services.items()
         if name not in _ONCE  # they have ended before the others take what they may
     }
+    processes = int(_environment(services["api"])["UVICORN_WORKERS"])
     for name, mebibytes in FIXED.items():
-        assert limits[name] == mebibytes * 1024**2 * _replicas(services[name]), name
+        count = processes if name == "api" else _replicas(services[name])
+        assert limits[name] == mebibytes * 1024**2 * count, name
     fitted = {"postgres", "neo4j", "qdrant", "worker-cpu"}
     assert set(limits) == set(FIXED) | fitted
     assert 0.95 * MACHINE.memory < sum(limits.values()) + 1024**3 <= MACHINE.memory
@@ -258,7 +304,7 @@ def test_ports_are_published_on_this_machine_alone(services: dict[str, Any]) -> 
 def test_stores_and_who_reads_documents_reach_nobody_outside(
     compose_file: Path, env_file: Path, services: dict[str, Any]
 ) -> None:
-    assert _load(compose_file, env_file)["networks"]["inside"]["internal"] is True
+    assert _load(env_file, compose_file)["networks"]["inside"]["internal"] is True
     outside = {name for name, service in services.items() if "outside" in service["networks"]}
     assert outside == {
         *("api", "worker-llm", "worker-embedding"),
@@ -272,14 +318,54 @@ def test_who_reads_documents_has_no_key_of_a_model(
     copy = tmp_path / "docker-compose.yml"
     copy.write_text(compose_file.read_text())
     (tmp_path / "models.env").write_text("OPENAI_API_KEY=sk-test\n")
-    loaded = _load(copy, env_file)["services"]
+    loaded = _load(env_file, copy)["services"]
     told = {name for name, one in loaded.items() if "OPENAI_API_KEY" in _environment(one)}
     assert told == {"api", "worker-llm", "worker-store", "worker-embedding"}
 
 
-def test_every_file_that_is_mounted_is_there(
-    services: dict[str, Any], deployment: Path, compose_file: Path
+def _mounts(service: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What of this machine it sees, by where."""
+    volumes: list[dict[str, Any]] = service.get("volumes", [])
+    return {one["target"]: one for one in volumes if one["type"] == "bind"}
+
+
+def test_graphmill_toml_is_read_by_all_who_have_settings(
+    compose_file: Path, deployment: Path, env_file: Path, project_root: Path
 ) -> None:
+    loaded = _load(env_file, compose_file, deployment / "compose" / "settings.yml")["services"]
+    workdir = re.search(r"^WORKDIR (/srv\S+)$", (project_root / "Dockerfile").read_text(), re.M)
+    assert workdir
+    file = f"{workdir[1]}/{Settings.model_config.get('toml_file')}"
+    told = {name for name, service in loaded.items() if file in _mounts(service)}
+    assert told == {"api", *(f"worker-{role}" for role in Role)}
+    for name in told:
+        mount = _mounts(loaded[name])[file]
+        assert mount["source"] == str(compose_file.parent / "graphmill.toml")
+        assert mount["read_only"] is True
+        assert mount["bind"].get("create_host_path", False) is False
+    # What was there before still is.
+    assert any(one["type"] == "volume" for one in loaded["api"]["volumes"])
+
+
+def test_scheduled_folders_are_seen_by_who_reads_them(
+    compose_file: Path, deployment: Path, env_file: Path, tmp_path: Path
+) -> None:
+    files = [compose_file, deployment / "compose" / "folders.yml"]
+    assert refused(run(checker("compose"), env_file, *files), ["GRAPHMILL_FOLDERS"])
+    env = tmp_path / "env"
+    env.write_text(f"{env_file.read_text()}GRAPHMILL_FOLDERS=/home/ada/papers\n")
+    loaded = _load(env, *files, deployment / "compose" / "settings.yml")["services"]
+    seen = {
+        name: _mounts(one)["/folders"]
+        for name, one in loaded.items()
+        if _mounts(one).get("/folders")
+    }
+    assert set(seen) == {"api", "worker-store"}
+    for mount in seen.values():
+        assert (mount["source"], mount["read_only"]) == ("/home/ada/papers", True)
+
+
+def test_every_file_that_is_mounted_is_there(services: dict[str, Any], deployment: Path) -> None:
     mounted = [
         Path(volume["source"])
         for service in services.values()
@@ -287,10 +373,10 @@ def test_every_file_that_is_mounted_is_there(
         if volume["type"] == "bind"
     ]
     assert all(path.exists() for path in mounted), mounted
-    # And nothing lies there that nobody mounts, but for the tests of the alerts.
+    # And nothing lies there that nobody mounts, but for compose files and the tests of the alerts.
     for file in (path for path in deployment.rglob("*") if path.is_file()):
         assert file.name == "alerts_test.yml" or any(
-            file.is_relative_to(path) for path in mounted
+            file.is_relative_to(path) for path in (*mounted, deployment / "compose")
         ), file
 
 
@@ -303,7 +389,7 @@ def test_every_named_volume_is_used(
         for volume in service.get("volumes", [])
         if volume["type"] == "volume"
     }
-    assert used == set(_load(compose_file, env_file)["volumes"])
+    assert used == set(_load(env_file, compose_file)["volumes"])
 
 
 def test_the_image_is_the_one_that_a_checker_was_made_for(
@@ -321,3 +407,15 @@ def test_the_image_is_the_one_that_a_checker_was_made_for(
     collector = re.search(r"/otelcol v([\d.]+)\n", (checkers / "collector" / "go.mod").read_text())
     assert collector
     assert services["collector"]["image"] == f"otel/opentelemetry-collector:{collector[1]}"
+
+
+def test_every_file_that_the_how_to_names_is_there(project_root: Path) -> None:
+    how_to = (project_root / "docs" / "howto" / "compose.md").read_text()
+    named = set(re.findall(r"(?<![\w/])(?:deployment|scripts|graphmill)/[\w./-]*\w", how_to))
+    assert {"deployment/compose/settings.yml", "scripts/compose-restore"} <= named
+    assert {name for name in named if not (project_root / name).exists()} == set()
+
+
+@pytest.mark.parametrize("name", ["compose-env", "compose-backup", "compose-restore"])
+def test_scripts_for_people_may_be_executed(name: str, project_root: Path) -> None:
+    assert os.access(project_root / "scripts" / name, os.X_OK)

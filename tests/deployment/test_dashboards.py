@@ -2,6 +2,7 @@
 no checker: their expressions are read by Prometheus's parser, the rest is compared."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 import yaml
 
 from tests.support.go_checkers import BUILDS, checker, refused, run
-from tests.support.shown_metrics import load_dashboards, panels, selectors, targets
+from tests.support.server_metrics import ServerMetric, read_told
+from tests.support.shown_metrics import Selector, load_dashboards, panels, selectors, targets
 
 pytestmark = BUILDS
 
@@ -101,3 +103,69 @@ def test_every_expression_is_promql(deployment: Path) -> None:
 def test_an_expression_that_is_none_is_refused() -> None:
     expressions = json.dumps(["up", "rate(up)"])
     assert refused(run(checker("expressions"), given=expressions), ["rate(up)", "range vector"])
+
+
+# Others tell what begins so: graphmill, the SDK in its workers, Prometheus, any process.
+_NOT_THE_SERVERS = ("graphmill", "temporal_", "up", "ALERTS", "process_")
+_BY = re.compile(r"\bby \(([^)]*)\)")
+_ADDED_BY_PROMETHEUS = {"instance", "job", "service"}
+
+
+def _faults(expression: str, asked: list[Selector], told: dict[str, ServerMetric]) -> list[str]:
+    """What the server of that release does not tell of an expression."""
+    found: list[str] = []
+    grouped = {label.strip() for by in _BY.findall(expression) for label in by.split(",")}
+    for one in asked:
+        if one.metric.startswith(_NOT_THE_SERVERS):
+            continue
+        if (metric := told.get(one.metric)) is None:
+            found.append(one.metric)
+            continue
+        if metric.labels is None or metric.service_names is None:
+            continue
+        wanted = (grouped | one.labels.keys()) - _ADDED_BY_PROMETHEUS
+        found += [f"{one.metric} by {label}" for label in sorted(wanted - metric.labels)]
+        name = one.labels.get("service_name")
+        if name is not None and name not in metric.service_names:
+            found.append(f"{one.metric} of {name}")
+    return found
+
+
+@pytest.fixture(scope="module")
+def told(project_root: Path, compose_file: Path) -> dict[str, ServerMetric]:
+    """By the server of the release that the compose file runs: the tests' own is another."""
+    services = yaml.safe_load(compose_file.read_text())["services"]
+    release = services["temporal"]["image"].rpartition(":")[2]
+    return read_told(project_root / "tests" / "deployment" / "told" / f"temporal-{release}.txt")
+
+
+def test_the_server_that_is_deployed_tells_what_is_shown_of_it(
+    deployment: Path, told: dict[str, ServerMetric]
+) -> None:
+    shown = targets(deployment)
+    asked = selectors(one.expression for one in shown)
+    of_server = [
+        one.metric for each in asked for one in each if not one.metric.startswith(_NOT_THE_SERVERS)
+    ]
+    assert len(of_server) >= 12
+    missing = {
+        (target.place, fault)
+        for target, each in zip(shown, asked, strict=True)
+        for fault in _faults(target.expression, each, told)
+    }
+    assert missing == set()
+
+
+@pytest.mark.parametrize(
+    ("expression", "fault"),
+    [
+        ("sum(rate(service_request[5m]))", "service_request"),
+        ("sum by (error) (rate(service_error_with_type[5m]))", "service_error_with_type by error"),
+        ('service_requests{service_name="front"}', "service_requests of front"),
+    ],
+)
+def test_what_the_deployed_server_does_not_tell_is_found(
+    expression: str, fault: str, told: dict[str, ServerMetric]
+) -> None:
+    [asked] = selectors([expression])
+    assert _faults(expression, asked, told) == [fault]

@@ -2,6 +2,7 @@
 
 import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphmill.compose.__main__ import main
-from graphmill.compose.environment import SECRETS, make, refit
-from graphmill.compose.sizing import COUNTS, FIXED, LEAST_MEMORY, Machine, containers, figures
+from graphmill.compose.environment import SECRETS, Wanted, make, refit
+from graphmill.compose.sizing import (
+    COUNTS,
+    FIXED,
+    LEAST_MEMORY,
+    Machine,
+    figures,
+    max_connections,
+    sized,
+)
+from graphmill.database_connections import plan
 from graphmill.errors import SettingsError
+from graphmill.settings import load_settings
 
 _GIB = 1024**3
 
@@ -43,8 +54,7 @@ def test_what_is_told_fits_into_any_machine(
         assert memory < 24 * _GIB
         return
     fixed = sum(
-        FIXED[service] * 1024**2 * count
-        for service, count in containers({**COUNTS, **counts}).items()
+        FIXED[service] * 1024**2 * count for service, count in sized({**COUNTS, **counts}).items()
     )
     fitted = sum(_bytes(found[f"{name}_MEMORY"]) for name in ("POSTGRES", "NEO4J", "QDRANT"))
     assert fixed + fitted + cpu * _bytes(found["WORKER_CPU_MEMORY"]) + _GIB <= memory
@@ -56,12 +66,81 @@ def test_what_is_told_fits_into_any_machine(
     assert _bytes(found["POSTGRES_EFFECTIVE_CACHE_SIZE"]) <= postgres
 
     heap, cache = _bytes(found["NEO4J_HEAP"]), _bytes(found["NEO4J_PAGE_CACHE"])
-    assert heap + cache <= 0.81 * _bytes(found["NEO4J_MEMORY"])
+    assert heap + cache + 512 * 1024**2 <= _bytes(found["NEO4J_MEMORY"])
     assert 512 * 1024**2 <= heap <= 31 * _GIB
+
+    for name in ("POSTGRES", "NEO4J", "QDRANT", "TEMPORAL", "API"):
+        assert 2 <= int(found[f"{name}_CPUS"]) <= cores
 
     processes = int(found["GRAPHMILL_CPU_WORKERS"])
     assert 1 <= processes <= max(1, cores // cpu)
     assert 256_000_000 <= int(found["GRAPHMILL_LIMIT_PARSE_MEMORY_BYTES"]) <= 3_000_000_000
+
+
+def _deployment(found: Mapping[str, str]) -> dict[str, int]:
+    prefix = "GRAPHMILL_DEPLOYMENT_"
+    return {
+        name.removeprefix(prefix).lower(): int(value)
+        for name, value in found.items()
+        if name.startswith(prefix)
+    }
+
+
+@given(
+    cores=st.integers(2, 64),
+    counts=st.fixed_dictionaries({name: st.integers(1, 12) for name in COUNTS}),
+)
+def test_our_own_connections_alone_never_fire_the_alert(cores: int, counts: dict[str, int]) -> None:
+    found = figures(Machine(256 * _GIB, cores, counts))
+    settings = load_settings(
+        {
+            "deployment": _deployment(found),
+            "cpu_workers": int(found["GRAPHMILL_CPU_WORKERS"]),
+            "database_connections": int(found["GRAPHMILL_DATABASE_CONNECTIONS"]),
+            "store_concurrency": int(found["GRAPHMILL_STORE_CONCURRENCY"]),
+            "embedding_concurrency": int(found["GRAPHMILL_EMBEDDING_CONCURRENCY"]),
+        }
+    )
+    wanted = sum(part.total for part in plan(settings))
+    allowed = int(found["POSTGRES_MAX_CONNECTIONS"])
+    assert wanted <= 0.8 * allowed
+    assert allowed - wanted >= 15
+
+
+@given(st.integers(1, 10_000))
+def test_however_many_connections_are_wanted_a_fifth_is_free(wanted: int) -> None:
+    allowed = max_connections(wanted)
+    assert wanted <= 0.8 * allowed
+    assert wanted + 15 <= allowed <= wanted / 0.75 + 16
+
+
+def test_processes_of_the_api_have_memory_and_a_core_each() -> None:
+    one, four = (figures(Machine(64 * _GIB, 16, {"api": count})) for count in (1, 4))
+    assert (one["API_MEMORY"], four["API_MEMORY"]) == ("512m", "2048m")
+    assert (one["API_CPUS"], four["API_CPUS"]) == ("2", "4")
+    assert figures(Machine(64 * _GIB, 2, {"api": 4}))["API_CPUS"] == "2"
+    assert _bytes(four["POSTGRES_MEMORY"]) < _bytes(one["POSTGRES_MEMORY"])
+
+
+def test_a_large_machine_gives_its_cores_to_those_that_are_asked() -> None:
+    found = figures(Machine(256 * _GIB, 64))
+    assert (found["POSTGRES_CPUS"], found["NEO4J_CPUS"], found["TEMPORAL_CPUS"]) == (
+        "32",
+        "16",
+        "16",
+    )
+
+
+@pytest.mark.parametrize("name", ["workflow", "cpu", "embedding", "store", "api"])
+def test_none_of_a_role_that_is_waited_for_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name}=0: everything waits for it"):
+        figures(Machine(64 * _GIB, 16, {name: 0}))
+
+
+@pytest.mark.parametrize("name", ["llm", "projection", "commands"])
+def test_who_has_no_model_or_no_other_store_needs_no_worker_for_it(name: str) -> None:
+    found = figures(Machine(64 * _GIB, 16, {name: 0}))
+    assert found[f"GRAPHMILL_DEPLOYMENT_{name.upper()}"] == "0"
 
 
 def test_a_machine_that_is_too_small_is_refused_in_plain_words() -> None:
@@ -110,10 +189,37 @@ def test_a_role_is_scaled_with_the_connections_it_needs_and_the_same_secrets(
     assert after["PUBLISH_ON"] == "10.0.0.5"
     assert (after["GRAPHMILL_DEPLOYMENT_LLM"], after["GRAPHMILL_DEPLOYMENT_STORE"]) == ("2", "3")
     more = int(after["POSTGRES_MAX_CONNECTIONS"]) - int(before["POSTGRES_MAX_CONNECTIONS"])
-    assert more == 2 * int(after["GRAPHMILL_STORE_CONCURRENCY"])
+    assert more >= 2 * int(after["GRAPHMILL_STORE_CONCURRENCY"])
+
+
+def test_refit_keeps_the_machine_that_the_file_was_made_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / ".env"
+    assert main(["--memory", "40.0007", "--cores", "6", "--file", str(file)]) == 0
+    made = file.read_text()
+    assert main(["--refit", "--file", str(file)]) == 0
+    assert file.read_text() == made
+    assert "nothing changes" in capsys.readouterr().err
+
+    assert main(["--refit", "--file", str(file), "--memory", "48"]) == 0
+    after = _values(file.read_text())
+    assert (after["MACHINE_MEMORY_MIB"], after["MACHINE_CORES"]) == ("49152", "6")
+    told = capsys.readouterr().err
+    assert "MACHINE_MEMORY_MIB: 40960 -> 49152" in told
+    assert f"POSTGRES_MEMORY: {_values(made)['POSTGRES_MEMORY']} -> " in told
+    assert not any(after[name] in told for name in SECRETS)
+
+
+def test_a_file_of_before_that_knows_no_machine_is_fitted_to_this_one() -> None:
+    old = make(Machine(32 * _GIB, 8)).replace("MACHINE_", "OLD_")
+    fitted = refit(old, Wanted(None, None, {}, here=(20 * _GIB, 4)))
+    after = _values(fitted.text)
+    assert (after["MACHINE_MEMORY_MIB"], after["MACHINE_CORES"]) == ("20480", "4")
+    assert "MACHINE_MEMORY_MIB: new -> 20480" in fitted.changes
 
 
 def test_lines_that_are_none_are_refused_without_being_told(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="expected is NAME=VALUE") as caught:
-        refit("POSTGRES_PASSWORD s3cret", Machine(32 * _GIB, 8))
+        refit("POSTGRES_PASSWORD s3cret", Wanted(32 * _GIB, 8, {}, here=(0, 0)))
     assert "s3cret" not in str(caught.value)

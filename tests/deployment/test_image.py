@@ -25,7 +25,7 @@ def test_hadolint_takes_the_dockerfile(project_root: Path, tmp_path: Path) -> No
 
     broken = tmp_path / "Dockerfile"
     text = (project_root / "Dockerfile").read_text()
-    broken.write_text(text.replace("python:3.12.12-slim-bookworm", "python:latest"))
+    broken.write_text(re.sub(r"python:[\d.]+-slim-bookworm", "python:latest", text))
     assert refused(run(_hadolint(), broken), ["DL3007"])
     broken.write_text(text.replace("USER 10001:10001", "USER root"))
     assert refused(run(_hadolint(), broken), ["DL3002"])
@@ -83,6 +83,32 @@ def test_the_image_has_every_file_of_the_service(project_root: Path, tmp_path: P
         if path.is_file()
     }
     assert packed == there
+
+
+def test_the_image_has_the_python_that_the_tests_run_on(project_root: Path) -> None:
+    """The one that is promised: what people have that is newer, CI does not run."""
+    text = (project_root / "Dockerfile").read_text()
+    tools = tomllib.loads((project_root / "pyproject.toml").read_text())["tool"]
+    tested = tools["pyright"]["pythonVersion"]
+    found = re.findall(r"^FROM python:(\d+\.\d+)\.(\d+)-(\S+)", text, re.MULTILINE)
+    assert [minor for minor, _, _ in found] == [tested, tested]
+    assert len({patch for _, patch, _ in found}) == 1
+    assert "&& pip check" in text
+
+
+def test_any_user_may_be_where_commands_start_and_none_where_secrets_lie(
+    project_root: Path,
+) -> None:
+    """`docker compose run --user` is how an export and a refit are told to be one's own."""
+    text = (project_root / "Dockerfile").read_text()
+    workdir = re.findall(r"^WORKDIR (\S+)$", text, re.MULTILINE)[-1]
+    modes = {
+        folder: mode
+        for mode, folders in re.findall(r"install --directory .*?--mode (\d+) ([^\n\\]+)", text)
+        for folder in folders.split()
+    }
+    assert modes[workdir] == "0755"
+    assert {mode for folder, mode in modes.items() if folder != workdir} == {"0750"}
 
 
 def test_what_the_image_copies_is_let_in_and_no_secret_is(project_root: Path) -> None:

@@ -91,6 +91,11 @@ def test_each_alert_fires_where_it_should_and_not_elsewhere(deployment: Path, fo
         (") > 0.05\n          and", ") > 0.5\n          and", "GraphmillDocumentsFailing"),
         ("> 0.8", "> 0.7", "GraphmillDatabaseConnections"),
         ('{job="graphmill-worker"} > 4e9', " > 4e9", "GraphmillWorkerMemory"),
+        (" > 0.9", " > 0.95", "GraphmillWorkerNearItsLimit"),
+        ('{job!="graphmill-api"}[15m]) >= 3', "[15m]) >= 3", "GraphmillRestarts"),
+        ("[15m]) >= 3", "[15m]) >= 2", "GraphmillRestarts"),
+        ("(graphmill_workers_expected) == 0", "(graphmill_workers_expected) == 1", "role store"),
+        ("(graphmill_workers) > 0", "(graphmill_workers) != 0", "GraphmillWorkersMissing"),
         ('{state="over_budget"}', "", "GraphmillBudgetReached"),
     ],
 )

@@ -1,5 +1,5 @@
 """The scripts that prepare servers, run against real ones where this machine has them: Temporal's
-namespace and attributes on a Temporal server, role and database on a PostgreSQL, a key on both."""
+namespace and attributes on a Temporal server. What prepares PostgreSQL: test_databases.py."""
 
 import asyncio
 import os
@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 import yaml
 from temporalio.api.enums.v1 import IndexedValueType
@@ -18,7 +17,6 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 
 from graphmill.embedded.home import Home
-from graphmill.embedded.postgres_server import PostgresServer
 from graphmill.embedded.temporal_server import DYNAMIC_CONFIG
 from graphmill.search_attributes import ALL
 from tests.support.temporal import find_program, temporal_server
@@ -131,44 +129,6 @@ def test_every_script_is_one_that_its_shell_reads(deployment: Path) -> None:
     for script in scripts:
         shell = script.read_text().splitlines()[0].removeprefix("#!/bin/")
         subprocess.run([shell, "-n", str(script)], check=True, timeout=30)
-
-
-async def test_postgres_is_prepared_so_that_the_service_can_do_the_rest(
-    postgres_server: PostgresServer, deployment: Path
-) -> None:
-    """The statements of the script, under other names, on a server that has those already."""
-    script = (deployment / "postgres" / "10-graphmill.sh").read_text()
-    _, _, sql = script.partition("<<'SQL'\n")
-    sql = sql.partition("\nSQL\n")[0]
-    statements = [line for line in sql.splitlines() if line and not line.startswith("\\")]
-    admin = await asyncpg.connect(
-        host=str(postgres_server.socket_folder), user="postgres", database="postgres"
-    )
-    try:
-        for statement in statements[:-1]:
-            await admin.execute(
-                statement.replace("graphmill_tenant", "fleet_tenant")
-                .replace("graphmill", "fleet")
-                .replace(":'password'", "'secret'")
-            )
-        role = await admin.fetchrow("SELECT * FROM pg_roles WHERE rolname = 'fleet'")
-        assert role is not None
-        assert role["rolcanlogin"]
-        for might in ("rolsuper", "rolcreaterole", "rolcreatedb", "rolbypassrls"):
-            assert not role[might], might
-        owner = await admin.fetchval(
-            "SELECT datdba::regrole::text FROM pg_database WHERE datname = 'fleet'"
-        )
-        assert owner == "fleet"
-        assert await admin.fetchval("SELECT pg_has_role('fleet', 'fleet_tenant', 'MEMBER')")
-        assert not await admin.fetchval("SELECT pg_has_role('fleet_tenant', 'fleet', 'MEMBER')")
-    finally:
-        await admin.execute("DROP DATABASE IF EXISTS fleet")
-        await admin.execute("DROP ROLE IF EXISTS fleet")
-        await admin.execute("DROP ROLE IF EXISTS fleet_tenant")
-        await admin.close()
-    assert statements[-1] == "CREATE EXTENSION vector;"
-    assert "\\connect graphmill\nCREATE EXTENSION vector;" in sql
 
 
 def test_the_metrics_key_is_made_once_and_read_by_the_group(

@@ -11,6 +11,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from graphmill.memory_limit import LIMIT_METRIC, memory_limit
+from graphmill.roles import Role
 from tests.support.go_checkers import BUILDS
 from tests.support.model_endpoint import Behaviour, running_endpoint
 from tests.support.ports import free_ports
@@ -22,6 +24,8 @@ pytestmark = BUILDS
 
 # Prometheus's own, and labels that it adds to all.
 _MADE_BY_PROMETHEUS = {"up", "ALERTS"}
+# Told where the machine tells it (tests/unit has both): a limit of memory, if there is one.
+_OF_THE_MACHINE: set[str] = set() if memory_limit() else {LIMIT_METRIC}
 _ADDED = {"job", "service", "instance"}
 _WAIT_SECONDS = 60
 
@@ -81,6 +85,9 @@ async def told(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Told]
                 "GRAPHMILL_API_REQUIRE_KEYS": "true",
                 "GRAPHMILL_METRICS_PORT": str(free_ports(3)),
                 "NEO4J_URI": "bolt://127.0.0.1:1",
+                "GRAPHMILL_DEPLOYMENT_WORKFLOW": "1",
+                "GRAPHMILL_DEPLOYMENT_CPU": "1",
+                "GRAPHMILL_DEPLOYMENT_LLM_EMBEDDING_STORE_PROJECTION": "2",
             },
         )
         await asyncio.to_thread(stack.start)
@@ -126,7 +133,7 @@ def _work_and_ask(stack: Stack, folder: Path) -> Told:
 @pytest.mark.asyncio(loop_scope="module")
 async def test_every_metric_of_a_rule_or_dashboard_is_told(told: Told, project_root: Path) -> None:
     deployment = project_root / "deployment"
-    made = recorded(deployment) | _MADE_BY_PROMETHEUS
+    made = recorded(deployment) | _MADE_BY_PROMETHEUS | _OF_THE_MACHINE
     shown = targets(deployment)
     missing = {
         (words, target.place)
@@ -151,3 +158,6 @@ async def test_a_run_over_its_budget_and_the_memory_of_processes_are_told(told: 
     states = {sample["state"] for sample in told["graphmill_runs_ended_last_hour"]}
     assert {"over_budget", "completed", "cancelled"} <= states
     assert len(told["graphmill_process_memory_bytes"]) == 4  # the API and three workers
+    assert len(told["process_start_time_seconds"]) == 3  # the API's would be any of its processes'
+    roles = {sample["role"] for sample in told["graphmill_workers_expected"]}
+    assert roles == set(Role)

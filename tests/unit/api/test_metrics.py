@@ -134,3 +134,23 @@ async def test_a_database_that_is_away_is_told(settings: Settings) -> None:
         answer = await client.get("/metrics")
     assert answer.status_code == 503
     assert "DATABASE_URL" in answer.json()["detail"]
+
+
+async def test_how_many_workers_there_should_be_is_told_where_the_settings_say(
+    database_url: str,
+) -> None:
+    settings = load_settings({"deployment": {"cpu": 3, "llm_store": 2, "store": 1, "api": 2}})
+    app = create_app(settings, Addresses(database_url, None))
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http,
+    ):
+        text = (await http.get("/metrics")).text
+    told = {
+        sample.labels["role"]: sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "graphmill_workers_expected"
+    }
+    assert told == {"cpu": 3, "llm": 2, "store": 3}

@@ -1,9 +1,9 @@
-// Command compose loads a compose file as `docker compose` does, with the variables of one .env file
-// and none of the shell's, and prints the project that comes of it as JSON. It fails on keys that are
+// Command compose loads compose files as `docker compose` does, each over those before it, with the
+// variables of one .env file and none of the shell's, and prints the project that comes of it as JSON. It fails on keys that are
 // not known, on services, networks and volumes that are named and not there, and on variables that
 // have to be set and are not.
 //
-//	compose FILE ENV_FILE
+//	compose ENV_FILE FILE...
 package main
 
 import (
@@ -23,13 +23,13 @@ func main() {
 }
 
 func run(arguments []string) error {
-	if len(arguments) != 2 {
-		return fmt.Errorf("usage: compose FILE ENV_FILE")
+	if len(arguments) < 2 {
+		return fmt.Errorf("usage: compose ENV_FILE FILE...")
 	}
 	options, err := cli.NewProjectOptions(
-		arguments[:1],
-		cli.WithWorkingDirectory(filepath.Dir(arguments[0])),
-		cli.WithEnvFiles(arguments[1]),
+		arguments[1:],
+		cli.WithWorkingDirectory(filepath.Dir(arguments[1])),
+		cli.WithEnvFiles(arguments[0]),
 		cli.WithDotEnv,
 		cli.WithInterpolation(true),
 		cli.WithResolvedPaths(true),
