@@ -118,9 +118,9 @@ async def retry_run(
     missing."""
     options = body or RetryBody()
 
-    async def retry() -> Retried:
+    async def retry(claim: UUID | None) -> Retried:
         run = await app.runs.find(tenant, str(run_id))
-        retried = await app.runs.retry(run, budget_usd=options.budget_usd)
+        retried = await app.runs.retry(run, budget_usd=options.budget_usd, claim=claim)
         return Retried(
             documents=retried.documents,
             texts=retried.texts,

@@ -74,8 +74,12 @@ class Runs:
         self._under_way: dict[str, float] = {}
 
     @tells_outages
-    async def start(self, request: IndexRequest) -> RunHandle:
+    async def start(self, request: IndexRequest, *, claim: UUID | None = None) -> RunHandle:
         """Start a collection's run, or join the one under way, which looks for documents again.
+
+        `claim`: of a request that may come again, as where whoever did it first died before it was
+        answered. Where the collection's latest run was started with it, that run is what the
+        request asked for, whether it goes on or has ended.
 
         Raises:
             InvalidRequest: it asks for a better priority than anybody may have.
@@ -85,16 +89,24 @@ class Runs:
             Unavailable: Temporal or PostgreSQL does not answer.
         """
         self._priorities.check(request.priority)
-        return await self._start(request, request)
+        return await self._start(request, request, claim)
 
-    async def _start(self, request: IndexRequest, asked: IndexRequest) -> RunHandle:
+    async def _find_claimed(self, key: CollectionKey, claim: UUID | None) -> RunHandle | None:
+        return None if claim is None else await self._workflows.find_claimed(key, claim)
+
+    async def _start(
+        self, request: IndexRequest, asked: IndexRequest, claim: UUID | None = None
+    ) -> RunHandle:
         """`asked`: what of it somebody asked for. A run under way has to do that, and no more: it
         may have begun after the rest was taken from the run before."""
         await self._catalog.show_collection(request.key)
-        await self._refuse_to_join(asked)
-        return await self._workflows.start(request)
+        done = await self._find_claimed(request.key, claim)
+        if done is not None:
+            return done
+        await self._refuse_to_join(asked, claim)
+        return await self._workflows.start(request, claim)
 
-    async def _refuse_to_join(self, request: IndexRequest) -> None:
+    async def _refuse_to_join(self, request: IndexRequest, claim: UUID | None) -> None:
         """Where the run under way would do something else than was asked for, or cost more."""
         found = await self._workflows.find_open(request.key)
         if found is None:
@@ -113,6 +125,8 @@ class Runs:
             words = "does not ask in batches"
         else:
             return
+        if await self._find_claimed(request.key, claim):
+            return  # it was started for the same request, which came twice at once
         raise RunUnderWay(
             f"a run of {request.collection!r} is under way and {words}; wait for it, or end it with"
             f" `graphmill cancel {request.collection}`"
@@ -266,11 +280,16 @@ class Runs:
 
     @tells_outages
     async def retry(
-        self, run: RunHandle, *, priority: int = 3, budget_usd: float | None = None
+        self,
+        run: RunHandle,
+        *,
+        priority: int = 3,
+        budget_usd: float | None = None,
+        claim: UUID | None = None,
     ) -> Retry:
         """Put the collection's failed and partial documents back in line, and start its run, by the
         method of the last one, or join it. Any run asks for vectors, reports and summaries that are
-        missing when it opens.
+        missing when it opens. `claim`: as of `start`; of a run that it finds, nothing is counted.
 
         Raises:
             InvalidRequest: the budget is none.
@@ -282,11 +301,14 @@ class Runs:
         asked = IndexRequest(
             key.name, key.tenant, priority=priority, budget_usd=check_budget(budget_usd)
         )
-        await self._refuse_to_join(asked)
+        done = await self._find_claimed(key, claim)
+        if done is not None:
+            return Retry(0, 0, 0, done)
+        await self._refuse_to_join(asked, claim)
         documents = await self._documents.retry_failed(key)
         embeddings = await self._status.embedding_gaps(key)
         model_gaps = await self._status.model_gaps(key)
-        run = await self._start(await self._as_before(asked), asked)
+        run = await self._start(await self._as_before(asked), asked, claim)
         if run.joined:
             return Retry(documents, 0, 0, run)
         return Retry(documents, embeddings.missing, model_gaps.missing, run)

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from api.upkeep import upkeep
+from graphmill.errors import InvalidRequest, Unavailable
 from graphmill.stores.postgres.catalog import PostgresCatalog, UploadCounts
 from tests.support.waiting import until
 
@@ -78,6 +79,57 @@ async def test_one_that_died_on_the_way_is_done_when_it_comes_again(
     assert "idempotency-replayed" not in again.headers
     third = await upload(http, "one", with_key("k1"))
     assert third.headers["idempotency-replayed"] == "true"
+
+
+async def test_a_duplicate_that_fails_does_not_free_the_key_of_the_first(
+    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+    store = PostgresCatalog.upload
+
+    async def slow_then_failing(self: PostgresCatalog, *args: Any, **more: Any) -> UploadCounts:
+        if begun.is_set():
+            raise InvalidRequest("the second one may not")
+        begun.set()
+        await goes_on.wait()
+        return await store(self, *args, **more)
+
+    monkeypatch.setattr(PostgresCatalog, "upload", slow_then_failing)
+    first = asyncio.create_task(upload(http, "one", with_key("k1")))
+    await begun.wait()
+    assert (await upload(http, "one", with_key("k1"))).status_code == 400
+    assert (await upload(http, "two", with_key("k1"))).status_code == 422
+    goes_on.set()
+    assert (await first).status_code == 201
+    again = await upload(http, "one", with_key("k1"))
+    assert again.headers["idempotency-replayed"] == "true"
+
+
+async def test_what_may_be_done_keeps_its_key(
+    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outage may have come behind the commit."""
+
+    async def gone(self: PostgresCatalog, *args: Any, **more: Any) -> UploadCounts:
+        raise Unavailable("PostgreSQL does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PostgresCatalog, "upload", gone)
+        assert (await upload(http, "one", with_key("k1"))).status_code == 503
+    assert (await upload(http, "two", with_key("k1"))).status_code == 422
+    assert (await upload(http, "one", with_key("k1"))).status_code == 201
+
+
+async def test_what_is_kept_of_an_upload_does_not_grow_with_it(
+    http: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    files = [("files", (f"{n}.txt", str(n).encode())) for n in range(100)]
+    first = await http.post(URL, files=files, headers=with_key("k1"))
+    assert len(first.json()["documents"]) == 100
+    assert await pool.fetchval("SELECT max(length(answer)) FROM idempotent_answers") < 100
+    again = await http.post(URL, files=files, headers=with_key("k1"))
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.json() == first.json()
 
 
 async def test_errors_are_not_kept(http: httpx.AsyncClient, pool: asyncpg.Pool) -> None:
