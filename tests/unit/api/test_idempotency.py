@@ -1,15 +1,17 @@
 """A request with an Idempotency-Key is done once, and its answer given again."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import httpx
 import pytest
 
 from api.upkeep import upkeep
+from graphmill.application.graphmill import Graphmill
 from graphmill.errors import InvalidRequest, Unavailable
 from graphmill.stores.postgres.catalog import PostgresCatalog, UploadCounts
+from graphmill.stores.postgres.idempotency import PostgresIdempotency
 from tests.support.waiting import until
 
 URL = "/v1/collections/files/documents"
@@ -169,6 +171,44 @@ async def test_old_answers_go_though_nobody_asks(
         await upload(http, "one", with_key("later"))
         await pool.execute("UPDATE idempotent_answers SET answered_at = '2020-01-01'")
         await until(lambda: _keys_are(pool, []))
+
+
+async def test_what_nobody_foresaw_does_not_end_the_upkeep(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked: list[int] = []
+
+    class Failing:
+        idempotency: Any = None
+
+        async def forget_old(self) -> None:
+            asked.append(1)
+            raise ValueError("no such thing was thought of")
+
+    app = Failing()
+    app.idempotency = app
+    async with upkeep(cast(Graphmill, app), every_seconds=0.01):
+        await until(lambda: len(asked) > 2)
+    assert "could not be removed" in caplog.text
+
+
+async def test_old_answers_go_some_at_once_and_by_one_process(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphmill.stores.postgres.idempotency._REMOVED_AT_ONCE", 2)
+    await pool.execute(
+        "INSERT INTO idempotent_answers (tenant, key, request, answer, answered_at)"
+        " SELECT 'default', n, '', 'a', '2020-01-01' FROM generate_series(1, 5) AS n"
+    )
+    answers = PostgresIdempotency(pool)
+    async with pool.acquire() as other, other.transaction():
+        await other.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('idempotent answers', 0))"
+        )
+        await asyncio.wait_for(answers.forget_old(), 5)
+        assert await _keys_are(pool, ["1", "2", "3", "4", "5"])
+    await answers.forget_old()
+    assert await _keys_are(pool, [])
 
 
 async def _keys_are(pool: asyncpg.Pool, keys: list[str]) -> bool:
