@@ -23,7 +23,6 @@ _WORDS: Mapping[int, str] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than is taken.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is of another media type.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "A field or parameter is wrong; `errors` say which.",
-    HTTPStatus.NOT_IMPLEMENTED: "A later release has it.",
     HTTPStatus.SERVICE_UNAVAILABLE: "PostgreSQL or Temporal does not answer, or has too much to do;"
     " or this server ends.",
 }

@@ -16,7 +16,6 @@ from graphmill.api_keys import InvalidKey, NotAllowed
 from graphmill.application.idempotency import KeyUsedBefore
 from graphmill.application.run_workflows import RunEnded
 from graphmill.application.runs import RunUnderWay
-from graphmill.application.search import LaterRelease
 from graphmill.errors import GraphmillError, InvalidRequest, NotFound, TransientError
 from graphmill.http_api.examples import PROBLEM, like
 
@@ -38,7 +37,6 @@ class NothingMore(Exception):
 
 # The first that fits counts: classes stand before those they derive from.
 _STATUS: tuple[tuple[type[GraphmillError], HTTPStatus], ...] = (
-    (LaterRelease, HTTPStatus.NOT_IMPLEMENTED),
     (TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (UnsupportedMediaType, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     (InvalidKey, HTTPStatus.UNAUTHORIZED),
