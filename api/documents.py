@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import BaseModel
 
+from api.at_once import AtOnce
 from api.idempotency import OnlyOnce
 from api.multipart import receive_uploads
 from api.openapi import KEYED, problems
@@ -82,7 +83,8 @@ async def upload_documents(
 
     The collection comes to be with its first documents. They are indexed by the next run.
     """
-    async with receive_uploads(request, settings.limits) as uploads:
+    at_once: AtOnce = request.app.state.uploads
+    async with receive_uploads(request, settings.limits, at_once) as uploads:
         documents = [
             UploadedDocument(
                 id=document_id(upload.name), name=upload.name, version=upload.version.hex()

@@ -27,6 +27,10 @@ class TooLarge(InvalidRequest):
     """More bytes than are taken."""
 
 
+class BodyTooSlow(InvalidRequest):
+    """The body, or the next part of an upload, did not come in time."""
+
+
 class UnsupportedMediaType(InvalidRequest):
     """The body is of another media type than is expected."""
 
@@ -37,6 +41,7 @@ class NothingMore(Exception):
 
 # The first that fits counts: classes stand before those they derive from.
 _STATUS: tuple[tuple[type[GraphmillError], HTTPStatus], ...] = (
+    (BodyTooSlow, HTTPStatus.REQUEST_TIMEOUT),
     (TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (UnsupportedMediaType, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     (InvalidKey, HTTPStatus.UNAUTHORIZED),
@@ -52,6 +57,8 @@ _STATUS: tuple[tuple[type[GraphmillError], HTTPStatus], ...] = (
 
 
 HEADERS = {
+    # The rest of it may come yet, and is no request.
+    HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "5"},
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
 }
