@@ -19,6 +19,7 @@ from graphmill.index_request import (
     check_budget,
     index_workflow_id,
 )
+from graphmill.kept import KeptEach
 from graphmill.models import CollectionKey, Phase, RunState
 from graphmill.names import check_collection_name
 from graphmill.priority_settings import PrioritySettings
@@ -70,8 +71,8 @@ class Runs:
         self._catalog = catalog
         self._documents = documents
         self._status = status
-        # When Temporal last said of a run that it goes on.
-        self._under_way: dict[str, float] = {}
+        # Why runs have ended without a word, if they have.
+        self._ends = KeptEach(self._end_without_word, _SURE_SECONDS)
 
     @tells_outages
     async def start(self, request: IndexRequest, *, claim: UUID | None = None) -> RunHandle:
@@ -206,13 +207,8 @@ class Runs:
         """Failed where PostgreSQL says that it goes on, and Temporal that it has ended."""
         if status.ended or not self._workflows.reachable:
             return status
-        now = time.monotonic()
-        self._under_way = {id: at for id, at in self._under_way.items() if now - at < _SURE_SECONDS}
-        if run.run_id in self._under_way:
-            return status
-        reason = await self._end_without_word(run)
+        reason = await self._ends.get(replace(run, joined=False))
         if reason is None:
-            self._under_way[run.run_id] = now
             return status
         await self._status.fail_run(UUID(run.run_id), reason)
         status = await self._read(run, with_failures=with_failures)

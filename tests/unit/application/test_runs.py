@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from graphmill.application.documents import Documents
-from graphmill.application.run_workflows import RunEnded, RunHandle
+from graphmill.application.run_workflows import RunEnded, RunHandle, RunWorkflows
 from graphmill.application.runs import Runs, RunUnderWay
 from graphmill.errors import InvalidRequest, NotFound, Unavailable
 from graphmill.ids import document_id
@@ -315,6 +315,30 @@ async def test_a_terminated_run_is_told(
     status = await runs.status(run)
     assert status.state is RunState.FAILED
     assert "terminated from outside" in status.reason
+
+
+async def test_however_many_ask_how_a_run_stands_temporal_is_asked_once(
+    runs: Runs,
+    pool: asyncpg.Pool,
+    key: CollectionKey,
+    worker: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = await runs.start(IndexRequest(key.name))
+    await open_row(pool, run)
+    asked = 0
+    ask = RunWorkflows.end_without_word
+
+    async def slow(self: RunWorkflows, run: RunHandle) -> str | None:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(1.2)  # longer than it is told again
+        return await ask(self, run)
+
+    monkeypatch.setattr(RunWorkflows, "end_without_word", slow)
+    states = await asyncio.gather(*(runs.status(run) for _ in range(20)))
+    assert (await runs.status(run)).state is RunState.RUNNING
+    assert ({state.state for state in states}, asked) == ({RunState.RUNNING}, 1)
 
 
 async def test_a_run_whose_place_was_taken_is_not_under_way(
