@@ -228,7 +228,7 @@ class Settings(ProviderSettings, BaseSettings):
     )
     # In each process: event streams and uploads at once.
     api_streams: int = Field(default=2000, ge=1, validation_alias="GRAPHMILL_API_STREAMS")
-    api_uploads: int = Field(default=100, ge=1, validation_alias="GRAPHMILL_API_UPLOADS")
+    api_uploads: int = Field(default=500, ge=1, validation_alias="GRAPHMILL_API_UPLOADS")
     # Where each worker serves /metrics; unset: nowhere. Those of `graphmill up` take this port and
     # the next ones.
     metrics_host: str = Field(default="127.0.0.1", validation_alias="GRAPHMILL_METRICS_HOST")
