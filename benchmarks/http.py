@@ -231,8 +231,8 @@ def _show(
         )
     console.print(routes)
     console.print(
-        f"  events told by streams: {both.seen.events:,}; the last end {both.seen.ends:.1f} s behind"
-        " the run's"
+        f"  events told by streams: {both.seen.events:,}; the last end {both.seen.ends:.1f} s"
+        " behind the run's"
     )
     documents = Table(title="documents indexed", title_justify="left", box=None)
     for column in ("", "alone", "with requests", "of alone"):
