@@ -267,6 +267,23 @@ async def test_an_answer_comes_as_events_where_that_is_asked_for(
     problem(gone, 404)
 
 
+async def test_a_question_that_is_like_nothing_is_answered(
+    http: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    """No passage has a word of it, and none a vector that points its way."""
+    texts = {
+        f"{n}.md": f"# {n}\n\nAda Lovelace met Charles Babbage in London. Charles Babbage wrote to"
+        f" Ada Lovelace of the Difference Engine {n}.".encode()
+        for n in range(4)
+    }
+    await publish(pool, CollectionKey("default", "files"), texts)
+    for mode in MODES:
+        for question in ("H", "Q", "x", "zz", "~", "0"):
+            body = {"question": question, "mode": mode}
+            answer = await http.post("/v1/collections/files/query", json=body)
+            assert answer.status_code == 200, (question, answer.text)
+
+
 @pytest.mark.parametrize("mode", ["global", "drift", "guess", "", None])
 async def test_a_mode_that_this_release_lacks_is_refused_with_those_it_has(
     http: httpx.AsyncClient, mode: str | None
