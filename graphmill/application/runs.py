@@ -31,6 +31,8 @@ from graphmill.telemetry.spans import untraced
 _POLL_SECONDS = 0.25
 # Counting many documents takes a while: never spend more than a tenth of the time on it.
 _POLL_SHARE = 10
+# Where it is the servers that have too much to do, the end is told within so long all the same.
+_LONGEST_POLL_SECONDS = 10.0
 # How often a run under way is compared with what Temporal says of it.
 _CHECK_SECONDS = 5.0
 # However many ask how a run stands, Temporal is asked no more often than so.
@@ -243,7 +245,8 @@ class Runs:
             if not status.ended:
                 yield status
             spent = time.monotonic() - began
-            await asyncio.sleep(max(_POLL_SECONDS, _POLL_SHARE * spent))
+            pause = min(_POLL_SHARE * spent, _LONGEST_POLL_SECONDS)
+            await asyncio.sleep(max(_POLL_SECONDS, pause))
 
     @tells_outages
     async def pause(self, run: RunHandle) -> None:

@@ -30,6 +30,7 @@ from graphmill.index_request import (
 from graphmill.messages import TASK_QUEUE
 from graphmill.models import CollectionKey, Method, Phase, RunState
 from graphmill.priority_settings import PrioritySettings
+from graphmill.run_status import RunStatus
 from graphmill.search_attributes import COLLECTION, TENANT
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.status import PostgresRunStatus
@@ -271,6 +272,33 @@ async def test_waiting_ends_with_the_run_and_tells_its_failures(
     assert seen[:2] == [RunState.RUNNING, RunState.RUNNING]
     assert seen[-1] is RunState.COMPLETED_WITH_FAILURES
     assert failures == 1
+
+
+async def test_whoever_waits_hears_of_the_end_however_slow_a_look_was(
+    runs: Runs,
+    pool: asyncpg.Pool,
+    client: Client,
+    key: CollectionKey,
+    worker: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("graphmill.application.runs._LONGEST_POLL_SECONDS", 0.5, raising=False)
+    run = await runs.start(IndexRequest(key.name))
+    await open_row(pool, run)
+    look = PostgresRunStatus.status
+
+    async def slow(self: PostgresRunStatus, run_id: UUID, with_failures: bool) -> RunStatus:
+        await asyncio.sleep(1)
+        return await look(self, run_id, with_failures)
+
+    monkeypatch.setattr(PostgresRunStatus, "status", slow)
+    waiting = runs.wait(run)
+    assert (await anext(waiting)).state is RunState.RUNNING
+    await end(client, run, "done")
+    await closed(client, run)
+    await pool.execute("UPDATE runs SET state = 'completed'")
+    async with asyncio.timeout(6):  # a tenth of the time would be ten seconds
+        assert [status.state async for status in waiting] == [RunState.COMPLETED]
 
 
 async def test_waiting_goes_on_while_a_run_that_wrote_its_end_takes_in_what_just_came(
