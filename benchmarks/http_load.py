@@ -166,6 +166,7 @@ class _Generator:
         await asyncio.gather(
             *(self._call(caller, number, began) for number, caller in enumerate(callers))
         )
+        watching.cancel()
         await ending
         if self._ending and not self._seen.cut_off:
             over = began + self._seen.seconds
