@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import uvicorn
 
+from api.serving import ImpatientProtocol
 from graphmill.errors import SettingsError
 from graphmill.open_files import allow_many_open_files
 from graphmill.settings import Settings, load_settings
@@ -29,6 +30,7 @@ def main() -> int:
     uvicorn.run(
         "api.app:from_environment",
         factory=True,
+        http=ImpatientProtocol,
         host=settings.api_host,
         port=settings.api_port,
         workers=settings.uvicorn_workers,

@@ -20,6 +20,7 @@ from api import (
     runs,
     search,
 )
+from api.at_once import AtOnce
 from api.body_limit import BodyLimit
 from api.guard import LoopbackGuard
 from api.openapi import GUARDED, DescribedApi
@@ -47,7 +48,13 @@ def create_app(settings: Settings, addresses: Addresses) -> FastAPI:
             async with open_application(settings, addresses) as application:
                 app.state.graphmill = application
                 app.state.settings = settings
-                app.state.run_events = events = RunEvents(application.runs)
+                app.state.run_events = events = RunEvents(
+                    application.runs, settings.api_stream_seconds
+                )
+                app.state.streams = AtOnce(
+                    settings.api_streams, "event streams", "GRAPHMILL_API_STREAMS"
+                )
+                app.state.uploads = AtOnce(settings.api_uploads, "uploads", "GRAPHMILL_API_UPLOADS")
                 with shutdown.telling(events.stop):
                     async with upkeep(application):
                         yield
@@ -61,7 +68,7 @@ def create_app(settings: Settings, addresses: Addresses) -> FastAPI:
     )
     app.needs_keys = settings.api_needs_keys
     problems.install(app, app.methods_of)
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, seconds=settings.api_body_seconds)
     if not settings.api_needs_keys:
         app.add_middleware(LoopbackGuard)
     app.add_middleware(CutOff, shutdown=shutdown)

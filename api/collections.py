@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
@@ -96,7 +97,8 @@ async def index_collection(
         options.batch,
     )
 
-    async def start() -> RunRef:
-        return RunRef.model_validate(await app.runs.start(asked), from_attributes=True)
+    async def start(claim: UUID | None) -> RunRef:
+        run = await app.runs.start(asked, claim=claim)
+        return RunRef.model_validate(run, from_attributes=True)
 
     return await once.answer(options.model_dump_json().encode(), RunRef, start)

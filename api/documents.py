@@ -5,7 +5,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Query, Request
+from pydantic import BaseModel
 
+from api.at_once import AtOnce
 from api.idempotency import OnlyOnce
 from api.multipart import receive_uploads
 from api.openapi import KEYED, problems
@@ -62,6 +64,12 @@ _UPLOAD: dict[str, Any] = {
 }
 
 
+class _Stored(BaseModel):
+    new: int
+    changed: int
+    unchanged: int
+
+
 @router.post(
     "",
     status_code=HTTPStatus.CREATED,
@@ -75,7 +83,8 @@ async def upload_documents(
 
     The collection comes to be with its first documents. They are indexed by the next run.
     """
-    async with receive_uploads(request, settings.limits) as uploads:
+    at_once: AtOnce = request.app.state.uploads
+    async with receive_uploads(request, settings.limits, at_once) as uploads:
         documents = [
             UploadedDocument(
                 id=document_id(upload.name), name=upload.name, version=upload.version.hex()
@@ -83,17 +92,14 @@ async def upload_documents(
             for upload in uploads
         ]
 
-        async def store() -> Uploaded:
+        async def store(claim: UUID | None) -> _Stored:
             counts = await app.documents.upload_whole(key, uploads)
-            return Uploaded(
-                new=counts.new,
-                changed=counts.changed,
-                unchanged=counts.unchanged,
-                documents=documents,
-            )
+            return _Stored(new=counts.new, changed=counts.changed, unchanged=counts.unchanged)
 
         asked = "\n".join(f"{one.version} {one.name}" for one in documents)
-        return await once.answer(asked.encode(), Uploaded, store)
+        # Kept are the counts alone: the same request says itself which documents it brings.
+        stored = await once.answer(asked.encode(), _Stored, store)
+        return Uploaded(**stored.model_dump(), documents=documents)
 
 
 @router.get("")

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
+from uuid import UUID
 
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
@@ -37,17 +38,20 @@ class Once:
         self._tenant = tenant
         self._key = key
 
-    async def answer(self, asked: bytes, kind: type[A], do: Callable[[], Awaitable[A]]) -> A:
-        """What `do` answers, or did when this came before.
+    async def answer(
+        self, asked: bytes, kind: type[A], do: Callable[[UUID | None], Awaitable[A]]
+    ) -> A:
+        """What `do` answers, or did when this came before. It is given the claim of whoever came
+        first with the key, by which it finds what was done already; None where there is no key.
 
         Raises:
             KeyUsedBefore: something else came with this key.
         """
         if self._key is None:
-            return await do()
+            return await do(None)
 
-        async def body() -> bytes:
-            return (await do()).model_dump_json().encode()
+        async def body(claim: UUID) -> bytes:
+            return (await do(claim)).model_dump_json().encode()
 
         digest = hashlib.sha256(f"{self._route}\n".encode() + asked).digest()
         given, before = await self._app.idempotency.once(self._tenant, self._key, digest, body)

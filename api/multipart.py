@@ -16,6 +16,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
+from api.at_once import AtOnce
 from api.problems import TooLarge, UnsupportedMediaType
 from graphmill.errors import InvalidRequest
 from graphmill.names import check_document_name
@@ -31,7 +32,7 @@ _FRAMING_BYTES = 10_000
 
 @asynccontextmanager
 async def receive_uploads(
-    request: Request, limits: LimitSettings
+    request: Request, limits: LimitSettings, at_once: AtOnce
 ) -> AsyncGenerator[tuple[Upload, ...]]:
     """The files of a multipart request, for the time of a block.
 
@@ -43,12 +44,13 @@ async def receive_uploads(
         UnsupportedMediaType: the body is no multipart/form-data.
         TooLarge: a file, or all together, are larger than a document may be; or too many files.
         InvalidRequest: the body, a name or a date is not well formed, or no file was sent.
+        TooManyAtOnce: others are received.
     """
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
         raise UnsupportedMediaType("expected is multipart/form-data with files")
-    with tempfile.TemporaryFile(prefix="graphmill-upload-") as spool:
+    with at_once.one(), tempfile.TemporaryFile(prefix="graphmill-upload-") as spool:
         receiver = _Receiver(spool, limits)
         received, most = 0, limits.upload_bytes + _FRAMING_BYTES * (1 + limits.upload_files)
         try:

@@ -18,14 +18,14 @@ _WORDS: Mapping[int, str] = {
     HTTPStatus.FORBIDDEN: "The key does not allow this; or, without keys, the request came from"
     " elsewhere than this machine.",
     HTTPStatus.NOT_FOUND: "This tenant has no such collection, document, entity or run.",
+    HTTPStatus.REQUEST_TIMEOUT: "The body did not come in time.",
     HTTPStatus.CONFLICT: "It cannot be done as things stand: the run has ended, or another one is"
     " under way.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than is taken.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is of another media type.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "A field or parameter is wrong; `errors` say which.",
-    HTTPStatus.NOT_IMPLEMENTED: "A later release has it.",
     HTTPStatus.SERVICE_UNAVAILABLE: "PostgreSQL or Temporal does not answer, or has too much to do;"
-    " or this server ends.",
+    " or this server ends, or has as many streams or uploads open as it takes.",
 }
 _HEADERS: Mapping[int, dict[str, Any]] = {
     HTTPStatus.UNAUTHORIZED: {
@@ -56,7 +56,9 @@ def _problem(status: int) -> dict[str, Any]:
     return told
 
 
-GUARDED = problems(HTTPStatus.FORBIDDEN, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+GUARDED = problems(
+    HTTPStatus.FORBIDDEN, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+)
 """Of every route: what is before all of them (api/guard.py, api/body_limit.py)."""
 
 KEYED = problems(

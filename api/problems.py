@@ -16,7 +16,6 @@ from graphmill.api_keys import InvalidKey, NotAllowed
 from graphmill.application.idempotency import KeyUsedBefore
 from graphmill.application.run_workflows import RunEnded
 from graphmill.application.runs import RunUnderWay
-from graphmill.application.search import LaterRelease
 from graphmill.errors import GraphmillError, InvalidRequest, NotFound, TransientError
 from graphmill.http_api.examples import PROBLEM, like
 
@@ -26,6 +25,10 @@ MEDIA_TYPE = "application/problem+json"
 
 class TooLarge(InvalidRequest):
     """More bytes than are taken."""
+
+
+class BodyTooSlow(InvalidRequest):
+    """The body, or the next part of an upload, did not come in time."""
 
 
 class UnsupportedMediaType(InvalidRequest):
@@ -38,7 +41,7 @@ class NothingMore(Exception):
 
 # The first that fits counts: classes stand before those they derive from.
 _STATUS: tuple[tuple[type[GraphmillError], HTTPStatus], ...] = (
-    (LaterRelease, HTTPStatus.NOT_IMPLEMENTED),
+    (BodyTooSlow, HTTPStatus.REQUEST_TIMEOUT),
     (TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (UnsupportedMediaType, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     (InvalidKey, HTTPStatus.UNAUTHORIZED),
@@ -54,6 +57,8 @@ _STATUS: tuple[tuple[type[GraphmillError], HTTPStatus], ...] = (
 
 
 HEADERS = {
+    # The rest of it may come yet, and is no request.
+    HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "5"},
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
 }

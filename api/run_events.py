@@ -29,8 +29,10 @@ class RunEvent:
 class RunEvents:
     """For the time of a process."""
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: Runs, seconds: float) -> None:
+        """`seconds`: for so long anybody follows at once."""
         self._runs = runs
+        self._seconds = seconds
         self._feeds: dict[tuple[str, str], _Feed] = {}
         self.stopped = False
 
@@ -43,7 +45,8 @@ class RunEvents:
 
     async def follow(self, run: RunHandle) -> AsyncIterator[RunEvent]:
         """How it stands now, and then whenever that has changed; where one comes late to read, the
-        newest only. The last is that of its end, but where all are stopped.
+        newest only. The last is that of its end, but where all are stopped, or the time is over:
+        whoever goes on then is asked again who he is.
 
         Raises:
             NotFound: the run's collection was deleted.
@@ -61,8 +64,14 @@ class RunEvents:
         feed.followers += 1
         try:
             seen = 0
-            while not self.stopped:
-                seen = await feed.beyond(seen)
+            loop = asyncio.get_running_loop()
+            over = loop.time() + self._seconds
+            while not self.stopped and loop.time() < over:
+                try:
+                    async with asyncio.timeout_at(over):
+                        seen = await feed.beyond(seen)
+                except TimeoutError:
+                    return
                 if self.stopped or feed.latest is None:
                     return
                 yield feed.latest

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from api.at_once import AtOnce
 from api.idempotency import OnlyOnce
 from api.openapi import KEYED, problems
 from api.problems import NothingMore, problem_of
@@ -35,20 +36,23 @@ async def show_run(run_id: UUID, app: Application, tenant: Reader) -> Run:
 
 
 async def _followed(
+    request: Request,
     run_id: UUID,
     app: Application,
     tenant: Reader,
     last_event_id: Annotated[
         str | None, Header(description="The id of the last event that was seen.")
     ] = None,
-) -> RunHandle:
+) -> AsyncIterator[RunHandle]:
     """Looked for before the first byte of an answer: an unknown run is a 404."""
     run = await app.runs.find(tenant, str(run_id))
     if last_event_id is not None:
         status = await app.runs.status(run)
         if status.ended and event_of(status).id == last_event_id:
             raise NothingMore
-    return run
+    streams: AtOnce = request.app.state.streams
+    with streams.one():
+        yield run
 
 
 @router.get(
@@ -67,17 +71,19 @@ async def follow_run(
     run: Annotated[RunHandle, Depends(_followed)],
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> AsyncIterator[ServerSentEvent]:
-    """How a run stands, now and whenever that changes, as server-sent events. After a dropped
-    connection Last-Event-ID, which browsers send themselves, spares what was seen."""
+    """How a run stands, now and whenever that changes, as server-sent events. After some minutes,
+    and where the server ends, the stream does too: come again. Last-Event-ID, which browsers send
+    themselves, spares what was seen."""
     events: RunEvents = request.app.state.run_events
+    name = ""
     try:
         async for event in events.follow(run):
             if event.id != last_event_id:
                 yield ServerSentEvent(raw_data=event.data, event=event.name, id=event.id)
-            last_event_id = None
-        if events.stopped:
-            # Browsers would wait for longer; most servers are back, or another is there, by then.
-            yield ServerSentEvent(comment="the server ends: come again", retry=_COME_AGAIN_MS)
+            last_event_id, name = None, event.name
+        if name != "end":
+            # Browsers would wait for longer; where the server ends, most are back by then.
+            yield ServerSentEvent(comment="it goes on: come again", retry=_COME_AGAIN_MS)
     except GraphmillError as error:
         yield ServerSentEvent(data=problem_of(error).model_dump(exclude_none=True), event="error")
 
@@ -118,9 +124,9 @@ async def retry_run(
     missing."""
     options = body or RetryBody()
 
-    async def retry() -> Retried:
+    async def retry(claim: UUID | None) -> Retried:
         run = await app.runs.find(tenant, str(run_id))
-        retried = await app.runs.retry(run, budget_usd=options.budget_usd)
+        retried = await app.runs.retry(run, budget_usd=options.budget_usd, claim=claim)
         return Retried(
             documents=retried.documents,
             texts=retried.texts,

@@ -86,6 +86,7 @@ class CutOff:
                 raise
             await problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
-                "the server ends, and nothing of this request is done; send it again",
+                "the server ends before it has answered: what was asked may be done or not; look,"
+                " or send it again with the same Idempotency-Key",
                 headers=HEADERS[HTTPStatus.SERVICE_UNAVAILABLE],
             )(scope, receive, send)

@@ -30,4 +30,6 @@ async def _forget(app: Graphmill, every_seconds: float) -> None:
             await app.idempotency.forget_old()
         except GraphmillError as error:
             _log.info("old answers are removed later: %s", error)
+        except Exception:  # or nobody would remove any more, in silence
+            _log.exception("old answers could not be removed; it is tried again later")
         await asyncio.sleep(every_seconds)

@@ -37,6 +37,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 _RAMP = (8, 32, 128)
 _RAMP_SECONDS = 6.0
 _LINE_BYTES = 2**26
+_ENOUGH = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,22 @@ async def compare_http(sizes: Sizes, shared: Path, console: Console) -> None:
             await app.runs.cancel(held)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    _show(ramp, highest, alone, both, console)
+    _show(ramp, highest, alone, both, half.rate, console)
+    if wrong := _wrong(half, both.seen):
+        sys.exit(f"the part with indexing is no measurement: {'; '.join(wrong)}")
+
+
+def _wrong(load: Load, seen: Seen) -> list[str]:
+    """Why what was seen says nothing of what was asked for."""
+    assert load.rate is not None
+    wrong: list[str] = []
+    if seen.cut_off:
+        wrong.append("the load came to its bound while documents were indexed")
+    if _rate(seen) < _ENOUGH * load.rate:
+        wrong.append(f"asked were {load.rate:,.0f} a second, and {_rate(seen):,.0f} reached")
+    if seen.failures:
+        wrong.append(_failed(seen))
+    return wrong
 
 
 async def _hold_run(app: Graphmill, workload: Workload) -> RunHandle:
@@ -155,7 +171,8 @@ async def _result(process: asyncio.subprocess.Process) -> Seen:
 
 
 def _rate(seen: Seen) -> float:
-    return seen.requests / seen.seconds
+    """Of those that were answered well."""
+    return seen.reached / seen.seconds
 
 
 def _at(times: Sequence[float], share: float) -> float:
@@ -175,10 +192,18 @@ def _failed(seen: Seen) -> str:
 
 
 def _show(
-    ramp: Sequence[Seen], highest: Seen, alone: Measured, both: Together, console: Console
+    ramp: Sequence[Seen],
+    highest: Seen,
+    alone: Measured,
+    both: Together,
+    asked: float | None,
+    console: Console,
 ) -> None:
     load = Table(title="requests on mixed routes", title_justify="left", box=None)
-    columns = ("", "connections", "requests", "a second", "p50 ms", "p99 ms", "failed")
+    columns = (
+        *("", "connections", "requests", "asked a second", "reached"),
+        *("p50 ms", "p99 ms", "failed"),
+    )
     for column in columns:
         load.add_column(column, justify="right" if column else "left")
     named = [("the API alone", seen) for seen in ramp]
@@ -189,7 +214,8 @@ def _show(
             words + best,
             f"{seen.open:,}",
             f"{seen.requests:,}",
-            f"{_rate(seen):,.0f}",
+            f"{asked:,.0f}" if asked and seen is both.seen else "",
+            f"{_rate(seen):,.1f}",
             f"{_at(times, 0.5):,.1f}",
             f"{_at(times, 0.99):,.1f}",
             _failed(seen),
@@ -204,7 +230,10 @@ def _show(
             f"  {name}", f"{len(times):,}", f"{_at(times, 0.5):,.1f}", f"{_at(times, 0.99):,.1f}"
         )
     console.print(routes)
-    console.print(f"  events told by streams: {both.seen.events:,}")
+    console.print(
+        f"  events told by streams: {both.seen.events:,}; the last end {both.seen.ends:.1f} s"
+        " behind the run's"
+    )
     documents = Table(title="documents indexed", title_justify="left", box=None)
     for column in ("", "alone", "with requests", "of alone"):
         documents.add_column(column, justify="right" if column else "left")

@@ -19,6 +19,8 @@ from graphmill.open_files import allow_many_open_files
 
 _OPEN_EVERY_SECONDS = 1.0
 _MOST_SECONDS = 240.0
+# So long streams of a run that has ended may take to tell its end.
+_END_SECONDS = 60.0
 _OPENED_AT_ONCE = 100
 _PAGE = {"limit": "20"}
 _UPLOADED_TO = 20
@@ -44,11 +46,17 @@ class Load:
 
 @dataclass(slots=True)
 class Seen:
-    """`times`: milliseconds by route, from when a request was due to its whole answer. `open`: the
-    fewest connections that were open at once, from the first request on."""
+    """`times`: milliseconds by route, from when a request was due to its whole answer. `seconds`:
+    until it was over; `reached`: how many were answered well by then, and `requests` in all.
+    `open`: the fewest connections that were open at once, from the first request on. `cut_off`: it
+    took too long, and what was to be measured beside it went on. `ends`: seconds, behind the run,
+    until all its streams had told its end."""
 
     requests: int = 0
+    reached: int = 0
     seconds: float = 0.0
+    cut_off: bool = False
+    ends: float = 0.0
     events: int = 0
     open: int = 0
     failures: dict[str, int] = field(default_factory=dict[str, int])
@@ -84,6 +92,8 @@ class Caller:
             connector=aiohttp.TCPConnector(limit=1, keepalive_timeout=3600),
             timeout=aiohttp.ClientTimeout(total=60),
         )
+        # A read whose connection dropped would be sent again, and nobody would hear of it.
+        self._http._retry_connection = False  # pyright: ignore[reportPrivateUsage]
         await self._get("/health/live")
         return self
 
@@ -134,7 +144,9 @@ class _Generator:
         self._seen = Seen()
         self._failures: Counter[str] = Counter()
         self._over = asyncio.Event()
+        # Of runs that go on, and of the one that ends.
         self._following: list[asyncio.Task[None]] = []
+        self._ending: list[asyncio.Task[None]] = []
 
     async def run(self) -> Seen:
         documents = await self._documents()
@@ -150,15 +162,22 @@ class _Generator:
         watching = asyncio.create_task(self._watch())
         listening = asyncio.create_task(self._listen())
         began = time.perf_counter()
+        ending = asyncio.create_task(self._end(began))
         await asyncio.gather(
             *(self._call(caller, number, began) for number, caller in enumerate(callers))
         )
-        self._seen.seconds = time.perf_counter() - began
         watching.cancel()
-        listening.cancel()
-        for task in self._following:
+        await ending
+        if self._ending and not self._seen.cut_off:
+            over = began + self._seen.seconds
+            _, late = await asyncio.wait(self._ending, timeout=_END_SECONDS)
+            self._seen.ends = time.perf_counter() - over
+            if late:
+                self._failures["a stream: told no end"] += len(late)
+        stopped = (watching, listening, *self._following, *self._ending)
+        for task in stopped:
             task.cancel()
-        await asyncio.gather(watching, listening, *self._following, return_exceptions=True)
+        await asyncio.gather(*stopped, return_exceptions=True)
         await asyncio.gather(*(caller.__aexit__() for caller in callers))
         self._seen.failures = dict(self._failures)
         return self._seen
@@ -173,16 +192,15 @@ class _Generator:
         rate = self._load.rate
         pause = self._load.connections / rate if rate else 0.0
         due = began + pause * number / self._load.connections
-        while not self._is_over(began):
+        while not self._over.is_set():
             if rate is None:
                 due = time.perf_counter()
-            elif (wait := due - time.perf_counter()) > 0:
-                await asyncio.sleep(wait)
-                if self._is_over(began):
-                    return
+            elif (wait := due - time.perf_counter()) > 0 and await self._is_over_within(wait):
+                return
             name, ask = caller.choose()
             try:
                 await ask()
+                self._seen.reached += not self._over.is_set()
             except (aiohttp.ClientError, TimeoutError, OSError, _Refused) as error:
                 words = str(error) if isinstance(error, _Refused) else type(error).__name__
                 self._failures[f"{name}: {words}"] += 1
@@ -191,38 +209,64 @@ class _Generator:
             times.append((time.perf_counter() - due) * 1000)
             due += pause
 
-    def _is_over(self, began: float) -> bool:
-        spent = time.perf_counter() - began
-        return self._over.is_set() or spent > (self._load.seconds or _MOST_SECONDS)
+    async def _is_over_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._over.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _end(self, began: float) -> None:
+        """When it is over, which callers hear at once: the time that they would have waited for is
+        none in which they asked."""
+        if not await self._is_over_within(self._load.seconds or _MOST_SECONDS):
+            self._seen.cut_off = self._load.seconds is None
+            self._over.set()
+        self._seen.seconds = time.perf_counter() - began
 
     async def _follow(self, run_id: str, *, ends: bool) -> None:
         """Returns when every stream has told its first event."""
         first = [asyncio.Event() for _ in range(self._load.streams)]
+        tasks = self._ending if ends else self._following
         for event in first:
-            self._following.append(asyncio.create_task(self._stream(run_id, event, ends=ends)))
+            tasks.append(asyncio.create_task(self._stream(run_id, event, ends=ends)))
         await asyncio.gather(*(event.wait() for event in first))
 
     async def _stream(self, run_id: str, first: asyncio.Event, *, ends: bool) -> None:
         timeout = aiohttp.ClientTimeout(total=None, sock_read=60)
         try:
-            async with (
-                aiohttp.ClientSession(self._load.url, timeout=timeout) as http,
-                http.get(f"/v1/runs/{run_id}/events") as response,
-            ):
-                if response.status != 200:
-                    raise _Refused(f"answered {response.status}")
-                last = b""
-                async for line in response.content:
-                    if line.startswith(b"event:"):
-                        last = line.strip()
-                        self._seen.events += 1
-                        first.set()
-            if not ends or last != b"event: end":
-                self._failures[f"a stream: ended after {last.decode()!r}"] += 1
+            async with aiohttp.ClientSession(self._load.url, timeout=timeout) as http:
+                last = await self._listen_to(http, run_id, first)
+            if not ends or last != "event: end":
+                self._failures[f"a stream: ended after {last!r}"] += 1
         except (aiohttp.ClientError, TimeoutError, OSError, _Refused) as error:
             self._failures[f"a stream: {type(error).__name__} {error}"] += 1
         finally:
             first.set()
+
+    async def _listen_to(
+        self, http: aiohttp.ClientSession, run_id: str, first: asyncio.Event
+    ) -> str:
+        """The last line of note. A stream that is told to come again does."""
+        last, seen = "", ""
+        while True:
+            headers = {"Last-Event-ID": seen} if seen else {}
+            again = False
+            async with http.get(f"/v1/runs/{run_id}/events", headers=headers) as response:
+                if response.status != 200:
+                    raise _Refused(f"answered {response.status}")
+                async for line in response.content:
+                    text = line.decode().strip()
+                    again = again or text.startswith("retry:")
+                    if text.startswith("id:"):
+                        seen = text.removeprefix("id:").strip()
+                    if text.startswith("event:"):
+                        last = text
+                        self._seen.events += 1
+                        first.set()
+            if not again:
+                return last
 
     async def _watch(self) -> None:
         self._seen.open = 2**31

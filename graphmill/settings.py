@@ -218,6 +218,17 @@ class Settings(ProviderSettings, BaseSettings):
     api_grace_seconds: int = Field(
         default=20, ge=0, le=3600, validation_alias="GRAPHMILL_API_GRACE_SECONDS"
     )
+    # A body has so long to come; of an upload, its next part.
+    api_body_seconds: float = Field(
+        default=30.0, gt=0, le=3600, validation_alias="GRAPHMILL_API_BODY_SECONDS"
+    )
+    # After so long an event stream ends, and whoever comes again shows his key again.
+    api_stream_seconds: float = Field(
+        default=300.0, gt=0, le=86_400, validation_alias="GRAPHMILL_API_STREAM_SECONDS"
+    )
+    # In each process: event streams and uploads at once.
+    api_streams: int = Field(default=2000, ge=1, validation_alias="GRAPHMILL_API_STREAMS")
+    api_uploads: int = Field(default=500, ge=1, validation_alias="GRAPHMILL_API_UPLOADS")
     # Where each worker serves /metrics; unset: nowhere. Those of `graphmill up` take this port and
     # the next ones.
     metrics_host: str = Field(default="127.0.0.1", validation_alias="GRAPHMILL_METRICS_HOST")

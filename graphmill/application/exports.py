@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from graphmill.application.outages import tells_outages
-from graphmill.application.search import LaterRelease
 from graphmill.errors import InvalidRequest
 from graphmill.models import CollectionKey
 
@@ -13,6 +12,10 @@ _LATER_FORMATS = ("csv", "graphml")
 
 # Writes the tables of a collection into a folder in a format; rows written, by table.
 ExportFunction = Callable[[CollectionKey, Path, str], Awaitable[dict[str, int]]]
+
+
+class LaterRelease(InvalidRequest):
+    """It is named in the documentation, and this release does not have it yet."""
 
 
 class Exports:

@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from uuid import UUID
 
 from graphmill.application.outages import tells_outages
-from graphmill.errors import InvalidRequest, TransientError
+from graphmill.errors import InvalidRequest, PermanentError, TransientError
 from graphmill.stores.postgres.idempotency import GivenAnswer, PostgresIdempotency
 
 _log = logging.getLogger(__name__)
@@ -16,8 +17,9 @@ class KeyUsedBefore(InvalidRequest):
 
 class Idempotency:
     """A key belongs to the request that came first with it, from its first moment on. The same one
-    may be done twice at once, which comes to the same; so nobody waits for another who may have
-    died.
+    may be done twice at once, which has to come to the same; so nobody waits for another who may
+    have died. What is done for both has one claim, by which whoever does it again finds what came
+    of the first.
 
     `answers` are the tenant's who asks, `all_answers` everybody's.
     """
@@ -27,24 +29,28 @@ class Idempotency:
         self._all_answers = all_answers
 
     async def once(
-        self, tenant: str, key: str, request: bytes, do: Callable[[], Awaitable[bytes]]
+        self, tenant: str, key: str, request: bytes, do: Callable[[UUID], Awaitable[bytes]]
     ) -> tuple[bytes, bool]:
-        """The answer to a request, and whether it was given before. Errors are not kept.
+        """The answer to a request, and whether it was given before. `do` is given its claim. Errors
+        are not kept.
 
         Raises:
             KeyUsedBefore: another request had this key within a day.
         """
-        before = await self._begin(tenant, key, request)
-        _check_same(before, request)
-        if before.body is not None:
-            return before.body, True
+        begun = await self._begin(tenant, key, request)
+        _check_same(begun, request)
+        if begun.body is not None:
+            return begun.body, True
         try:
-            body = await do()
-        except BaseException:
-            await self._give_up(tenant, key, request)
+            body = await do(begun.claim)
+        except PermanentError:
+            # After anything else it may be done all the same: the key stays with it. And what came
+            # first may be under way where this came again.
+            if begun.first:
+                await self._give_up(tenant, key, begun.claim)
             raise
         try:
-            kept = await self._keep(tenant, key, request, body)
+            kept = await self._keep(tenant, key, request, body, begun.claim)
         except TransientError as error:
             # It is done: to say that it is not would have it done again.
             _log.warning("an answer could not be kept for its Idempotency-Key: %s", error)
@@ -62,19 +68,21 @@ class Idempotency:
         return await self._answers.begin(tenant, key, request)
 
     @tells_outages
-    async def _keep(self, tenant: str, key: str, request: bytes, body: bytes) -> GivenAnswer:
-        return await self._answers.keep(tenant, key, request, body)
+    async def _keep(
+        self, tenant: str, key: str, request: bytes, body: bytes, claim: UUID
+    ) -> GivenAnswer:
+        return await self._answers.keep(tenant, key, request, body, claim)
 
-    async def _give_up(self, tenant: str, key: str, request: bytes) -> None:
+    async def _give_up(self, tenant: str, key: str, claim: UUID) -> None:
         try:
-            await self._give_up_key(tenant, key, request)
+            await self._give_up_key(tenant, key, claim)
         except TransientError as error:
             # The same request may still come again; another with this key is refused for a day.
             _log.warning("an Idempotency-Key could not be given up: %s", error)
 
     @tells_outages
-    async def _give_up_key(self, tenant: str, key: str, request: bytes) -> None:
-        await self._answers.give_up(tenant, key, request)
+    async def _give_up_key(self, tenant: str, key: str, claim: UUID) -> None:
+        await self._answers.give_up(tenant, key, claim)
 
 
 def _check_same(given: GivenAnswer, request: bytes) -> None:

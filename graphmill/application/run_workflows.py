@@ -32,6 +32,8 @@ from graphmill.models import CollectionKey
 from graphmill.search_attributes import collection_attributes
 
 _RPC_TIMEOUT = timedelta(seconds=10)
+# In a run's memo: for which request with an Idempotency-Key it was started.
+_CLAIM = "graphmill-claim"
 
 
 class RunEnded(PermanentError):
@@ -69,8 +71,9 @@ class RunWorkflows:
         """Whether there is a Temporal to ask."""
         return self._given_client is not None
 
-    async def start(self, request: IndexRequest) -> RunHandle:
-        """Start a collection's run, or tell the one under way to look for documents again."""
+    async def start(self, request: IndexRequest, claim: UUID | None = None) -> RunHandle:
+        """Start a collection's run, or tell the one under way to look for documents again. By its
+        claim, which is none's but one request's, `find_claimed` finds it."""
         key = request.key
         workflow_id = index_workflow_id(key)
         before = await self._describe(workflow_id)
@@ -92,6 +95,7 @@ class RunWorkflows:
                 fairness_weight=self._weights.get(key.tenant),
             ),
             search_attributes=collection_attributes(key),
+            memo=None if claim is None else {_CLAIM: str(claim)},
             rpc_timeout=_RPC_TIMEOUT,
         )
         run_id = _first_run_id(await self._describe_existing(workflow_id))
@@ -105,6 +109,14 @@ class RunWorkflows:
         if not _is_open(described):
             return None
         return RunHandle(_first_run_id(described), workflow_id, key.name, key.tenant, joined=True)
+
+    async def find_claimed(self, key: CollectionKey, claim: UUID) -> RunHandle | None:
+        """The collection's latest run, ended or not, where it was started with this claim."""
+        workflow_id = index_workflow_id(key)
+        described = await self._describe(workflow_id)
+        if described is None or await described.memo_value(_CLAIM, None) != str(claim):
+            return None
+        return RunHandle(_first_run_id(described), workflow_id, key.name, key.tenant, joined=False)
 
     async def find_starting(self, tenant: str, run_id: str) -> RunHandle | None:
         """A run that Temporal has and that no worker has opened yet."""

@@ -19,6 +19,7 @@ from graphmill.index_request import (
     check_budget,
     index_workflow_id,
 )
+from graphmill.kept import KeptEach
 from graphmill.models import CollectionKey, Phase, RunState
 from graphmill.names import check_collection_name
 from graphmill.priority_settings import PrioritySettings
@@ -30,6 +31,8 @@ from graphmill.telemetry.spans import untraced
 _POLL_SECONDS = 0.25
 # Counting many documents takes a while: never spend more than a tenth of the time on it.
 _POLL_SHARE = 10
+# Where it is the servers that have too much to do, the end is told within so long all the same.
+_LONGEST_POLL_SECONDS = 10.0
 # How often a run under way is compared with what Temporal says of it.
 _CHECK_SECONDS = 5.0
 # However many ask how a run stands, Temporal is asked no more often than so.
@@ -70,12 +73,16 @@ class Runs:
         self._catalog = catalog
         self._documents = documents
         self._status = status
-        # When Temporal last said of a run that it goes on.
-        self._under_way: dict[str, float] = {}
+        # Why runs have ended without a word, if they have.
+        self._ends = KeptEach(self._end_without_word, _SURE_SECONDS)
 
     @tells_outages
-    async def start(self, request: IndexRequest) -> RunHandle:
+    async def start(self, request: IndexRequest, *, claim: UUID | None = None) -> RunHandle:
         """Start a collection's run, or join the one under way, which looks for documents again.
+
+        `claim`: of a request that may come again, as where whoever did it first died before it was
+        answered. Where the collection's latest run was started with it, that run is what the
+        request asked for, whether it goes on or has ended.
 
         Raises:
             InvalidRequest: it asks for a better priority than anybody may have.
@@ -85,16 +92,24 @@ class Runs:
             Unavailable: Temporal or PostgreSQL does not answer.
         """
         self._priorities.check(request.priority)
-        return await self._start(request, request)
+        return await self._start(request, request, claim)
 
-    async def _start(self, request: IndexRequest, asked: IndexRequest) -> RunHandle:
+    async def _find_claimed(self, key: CollectionKey, claim: UUID | None) -> RunHandle | None:
+        return None if claim is None else await self._workflows.find_claimed(key, claim)
+
+    async def _start(
+        self, request: IndexRequest, asked: IndexRequest, claim: UUID | None = None
+    ) -> RunHandle:
         """`asked`: what of it somebody asked for. A run under way has to do that, and no more: it
         may have begun after the rest was taken from the run before."""
         await self._catalog.show_collection(request.key)
-        await self._refuse_to_join(asked)
-        return await self._workflows.start(request)
+        done = await self._find_claimed(request.key, claim)
+        if done is not None:
+            return done
+        await self._refuse_to_join(asked, claim)
+        return await self._workflows.start(request, claim)
 
-    async def _refuse_to_join(self, request: IndexRequest) -> None:
+    async def _refuse_to_join(self, request: IndexRequest, claim: UUID | None) -> None:
         """Where the run under way would do something else than was asked for, or cost more."""
         found = await self._workflows.find_open(request.key)
         if found is None:
@@ -113,6 +128,8 @@ class Runs:
             words = "does not ask in batches"
         else:
             return
+        if await self._find_claimed(request.key, claim):
+            return  # it was started for the same request, which came twice at once
         raise RunUnderWay(
             f"a run of {request.collection!r} is under way and {words}; wait for it, or end it with"
             f" `graphmill cancel {request.collection}`"
@@ -192,13 +209,8 @@ class Runs:
         """Failed where PostgreSQL says that it goes on, and Temporal that it has ended."""
         if status.ended or not self._workflows.reachable:
             return status
-        now = time.monotonic()
-        self._under_way = {id: at for id, at in self._under_way.items() if now - at < _SURE_SECONDS}
-        if run.run_id in self._under_way:
-            return status
-        reason = await self._end_without_word(run)
+        reason = await self._ends.get(replace(run, joined=False))
         if reason is None:
-            self._under_way[run.run_id] = now
             return status
         await self._status.fail_run(UUID(run.run_id), reason)
         status = await self._read(run, with_failures=with_failures)
@@ -233,7 +245,8 @@ class Runs:
             if not status.ended:
                 yield status
             spent = time.monotonic() - began
-            await asyncio.sleep(max(_POLL_SECONDS, _POLL_SHARE * spent))
+            pause = min(_POLL_SHARE * spent, _LONGEST_POLL_SECONDS)
+            await asyncio.sleep(max(_POLL_SECONDS, pause))
 
     @tells_outages
     async def pause(self, run: RunHandle) -> None:
@@ -266,11 +279,16 @@ class Runs:
 
     @tells_outages
     async def retry(
-        self, run: RunHandle, *, priority: int = 3, budget_usd: float | None = None
+        self,
+        run: RunHandle,
+        *,
+        priority: int = 3,
+        budget_usd: float | None = None,
+        claim: UUID | None = None,
     ) -> Retry:
         """Put the collection's failed and partial documents back in line, and start its run, by the
         method of the last one, or join it. Any run asks for vectors, reports and summaries that are
-        missing when it opens.
+        missing when it opens. `claim`: as of `start`; of a run that it finds, nothing is counted.
 
         Raises:
             InvalidRequest: the budget is none.
@@ -282,11 +300,14 @@ class Runs:
         asked = IndexRequest(
             key.name, key.tenant, priority=priority, budget_usd=check_budget(budget_usd)
         )
-        await self._refuse_to_join(asked)
+        done = await self._find_claimed(key, claim)
+        if done is not None:
+            return Retry(0, 0, 0, done)
+        await self._refuse_to_join(asked, claim)
         documents = await self._documents.retry_failed(key)
         embeddings = await self._status.embedding_gaps(key)
         model_gaps = await self._status.model_gaps(key)
-        run = await self._start(await self._as_before(asked), asked)
+        run = await self._start(await self._as_before(asked), asked, claim)
         if run.joined:
             return Retry(documents, 0, 0, run)
         return Retry(documents, embeddings.missing, model_gaps.missing, run)

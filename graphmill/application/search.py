@@ -13,7 +13,6 @@ if TYPE_CHECKING:  # not to be loaded by every command: numpy
     from graphmill.search.ports import Passage
 
 MODES = ("local", "basic")
-_LATER_MODES = ("global", "drift")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +21,6 @@ class SearchMode:
 
     answer: Callable[[CollectionKey, str], Awaitable[Answer]]
     rank: Callable[[CollectionKey, str], Awaitable["tuple[Passage, ...]"]]
-
-
-class LaterRelease(InvalidRequest):
-    """It is named in the documentation, and this release does not have it yet."""
 
 
 class Search:
@@ -39,8 +34,7 @@ class Search:
         """An answer with citations from the collection's published graph.
 
         Raises:
-            InvalidRequest: the question is empty or too long, or there is no such mode.
-            LaterRelease: this release lacks the mode.
+            InvalidRequest: the question is empty or too long, or this release has no such mode.
             NotFound: there is no such collection.
         """
         return await self._mode(mode).answer(key, question)
@@ -51,12 +45,8 @@ class Search:
         return await self._mode(mode).rank(key, question)
 
     def _mode(self, mode: str) -> SearchMode:
-        if mode in _LATER_MODES:
-            raise LaterRelease(
-                f"{mode} search comes with a later release; this one has {' and '.join(MODES)}"
-            )
         if mode not in MODES:
-            raise InvalidRequest(f"mode is {mode!r}; expected is {' or '.join(MODES)}")
+            raise InvalidRequest(f"mode is {mode!r}; this release has {' and '.join(MODES)}")
         return self._load()[mode]
 
 

@@ -14,7 +14,7 @@ import httpx
 from graphmill.application.folder import LeftOut
 from graphmill.client.connection import PAGE, Connection, Uploading, given, read
 from graphmill.client.uploads import (
-    NO_BOUND,
+    UNKNOWN_LIMITS,
     NamedFile,
     Source,
     batches,
@@ -43,7 +43,6 @@ from graphmill.http_api.schemas import (
     Health,
     IndexBody,
     Limits,
-    QueryBody,
     Retried,
     RetryBody,
     Run,
@@ -89,7 +88,7 @@ class Client:
         where the server asks for none. `tenant`: where no key says whose the collections are.
         `timeout`: in seconds, for one answer. `transport`: of httpx, for tests."""
         self._server = Connection(url, api_key, tenant, timeout, transport)
-        self._largest: int | None = None
+        self._limits: Limits | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -150,8 +149,8 @@ class Client:
             InvalidRequest: there is no such file, two would have the same name, or one cannot be
                 read or is larger than the server takes.
         """
-        largest = await self.largest_document()
-        files = await asyncio.to_thread(files_of, source, creation_date, on_left_out, largest)
+        limits = await self.limits()
+        files = await asyncio.to_thread(files_of, source, creation_date, on_left_out, limits)
         return await self._upload_files(collection, files, on_batch)
 
     async def upload_documents(self, collection: str, uploads: Sequence[Upload]) -> Uploaded:
@@ -160,7 +159,7 @@ class Client:
         Raises:
             UnreadableUpload: one cannot be read, or is larger than the server takes.
         """
-        check_sizes(uploads, await self.largest_document())
+        check_sizes(uploads, await self.limits())
         files = [NamedFile(one.name, one.size, one.open, one.creation_date) for one in uploads]
         return await self._upload_files(collection, files, lambda documents: None)
 
@@ -169,7 +168,7 @@ class Client:
     ) -> Uploaded:
         new = changed = unchanged = 0
         documents: list[UploadedDocument] = []
-        for batch in batches(files):
+        for batch in batches(files, await self.limits()):
             stored = await self._send_files(collection, batch)
             new, changed = new + stored.new, changed + stored.changed
             unchanged += stored.unchanged
@@ -184,16 +183,14 @@ class Client:
 
         return await self._server.upload(Uploaded, f"{_path(collection)}/documents", send)
 
-    async def largest_document(self) -> int:
-        """How many bytes the server takes of one; it is asked once. One of an earlier release does
-        not say it."""
-        if self._largest is None:
+    async def limits(self) -> Limits:
+        """What the server takes; it is asked once. One of an earlier release does not say it."""
+        if self._limits is None:
             try:
-                limits = await self._server.ask(Limits, "GET", "/v1/limits")
-                self._largest = min(limits.document_bytes, limits.upload_bytes)
+                self._limits = await self._server.ask(Limits, "GET", "/v1/limits")
             except NotFound:
-                self._largest = NO_BOUND
-        return self._largest
+                self._limits = UNKNOWN_LIMITS
+        return self._limits
 
     def documents(
         self, collection: str, state: DocumentState | None = None
@@ -306,7 +303,8 @@ class Client:
 
     async def query(self, collection: str, question: str, *, mode: str = "local") -> Answer:
         """An answer with citations from the published graph."""
-        body = QueryBody(question=question, mode=mode).model_dump(mode="json")
+        # Which modes there are the server knows, which may be of another release.
+        body = {"question": question, "mode": mode}
         return await self._server.ask(Answer, "POST", f"{_path(collection)}/query", json=body)
 
     def entities(

@@ -128,12 +128,13 @@ class Connection:
         loop = asyncio.get_running_loop()
         told = loop.time()  # when there was news, or a connection that was one
         while True:
-            opened = loop.time()
+            opened, came = loop.time(), False
             try:
                 async with self._events(path, seen) as events:
                     if events is None:
                         return
                     async for event in events:
+                        came = True
                         if event.event == "error":
                             raise error_of_problem(event.data)
                         if event.event not in _STATES:
@@ -142,8 +143,13 @@ class Connection:
                         yield parse(kind, event.data)
                         if event.event == "end":
                             return
-                # A server that ends sends its followers away, and has a minute to come back.
-                told = loop.time()
+                now = loop.time()
+                # A server that ends sends its followers away, and has a minute to come back. What
+                # sends nothing and ends at once is none.
+                if came or now - opened > _HELD_SECONDS:
+                    told = now
+                elif now - told > _OUTAGE_SECONDS:
+                    raise Unavailable("what answers there ends its events before the first one")
             except SSEError as error:
                 raise GraphmillError(
                     "what answers there sends no events; is it graphmill, and no proxy's page?"

@@ -28,7 +28,6 @@ _ERRORS: dict[int, type[GraphmillError]] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: InvalidRequest,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: InvalidRequest,
     HTTPStatus.UNPROCESSABLE_ENTITY: InvalidRequest,
-    HTTPStatus.NOT_IMPLEMENTED: InvalidRequest,
     HTTPStatus.UNAUTHORIZED: InvalidKey,
     HTTPStatus.FORBIDDEN: NotAllowed,
     HTTPStatus.NOT_FOUND: NotFound,

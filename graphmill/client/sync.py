@@ -21,6 +21,7 @@ from graphmill.http_api.schemas import (
     Document,
     DocumentPage,
     Health,
+    Limits,
     Retried,
     Run,
     RunRef,
@@ -119,8 +120,8 @@ class SyncClient:
     def upload_documents(self, collection: str, uploads: Sequence[Upload]) -> Uploaded:
         return self._call(lambda: self._client.upload_documents(collection, uploads))
 
-    def largest_document(self) -> int:
-        return self._call(self._client.largest_document)
+    def limits(self) -> Limits:
+        return self._call(self._client.limits)
 
     def documents(self, collection: str, state: DocumentState | None = None) -> Iterator[Document]:
         return self._each(lambda: self._client.documents(collection, state))

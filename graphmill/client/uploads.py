@@ -10,16 +10,18 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from graphmill.application.folder import LeftOut, find_files
+from graphmill.application.folder import LeftOut, find_files, printable
 from graphmill.errors import InvalidRequest
+from graphmill.http_api.schemas import Limits
 from graphmill.uploads import UnreadableUpload, Upload, date_of
 
 # A request that fails is sent again whole.
 # All of its files are open meanwhile, and some machines allow 256.
 _BATCH_FILES = 100
 _BATCH_BYTES = 64_000_000
-NO_BOUND = 2**62
-"""Of a server that does not say how large a document may be."""
+_NO_BOUND = 2**62
+UNKNOWN_LIMITS = Limits(document_bytes=_NO_BOUND, upload_bytes=_NO_BOUND, upload_files=_NO_BOUND)
+"""Of a server that does not say what it takes."""
 
 Part = tuple[str, tuple[str | None, str | IO[bytes]]]
 """Of a multipart body, as httpx takes it."""
@@ -44,49 +46,63 @@ def files_of(
     source: Source,
     creation_date: datetime | None,
     on_left_out: Callable[[LeftOut], None] | None,
-    largest: int,
+    limits: Limits,
 ) -> list[NamedFile]:
-    """`largest`: how many bytes the server takes of one.
+    """`limits`: of the server.
 
     Raises:
         InvalidRequest: there is no such file or folder, two files would have the same name, or one
             cannot be read or is too large and nobody wants to hear of it.
         OSError: one is gone.
     """
+    files: list[NamedFile] = []
+    left_out: list[LeftOut] = []
+
+    def add(path: str, file: NamedFile) -> None:
+        reason = _too_large(file.size, limits)
+        if reason is None:
+            files.append(file)
+        else:
+            left_out.append(LeftOut(path, reason, file.name))
+
     if isinstance(source, Mapping):
-        large = [name for name, data in source.items() if len(data) > largest]
-        _leave_out(
-            [LeftOut(name, _too_large(len(source[name]), largest), name) for name in large],
-            on_left_out,
-        )
-        return [
-            NamedFile(name, len(data), partial(BytesIO, data), creation_date)
-            for name, data in source.items()
-            if len(data) <= largest
-        ]
-    paths = [source] if isinstance(source, Path | str) else source
-    found = find_files([Path(path) for path in paths], largest)
-    _leave_out(found.left_out, on_left_out)
-    return [
-        NamedFile(one.name, one.size, partial(one.path.open, "rb"), date_of(one.path))
-        for one in found.files
-    ]
+        for name, data in source.items():
+            add(name, NamedFile(name, len(data), partial(BytesIO, data), creation_date))
+    else:
+        paths = [source] if isinstance(source, Path | str) else source
+        # What is too large is told in the server's words, not in those of this machine's settings.
+        found = find_files([Path(path) for path in paths], _NO_BOUND)
+        left_out += found.left_out
+        for one in found.files:
+            stream = partial(one.path.open, "rb")
+            file = NamedFile(one.name, one.size, stream, date_of(one.path))
+            add(printable(one.path), file)
+    _leave_out(left_out, on_left_out)
+    return files
 
 
-def check_sizes(uploads: Sequence[Upload], largest: int) -> None:
+def check_sizes(uploads: Sequence[Upload], limits: Limits) -> None:
     """
     Raises:
         UnreadableUpload: the server would refuse one, and all that is sent with it.
     """
     for upload in uploads:
-        if upload.size > largest:
-            raise UnreadableUpload(upload.name, _too_large(upload.size, largest))
+        reason = _too_large(upload.size, limits)
+        if reason is not None:
+            raise UnreadableUpload(upload.name, reason)
 
 
-def _too_large(size: int, largest: int) -> str:
+def _too_large(size: int, limits: Limits) -> str | None:
+    bounds = (
+        (limits.document_bytes, "GRAPHMILL_LIMIT_DOCUMENT_BYTES"),
+        (limits.upload_bytes, "GRAPHMILL_LIMIT_UPLOAD_BYTES"),
+    )
+    most, setting = min(bounds)
+    if size <= most:
+        return None
     return (
-        f"has {size:,} bytes, more than the {largest:,} that the server takes"
-        " (its GRAPHMILL_LIMIT_DOCUMENT_BYTES); raise that or move the file away"
+        f"has {size:,} bytes, more than the {most:,} that the server takes (its {setting}); raise"
+        " that or move the file away"
     )
 
 
@@ -97,12 +113,15 @@ def _leave_out(files: Iterable[LeftOut], on_left_out: Callable[[LeftOut], None] 
         on_left_out(one)
 
 
-def batches(files: Iterable[NamedFile]) -> Iterator[Sequence[NamedFile]]:
-    """So many files, or bytes, in a request at most; a file that is larger goes alone."""
+def batches(files: Iterable[NamedFile], limits: Limits) -> Iterator[Sequence[NamedFile]]:
+    """So many files, or bytes, in a request at most, and no more than the server takes; a file that
+    is larger goes alone."""
+    most_files = min(_BATCH_FILES, limits.upload_files)
+    most_bytes = min(_BATCH_BYTES, limits.upload_bytes)
     batch: list[NamedFile] = []
     size = 0
     for file in files:
-        if batch and (len(batch) == _BATCH_FILES or size + file.size > _BATCH_BYTES):
+        if batch and (len(batch) == most_files or size + file.size > most_bytes):
             yield batch
             batch, size = [], 0
         batch.append(file)

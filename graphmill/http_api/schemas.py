@@ -1,7 +1,7 @@
 """Bodies of requests and answers. Unknown fields of a request are refused."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -75,11 +75,8 @@ class QueryBody(_Body):
     model_config = like(examples.QUESTION)
 
     question: str
-    mode: str = Field(
-        default="local",
-        description="local or basic.",
-        # Told, not looked at: what a later release has is refused with other words.
-        json_schema_extra={"enum": ["local", "basic"]},
+    mode: Literal["local", "basic"] = Field(
+        default="local", description="Those that this release has."
     )
     stream: Annotated[bool, Field(strict=True)] = Field(
         default=False, description="The answer comes as server-sent events."

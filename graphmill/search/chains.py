@@ -46,7 +46,7 @@ async def follow_chains(graph: GraphSnapshot, ranking: Ranking, named: frozenset
         front = list(scores)[:_FRONT]
         if not front:
             break
-        top = scores[front[0]]
+        top = scores[front[0]] or 1.0  # of a question that is like nothing here
         reached: dict[UUID, float] = {}
         for entity in await graph.mentioned_entities(front, _MAX_FREQUENCY):
             if entity.id in named:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from api import search
+from graphmill.application.search import MODES
 from graphmill.ids import document_id
 from graphmill.models import CollectionKey
 from tests.published_graph import publish
@@ -53,15 +54,24 @@ async def test_a_collection_is_made_shown_listed_and_found_missing(
     assert "no collection 'none'" in problem(await http.get("/v1/collections/none"), 404)
 
 
-async def test_no_request_hops_through_threads_to_find_out_who_asks(
-    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+async def test_no_request_hops_through_threads(
+    http: httpx.AsyncClient, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each hop waits for its turn, where cores are wanted by others."""
 
     async def refuse(*args: object, **more: object) -> None:
         raise AssertionError("a dependency is a plain function")
 
+    def refuse_parts(*args: object) -> None:
+        raise AssertionError("an answer is streamed by a plain generator")
+
+    text = b"# C\n\nAda Lovelace met Charles Babbage in London. Charles Babbage met Ada Lovelace."
+    await publish(pool, CollectionKey("default", "asked"), {"a.md": text, "b.md": text + b" Yes."})
     monkeypatch.setattr("fastapi.dependencies.utils.run_in_threadpool", refuse)
+    monkeypatch.setattr("starlette.responses.iterate_in_threadpool", refuse_parts)
+    question = {"question": "Who met Charles Babbage?", "stream": True}
+    answer = await http.post("/v1/collections/asked/query", json=question)
+    assert "event: end" in answer.text
     await upload(http, "a.txt")
     once = {"Idempotency-Key": "k"}
     body = {"files": ("a.txt", b"a")}
@@ -257,13 +267,36 @@ async def test_an_answer_comes_as_events_where_that_is_asked_for(
     problem(gone, 404)
 
 
-async def test_a_later_releases_mode_is_told_as_such(http: httpx.AsyncClient) -> None:
+async def test_a_question_that_is_like_nothing_is_answered(
+    http: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    """No passage has a word of it, and none a vector that points its way."""
+    texts = {
+        f"{n}.md": f"# {n}\n\nAda Lovelace met Charles Babbage in London. Charles Babbage wrote to"
+        f" Ada Lovelace of the Difference Engine {n}.".encode()
+        for n in range(4)
+    }
+    await publish(pool, CollectionKey("default", "files"), texts)
+    for mode in MODES:
+        for question in ("H", "Q", "x", "zz", "~", "0"):
+            body = {"question": question, "mode": mode}
+            answer = await http.post("/v1/collections/files/query", json=body)
+            assert answer.status_code == 200, (question, answer.text)
+
+
+@pytest.mark.parametrize("mode", ["global", "drift", "guess", "", None])
+async def test_a_mode_that_this_release_lacks_is_refused_with_those_it_has(
+    http: httpx.AsyncClient, mode: str | None
+) -> None:
     await upload(http, "a.txt")
-    body = {"question": "Who?", "mode": "global"}
+    body = {"question": "Who?", "mode": mode}
     answer = await http.post("/v1/collections/files/query", json=body)
-    assert "later release" in problem(answer, 501)
-    answer = await http.post("/v1/collections/files/query", json=body | {"mode": "guess"})
-    assert "expected is local or basic" in problem(answer, 400)
+    detail = problem(answer, 422)
+    assert all(repr(known) in detail for known in MODES)
+    assert answer.json()["errors"][0]["field"] == "body.mode"
+
+
+async def test_a_question_to_nothing_is_not_found(http: httpx.AsyncClient) -> None:
     answer = await http.post("/v1/collections/none/query", json={"question": "Who?"})
     problem(answer, 404)
 

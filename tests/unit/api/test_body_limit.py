@@ -1,5 +1,6 @@
 """No body is held in memory before it is known to be small."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
@@ -17,7 +18,7 @@ async def count(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def post(content: bytes | AsyncIterator[bytes], kind: str, path: str = "/") -> httpx.Response:
-    transport = httpx.ASGITransport(app=BodyLimit(count))
+    transport = httpx.ASGITransport(app=BodyLimit(count, 30))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         return await client.post(path, content=content, headers={"content-type": kind})
 
@@ -78,5 +79,23 @@ async def test_a_body_that_was_cut_off_is_no_other_request() -> None:
         reached.append(message["type"])
 
     scope: Scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
-    await BodyLimit(reach)(scope, cut_off, send)
+    await BodyLimit(reach, 30)(scope, cut_off, send)
     assert reached == []
+
+
+@pytest.mark.parametrize("first", [b"", b"{"])
+async def test_a_body_that_never_comes_is_not_waited_for(first: bytes) -> None:
+    """Nor one that comes byte by byte: nobody was asked for a key."""
+
+    async def dripping() -> AsyncIterator[bytes]:
+        yield first
+        while True:
+            await asyncio.sleep(0.02)
+            yield first
+
+    transport = httpx.ASGITransport(app=BodyLimit(count, 0.2))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        answer = await asyncio.wait_for(client.post("/", content=dripping()), 10)
+    assert (answer.status_code, answer.headers["connection"]) == (408, "close")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "GRAPHMILL_API_BODY_SECONDS" in answer.json()["detail"]

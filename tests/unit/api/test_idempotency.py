@@ -1,14 +1,17 @@
 """A request with an Idempotency-Key is done once, and its answer given again."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import httpx
 import pytest
 
 from api.upkeep import upkeep
+from graphmill.application.graphmill import Graphmill
+from graphmill.errors import InvalidRequest, Unavailable
 from graphmill.stores.postgres.catalog import PostgresCatalog, UploadCounts
+from graphmill.stores.postgres.idempotency import PostgresIdempotency
 from tests.support.waiting import until
 
 URL = "/v1/collections/files/documents"
@@ -80,6 +83,57 @@ async def test_one_that_died_on_the_way_is_done_when_it_comes_again(
     assert third.headers["idempotency-replayed"] == "true"
 
 
+async def test_a_duplicate_that_fails_does_not_free_the_key_of_the_first(
+    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+    store = PostgresCatalog.upload
+
+    async def slow_then_failing(self: PostgresCatalog, *args: Any, **more: Any) -> UploadCounts:
+        if begun.is_set():
+            raise InvalidRequest("the second one may not")
+        begun.set()
+        await goes_on.wait()
+        return await store(self, *args, **more)
+
+    monkeypatch.setattr(PostgresCatalog, "upload", slow_then_failing)
+    first = asyncio.create_task(upload(http, "one", with_key("k1")))
+    await begun.wait()
+    assert (await upload(http, "one", with_key("k1"))).status_code == 400
+    assert (await upload(http, "two", with_key("k1"))).status_code == 422
+    goes_on.set()
+    assert (await first).status_code == 201
+    again = await upload(http, "one", with_key("k1"))
+    assert again.headers["idempotency-replayed"] == "true"
+
+
+async def test_what_may_be_done_keeps_its_key(
+    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outage may have come behind the commit."""
+
+    async def gone(self: PostgresCatalog, *args: Any, **more: Any) -> UploadCounts:
+        raise Unavailable("PostgreSQL does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PostgresCatalog, "upload", gone)
+        assert (await upload(http, "one", with_key("k1"))).status_code == 503
+    assert (await upload(http, "two", with_key("k1"))).status_code == 422
+    assert (await upload(http, "one", with_key("k1"))).status_code == 201
+
+
+async def test_what_is_kept_of_an_upload_does_not_grow_with_it(
+    http: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    files = [("files", (f"{n}.txt", str(n).encode())) for n in range(100)]
+    first = await http.post(URL, files=files, headers=with_key("k1"))
+    assert len(first.json()["documents"]) == 100
+    assert await pool.fetchval("SELECT max(length(answer)) FROM idempotent_answers") < 100
+    again = await http.post(URL, files=files, headers=with_key("k1"))
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.json() == first.json()
+
+
 async def test_errors_are_not_kept(http: httpx.AsyncClient, pool: asyncpg.Pool) -> None:
     for _ in range(2):
         answer = await http.post("/v1/collections/none/index", headers=with_key("k1"))
@@ -117,6 +171,44 @@ async def test_old_answers_go_though_nobody_asks(
         await upload(http, "one", with_key("later"))
         await pool.execute("UPDATE idempotent_answers SET answered_at = '2020-01-01'")
         await until(lambda: _keys_are(pool, []))
+
+
+async def test_what_nobody_foresaw_does_not_end_the_upkeep(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked: list[int] = []
+
+    class Failing:
+        idempotency: Any = None
+
+        async def forget_old(self) -> None:
+            asked.append(1)
+            raise ValueError("no such thing was thought of")
+
+    app = Failing()
+    app.idempotency = app
+    async with upkeep(cast(Graphmill, app), every_seconds=0.01):
+        await until(lambda: len(asked) > 2)
+    assert "could not be removed" in caplog.text
+
+
+async def test_old_answers_go_some_at_once_and_by_one_process(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphmill.stores.postgres.idempotency._REMOVED_AT_ONCE", 2)
+    await pool.execute(
+        "INSERT INTO idempotent_answers (tenant, key, request, answer, answered_at)"
+        " SELECT 'default', n, '', 'a', '2020-01-01' FROM generate_series(1, 5) AS n"
+    )
+    answers = PostgresIdempotency(pool)
+    async with pool.acquire() as other, other.transaction():
+        await other.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('idempotent answers', 0))"
+        )
+        await asyncio.wait_for(answers.forget_old(), 5)
+        assert await _keys_are(pool, ["1", "2", "3", "4", "5"])
+    await answers.forget_old()
+    assert await _keys_are(pool, [])
 
 
 async def _keys_are(pool: asyncpg.Pool, keys: list[str]) -> bool:

@@ -1,12 +1,18 @@
 """Uploads are streamed, bounded and checked."""
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import asyncpg
 import httpx
 import pytest
+
+from api.app import create_app
+from graphmill.embedded.home import Addresses
+from graphmill.settings import Settings
 
 URL = "/v1/collections/files/documents"
 
@@ -140,3 +146,51 @@ async def test_a_boundary_that_is_none_is_refused(http: httpx.AsyncClient) -> No
     answer = await http.post(URL, content=b"--x", headers=headers)
     assert answer.status_code == 400
     assert "multipart body" in answer.json()["detail"]
+
+
+async def half_an_upload(goes_on: asyncio.Event) -> AsyncIterator[bytes]:
+    content = body(("files", "a.txt", b"text"))
+    yield content[:70]
+    await goes_on.wait()
+    yield content[70:]
+
+
+HEADERS = {"content-type": "multipart/form-data; boundary=xyz"}
+
+
+@asynccontextmanager
+async def served(settings: Settings, database_url: str) -> AsyncGenerator[httpx.AsyncClient]:
+    app = create_app(settings, Addresses(database_url, "127.0.0.1:1"))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app), base_url="http://127.0.0.1"
+        ) as http,
+    ):
+        yield http
+
+
+async def test_an_upload_that_does_not_go_on_is_given_up(
+    database_url: str, pool: asyncpg.Pool
+) -> None:
+    async with served(Settings(api_body_seconds=0.2), database_url) as http:
+        async with asyncio.timeout(10):
+            answer = await http.post(URL, content=half_an_upload(asyncio.Event()), headers=HEADERS)
+        assert (answer.status_code, answer.headers["connection"]) == (408, "close")
+        assert "GRAPHMILL_API_BODY_SECONDS" in answer.json()["detail"]
+        assert await pool.fetchval("SELECT count(*) FROM documents") == 0
+
+
+async def test_more_uploads_than_are_taken_are_sent_away_for_a_while(database_url: str) -> None:
+    async with served(Settings(api_uploads=1), database_url) as http:
+        goes_on = asyncio.Event()
+        first = asyncio.create_task(
+            http.post(URL, content=half_an_upload(goes_on), headers=HEADERS)
+        )
+        await asyncio.sleep(0.2)
+        refused = await post(http, body(("files", "b.txt", b"text")))
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        assert "GRAPHMILL_API_UPLOADS" in refused.json()["detail"]
+        goes_on.set()
+        assert (await first).status_code == 201
+        assert (await post(http, body(("files", "b.txt", b"text")))).status_code == 201

@@ -12,13 +12,19 @@ import asyncpg
 import httpx
 import pytest
 
+from api.app import create_app
 from api.run_events import RunEvent, RunEvents, event_of
+from graphmill.api_keys import Scope
+from graphmill.application.api_keys import ApiKeys
 from graphmill.application.run_workflows import RunHandle
 from graphmill.application.runs import Runs
+from graphmill.embedded.home import Addresses
 from graphmill.errors import NotFound, Unavailable
 from graphmill.models import Phase, RunState
 from graphmill.projections.standing import ProjectionStanding
 from graphmill.run_status import DocumentTotals, RunStatus
+from graphmill.settings import Settings
+from graphmill.stores.postgres.api_keys import PostgresApiKeys, PostgresKeyring
 
 RUN = RunHandle("r", "index/default/files", "files", "default", joined=False)
 STATUS = RunStatus(
@@ -75,7 +81,7 @@ def told() -> Told:
 
 @pytest.fixture
 def events(told: Told) -> RunEvents:
-    return RunEvents(cast(Runs, told))
+    return RunEvents(cast(Runs, told), 60)
 
 
 async def follow(events: RunEvents, into: list[RunEvent]) -> None:
@@ -137,6 +143,26 @@ async def test_where_the_process_ends_all_are_at_their_end_and_nobody_begins(
     await follow(events, into)
     await settled()
     assert (len(into), told.readers) == (3, 0)
+
+
+async def test_nobody_follows_for_ever_at_once(told: Told) -> None:
+    """Neither where there is no news, nor where there always is."""
+    events = RunEvents(cast(Runs, told), 0.2)
+    into: list[RunEvent] = []
+    following = asyncio.create_task(follow(events, into))
+    told.states.put_nowait(STATUS)
+    await asyncio.wait_for(following, 5)
+    assert [event.name for event in into] == ["progress"]
+    await settled()
+    assert told.readers == 0
+
+    following = asyncio.create_task(follow(events, into))
+    async with asyncio.timeout(5):
+        while not following.done():
+            done = DocumentTotals(total=3, done=len(into))
+            told.states.put_nowait(replace(STATUS, documents=done))
+            await asyncio.sleep(0.01)
+    assert len(into) > 2
 
 
 async def test_what_ends_the_reader_ends_all(told: Told, events: RunEvents) -> None:
@@ -213,3 +239,59 @@ async def test_a_run_of_another_is_not_followed(http: httpx.AsyncClient, ended_r
     theirs = {"X-Tenant": "other"}
     # Temporal, which might know it, is away here.
     assert (await http.get(f"/v1/runs/{ended_run}/events", headers=theirs)).status_code == 503
+
+
+@pytest.fixture
+async def going_run(pool: asyncpg.Pool, http: httpx.AsyncClient) -> UUID:
+    await http.post("/v1/collections", json={"name": "files"})
+    id = uuid4()
+    await pool.execute(
+        "INSERT INTO runs (id, tenant, collection, workflow_id, method, state, phase)"
+        " VALUES ($1, 'default', 'files', 'index/default/files', 'fast', 'running', 'documents')",
+        id,
+    )
+    return id
+
+
+async def test_a_revoked_key_follows_no_longer_than_its_stream_lasts(
+    pool: asyncpg.Pool, database_url: str, going_run: UUID
+) -> None:
+    settings = Settings(api_require_keys=True, api_stream_seconds=1)
+    app = create_app(settings, Addresses(database_url, "127.0.0.1:1"))
+    keys = ApiKeys(PostgresApiKeys(pool), PostgresKeyring(pool))
+    key, text = await keys.create("default", "a page", [Scope.READ])
+    transport = httpx.ASGITransport(app=app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http,
+    ):
+        url, headers = f"/v1/runs/{going_run}/events", {"Authorization": f"Bearer {text}"}
+        stream = asyncio.create_task(http.get(url, headers=headers))
+        await asyncio.sleep(0.3)
+        assert not stream.done()
+        await keys.revoke("default", key.id)
+        answer = await asyncio.wait_for(stream, 10)
+        assert (answer.status_code, "event: progress" in answer.text) == (200, True)
+        assert "retry: 1000" in answer.text
+        assert "event: end" not in answer.text
+        assert (await http.get(url, headers=headers)).status_code == 401
+
+
+async def test_more_streams_than_are_taken_are_sent_away_for_a_while(
+    database_url: str, going_run: UUID
+) -> None:
+    settings = Settings(api_streams=1, api_stream_seconds=1)
+    app = create_app(settings, Addresses(database_url, "127.0.0.1:1"))
+    transport = httpx.ASGITransport(app=app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http,
+    ):
+        url = f"/v1/runs/{going_run}/events"
+        stream = asyncio.create_task(http.get(url))
+        await asyncio.sleep(0.3)
+        refused = await http.get(url)
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        assert "GRAPHMILL_API_STREAMS" in refused.json()["detail"]
+        assert (await stream).status_code == 200
+        assert (await http.get(url)).status_code == 200  # its place is free again

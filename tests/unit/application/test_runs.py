@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from graphmill.application.documents import Documents
-from graphmill.application.run_workflows import RunEnded, RunHandle
+from graphmill.application.run_workflows import RunEnded, RunHandle, RunWorkflows
 from graphmill.application.runs import Runs, RunUnderWay
 from graphmill.errors import InvalidRequest, NotFound, Unavailable
 from graphmill.ids import document_id
@@ -30,6 +30,7 @@ from graphmill.index_request import (
 from graphmill.messages import TASK_QUEUE
 from graphmill.models import CollectionKey, Method, Phase, RunState
 from graphmill.priority_settings import PrioritySettings
+from graphmill.run_status import RunStatus
 from graphmill.search_attributes import COLLECTION, TENANT
 from graphmill.stores.postgres.catalog import PostgresCatalog
 from graphmill.stores.postgres.status import PostgresRunStatus
@@ -273,6 +274,33 @@ async def test_waiting_ends_with_the_run_and_tells_its_failures(
     assert failures == 1
 
 
+async def test_whoever_waits_hears_of_the_end_however_slow_a_look_was(
+    runs: Runs,
+    pool: asyncpg.Pool,
+    client: Client,
+    key: CollectionKey,
+    worker: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("graphmill.application.runs._LONGEST_POLL_SECONDS", 0.5, raising=False)
+    run = await runs.start(IndexRequest(key.name))
+    await open_row(pool, run)
+    look = PostgresRunStatus.status
+
+    async def slow(self: PostgresRunStatus, run_id: UUID, with_failures: bool) -> RunStatus:
+        await asyncio.sleep(1)
+        return await look(self, run_id, with_failures)
+
+    monkeypatch.setattr(PostgresRunStatus, "status", slow)
+    waiting = runs.wait(run)
+    assert (await anext(waiting)).state is RunState.RUNNING
+    await end(client, run, "done")
+    await closed(client, run)
+    await pool.execute("UPDATE runs SET state = 'completed'")
+    async with asyncio.timeout(6):  # a tenth of the time would be ten seconds
+        assert [status.state async for status in waiting] == [RunState.COMPLETED]
+
+
 async def test_waiting_goes_on_while_a_run_that_wrote_its_end_takes_in_what_just_came(
     runs: Runs, pool: asyncpg.Pool, client: Client, key: CollectionKey, worker: None
 ) -> None:
@@ -315,6 +343,30 @@ async def test_a_terminated_run_is_told(
     status = await runs.status(run)
     assert status.state is RunState.FAILED
     assert "terminated from outside" in status.reason
+
+
+async def test_however_many_ask_how_a_run_stands_temporal_is_asked_once(
+    runs: Runs,
+    pool: asyncpg.Pool,
+    key: CollectionKey,
+    worker: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = await runs.start(IndexRequest(key.name))
+    await open_row(pool, run)
+    asked = 0
+    ask = RunWorkflows.end_without_word
+
+    async def slow(self: RunWorkflows, run: RunHandle) -> str | None:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(1.2)  # longer than it is told again
+        return await ask(self, run)
+
+    monkeypatch.setattr(RunWorkflows, "end_without_word", slow)
+    states = await asyncio.gather(*(runs.status(run) for _ in range(20)))
+    assert (await runs.status(run)).state is RunState.RUNNING
+    assert ({state.state for state in states}, asked) == ({RunState.RUNNING}, 1)
 
 
 async def test_a_run_whose_place_was_taken_is_not_under_way(
