@@ -1,5 +1,6 @@
 """Activities on the rows of runs, and on what waits for them."""
 
+import logging
 from dataclasses import replace
 
 from temporalio import activity
@@ -20,6 +21,8 @@ from graphmill.ports import DocumentRecipe, IndexingStore
 from graphmill.priority_settings import PrioritySettings
 from graphmill.settings import ChunkSettings
 from graphmill.standard.options import OptionsStore, PromptStore, StandardOptions
+
+_logger = logging.getLogger(__name__)
 
 
 class RunActivities:
@@ -114,6 +117,7 @@ class RunActivities:
     @activity.defn
     async def fail_document(self, failure: FailDocument) -> None:
         """End a document failed that could not end by itself."""
+        _logger.warning("document failed: %s", failure.reason)
         # With the recipe of the run: the failure stands until it is retried or something changes.
         await self._store.save_ended(
             failure.key,

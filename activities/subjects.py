@@ -1,6 +1,7 @@
-"""What an activity works on, for its log and its spans."""
+"""What an activity works on and how it ended, for its log and its spans."""
 
 import logging
+import time
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
+from activities.results import told_of
 from graphmill.models import CollectionKey
 from graphmill.telemetry.spans import add_to_current
 from graphmill.telemetry.subjects import about
@@ -37,12 +39,16 @@ class _Inbound(ActivityInboundInterceptor):
             }
         )
         with about(**ids, workflow_id=info.workflow_id or "", activity=info.activity_type):
+            begun = time.monotonic()
             try:
-                return await super().execute_activity(input)
+                result = await super().execute_activity(input)
             except ApplicationError as error:
                 # Its words are in Temporal's history, and fit to be told (activities/failures.py).
                 _logger.warning("try %d failed: %s", info.attempt, error)
                 raise
+            level, line = told_of(result)
+            _logger.log(level, "%s (%.3f s)", line, time.monotonic() - begun)
+            return result
 
 
 def _of(args: Iterable[object]) -> dict[str, str]:

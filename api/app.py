@@ -25,6 +25,7 @@ from api.body_limit import BodyLimit
 from api.guard import LoopbackGuard
 from api.openapi import GUARDED, DescribedApi
 from api.request_ids import RequestIds
+from api.request_log import RequestLog
 from api.request_spans import trace_requests
 from api.run_events import RunEvents
 from api.shutdown import CutOff, Shutdown
@@ -72,6 +73,7 @@ def create_app(settings: Settings, addresses: Addresses) -> FastAPI:
     if not settings.api_needs_keys:
         app.add_middleware(LoopbackGuard)
     app.add_middleware(CutOff, shutdown=shutdown)
+    app.add_middleware(RequestLog)
     app.add_middleware(RequestIds)  # the outermost: refusals have one too
     for part in (health, pools, metrics, collections, documents, limits, runs, search, graphs):
         app.include_router(part.router)

@@ -149,16 +149,15 @@ def add_to_current(attributes: Attributes) -> None:
 
 
 def current_ids() -> tuple[str, str] | None:
-    """Of the trace and the span that is open, in hexadecimal; None where none is, or nobody will
-    see it."""
+    """Of the trace and the span that is open, or has just ended here, in hexadecimal; None where
+    none is, or nobody will see it."""
     if _tracer is None:
         return None
     from opentelemetry import trace
 
-    span = trace.get_current_span()
-    if not span.is_recording():
+    found = trace.get_current_span().get_span_context()
+    if not found.trace_flags.sampled:
         return None
-    found = span.get_span_context()
     return trace.format_trace_id(found.trace_id), trace.format_span_id(found.span_id)
 
 

@@ -216,6 +216,28 @@ async def test_a_model_call_says_what_it_was_for_and_what_it_took(
     assert total == indexed.run["model"]["prompt_tokens"]
 
 
+async def test_what_goes_well_is_in_the_log_with_its_ids(indexed: Indexed, stack: Stack) -> None:
+    """The request, the run from its beginning to its end, and each document."""
+    lines = [line for line in log(stack) if line.get("trace_id") == TRACE]
+    (asked,) = (line for line in lines if line["logger"] == "api.request_log")
+    assert asked["message"].startswith("POST /v1/collections/{name}/index: 202 in ")
+    assert asked["request_id"] == "the-request"
+
+    run_id = indexed.run["run_id"]
+    of_run = [line for line in lines if line.get("run_id") == run_id]
+    told = [line["message"].partition(" (")[0] for line in of_run if line["level"] == "INFO"]
+    assert told[0] == "run opened: method standard"
+    assert told[-1] == "run completed"
+    assert "run running: communities" in told
+    documents = [line for line in of_run if line["message"].startswith("document done: 1 text")]
+    assert len({line["document_id"] for line in documents}) == len(documents) == len(FILES)
+    for line in documents:
+        assert (line["tenant"], line["collection"]) == ("default", "letters")
+        assert line["workflow_id"] == f"document/default/letters/{line['document_id']}"
+        assert line["activity"] == "extract_document"
+        assert line["span_id"]
+
+
 async def test_what_fails_is_told_with_its_ids(
     indexed: Indexed, stack: Stack, collector: Collector, neo4j: Neo4jServer
 ) -> None:

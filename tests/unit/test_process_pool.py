@@ -474,7 +474,7 @@ async def test_children_end_with_their_parent_busy_or_idle(tmp_path: Path, how: 
         children = [int(word) for word in parent.stdout.readline().split()]
         servers = {psutil.Process(child).ppid() for child in children}
         assert len(children) == 2
-        # Both are looked at before the parent may go: a child that ends at once has no parent to ask for.
+        # Both were looked at before it may go: of a child that ends at once there is no parent.
         if how == "kill":
             parent.kill()
         else:
