@@ -9,9 +9,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from temporalio import activity, workflow
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHistory
 from temporalio.contrib.opentelemetry import create_tracer_provider
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 
 from graphmill.telemetry import long_runs, spans
 from graphmill.telemetry.temporal import tracing_plugins
@@ -118,3 +118,38 @@ async def test_what_comes_late_is_a_trace_of_its_own(
 
 def links_of(span: ReadableSpan) -> list[int]:
     return [link.context.trace_id for link in span.links]
+
+
+async def test_runs_go_on_where_tracing_began_or_ended_meanwhile(
+    temporal_address: str, traced: InMemorySpanExporter
+) -> None:
+    """Workers are updated one by one: commands of a workflow are the same either way."""
+    histories: list[WorkflowHistory] = []
+    for plugins in (tracing_plugins(), []):
+        client = await Client.connect(temporal_address, plugins=plugins)
+        worker = Worker(
+            client,
+            task_queue="half-traced",
+            workflows=[Collection, Page],
+            activities=[step],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        )
+        async with worker:
+            handle = await client.start_workflow(
+                Collection.run, False, id="half-traced", task_queue="half-traced"
+            )
+            await handle.result()
+        histories.append(await handle.fetch_history())
+    # The first was traced, and the second was not.
+    assert len(named(traced, "RunWorkflow:IndexCollection")) == 1
+    headers = [
+        history.events[0].workflow_execution_started_event_attributes.header.fields
+        for history in histories
+    ]
+    assert [len(fields) for fields in headers] == [1, 0]
+    for history, plugins in ((histories[0], []), (histories[1], tracing_plugins())):
+        await Replayer(
+            workflows=[Collection, Page],
+            plugins=plugins,
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        ).replay_workflow(history)
