@@ -7,7 +7,7 @@ from temporalio import activity
 
 from activities.heartbeats import heartbeating
 from graphmill.errors import InvalidRequest
-from graphmill.index_request import FAST_BATCH
+from graphmill.index_request import FAST_BATCH, IndexRequest
 from graphmill.messages import (
     DocumentPage,
     FailDocument,
@@ -61,17 +61,35 @@ class RunActivities:
         """Write the run's row; decide how this run reads documents."""
         request = opening.request
         default = Method.FAST if self._standard_options is None else Method.STANDARD
+        method = request.method or default
+        try:
+            recipe, options = await self._decide(request, method)
+        except InvalidRequest as error:
+            # `status` tells it, and not the run before.
+            await self._store.refuse_run(opening, method, str(error))
+            raise
+        async with heartbeating():
+            await self._store.open_run(opening, method, self._document_recipe(recipe))
+            if options is not None:
+                await self._options.save_options(opening.request.key, options)
+            to_embed = await self._store.graph_to_embed(request.key, self._embeddings)
+            model_gaps = await self._store.has_model_gaps(request.key)
+        return replace(recipe, to_embed=to_embed, model_gaps=model_gaps)
+
+    async def _decide(
+        self, request: IndexRequest, method: Method
+    ) -> tuple[Recipe, StandardOptions | None]:
         recipe = Recipe(
-            request.method or default,
+            method,
             self._chunk.size,
             self._chunk.overlap,
             embeddings=self._embeddings,
             small=self._priorities.sizes,
             small_documents=self._priorities.documents,
         )
-        options = self._standard_options if recipe.method is Method.STANDARD else None
+        options = self._standard_options if method is Method.STANDARD else None
         if options is not None:
-            own = await self._prompts.load_prompts(opening.request.key)
+            own = await self._prompts.load_prompts(request.key)
             options = options.for_collection(own)
             recipe = replace(
                 recipe,
@@ -79,7 +97,7 @@ class RunActivities:
                 extraction=options.extraction_digest,
                 claims=options.claims_digest,
             )
-        elif recipe.method is Method.STANDARD:
+        elif method is Method.STANDARD:
             raise InvalidRequest(
                 "method standard asks a model, and no endpoint is set; set OPENAI_BASE_URL and"
                 " OPENAI_MODEL, or index with method fast, which needs none"
@@ -95,13 +113,7 @@ class RunActivities:
                 " where it costs nothing; OPENAI_EMBEDDING_PRICE, or the endpoint's prices, for"
                 " embeddings), or index without a budget"
             )
-        async with heartbeating():
-            await self._store.open_run(opening, recipe.method, self._document_recipe(recipe))
-            if options is not None:
-                await self._options.save_options(opening.request.key, options)
-            to_embed = await self._store.graph_to_embed(request.key, self._embeddings)
-            model_gaps = await self._store.has_model_gaps(request.key)
-        return replace(recipe, to_embed=to_embed, model_gaps=model_gaps)
+        return recipe, options
 
     @activity.defn
     async def record_run(self, record: RunRecord) -> RunRecord:

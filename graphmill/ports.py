@@ -121,6 +121,12 @@ class IndexingStore(Protocol):
         Raises NotFound where the collection does not exist. Done again, it changes nothing."""
         ...
 
+    async def refuse_run(self, opening: OpenRun, method: Method, reason: str) -> None:
+        """Write the row of a run that cannot be: it ended failed before it began.
+
+        Raises NotFound where the collection does not exist."""
+        ...
+
     async def graph_to_embed(self, key: CollectionKey, model: str) -> int | None:
         """The published graph, where its vectors are not by this model of an endpoint ("": by the
         local one), or the model refused some of its texts."""

@@ -152,7 +152,8 @@ async def test_a_worker_that_is_killed_pays_again_for_what_was_in_the_air_alone(
         found = await fleet.result(await fleet.start(100))
         stats = await endpoint.stats()
     assert found["answered"] + found["known"] == 100
-    assert stats.begun - 100 <= 20
+    # As many may have been answered and be on their way into PostgreSQL.
+    assert stats.begun - 100 <= 20 + 20
     assert stats.repeats_of_answered <= 20
 
 

@@ -11,6 +11,7 @@ from graphmill.index_request import IndexRequest
 from graphmill.messages import OpenRun, RunRecord
 from graphmill.models import DocumentState, Method, Phase, RunState
 from graphmill.stores.postgres.indexing import PostgresIndexingStore
+from graphmill.stores.postgres.status import PostgresRunStatus
 from tests.contracts.collections import (
     KEY,
     READ_BY,
@@ -192,6 +193,32 @@ async def test_a_run_that_leaves_failed_documents_says_so(
     assert await pool.fetchval("SELECT ended_at IS NOT NULL FROM runs WHERE id = $1", run_id)
     await store.record_run(RunRecord(run_id, RunState.RUNNING, Phase.DOCUMENTS))
     assert await pool.fetchval("SELECT ended_at IS NULL FROM runs WHERE id = $1", run_id)
+
+
+async def test_a_run_that_cannot_be_is_the_collections_last_and_decides_nothing_of_the_next(
+    pool: asyncpg.Pool, store: PostgresIndexingStore
+) -> None:
+    await index(pool, {"a.txt": processed("a.txt", [{("A", "B"): 1}])})
+    before = await open_run(pool)
+    await store.record_run(RunRecord(before, RunState.COMPLETED, Phase.DONE))
+    request = IndexRequest(KEY.name, method=Method.STANDARD, budget_usd=5, force_rebuild=True)
+    opening = OpenRun(uuid4(), "index/default/sample", request)
+    for _ in range(2):  # the answer to the first may be lost
+        await store.refuse_run(opening, Method.STANDARD, "no endpoint is set")
+    status = PostgresRunStatus(pool)
+    assert await status.find_run(KEY.tenant, KEY.name) == opening.run_id
+    told = await status.status(opening.run_id)
+    assert (told.state, told.reason) == (RunState.FAILED, "no endpoint is set")
+    assert await status.last_method(KEY) is Method.FAST
+    assert await status.last_budget_left(KEY) is None
+    # Nothing was put in line for it, and what is said of its end changes nothing.
+    assert await states(pool) == {"a.txt": "done"}
+    ended = RunRecord(opening.run_id, RunState.FAILED, Phase.STARTING, "no endpoint is set")
+    await store.record_run(ended)
+    assert await status.last_method(KEY) is Method.FAST
+    absent = OpenRun(uuid4(), "index/default/absent", IndexRequest("absent"))
+    with pytest.raises(NotFound):
+        await store.refuse_run(absent, Method.STANDARD, "no endpoint is set")
 
 
 async def test_a_later_run_closes_the_row_of_one_that_was_terminated(pool: asyncpg.Pool) -> None:

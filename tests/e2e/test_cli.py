@@ -199,6 +199,23 @@ def test_a_bad_file_stops_no_other_and_is_neither_forgotten_nor_kept_silent(
     assert (done.returncode, json.loads(done.stdout)["left_out"]) == (3, [left_out])
 
 
+def test_what_became_of_a_run_that_could_not_be_is_in_status(stack: Stack, folder: Path) -> None:
+    words = ("index", str(folder), "--collection", "refused", "--method", "standard")
+    done = run(stack, *words)
+    assert done.returncode == 0, done.stderr
+    assert "graphmill status refused --watch" in done.stderr + done.stdout
+
+    code, told = 0, {"state": "running"}
+    deadline = time.monotonic() + 30
+    while told.get("state") != "failed" and time.monotonic() < deadline:
+        code, told = run_json(stack, "status", "refused")
+    assert "no endpoint is set" in told["reason"]
+    # One that comes after it reads by the method that is there, and is the one that is told.
+    code, told = run_json(stack, "index", str(folder), "--collection", "refused", "--wait")
+    assert (code, told["method"]) == (3, "fast")
+    assert run_json(stack, "status", "refused")[1]["run_id"] == told["run_id"]
+
+
 def test_questions_are_answered_with_citations(stack: Stack, indexed: str) -> None:
     name = indexed
     for mode in ("local", "basic"):

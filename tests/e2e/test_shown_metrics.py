@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
+from temporalio.client import Client
 
 from graphmill.memory_limit import LIMIT_METRIC, memory_limit
 from graphmill.roles import Role
@@ -107,6 +108,8 @@ def _work_and_ask(stack: Stack, folder: Path) -> Told:
     code, made = stack.run_json("keys", "create", "prometheus", "--scope", "operator")
     assert code == 0
     assert stack.addresses is not None
+    assert stack.addresses.temporal_address is not None
+    asyncio.run(_ask_for_what_nobody_does(stack.addresses.temporal_address))
     first = int(stack.environment["GRAPHMILL_METRICS_PORT"])
     server = re.search(r"Metrics:\s+(http://\S+)", stack.home.log("temporal").read_text())
     assert server
@@ -128,6 +131,12 @@ def _work_and_ask(stack: Stack, folder: Path) -> Told:
             if (failing and ended) or time.monotonic() > deadline:
                 return found
             time.sleep(1)
+
+
+async def _ask_for_what_nobody_does(address: str) -> None:
+    """A task without a poller. Whether the stack's own had one in time, as it began, is luck."""
+    client = await Client.connect(address)
+    await client.start_workflow("Nothing", id="nobody", task_queue="of-nobody")
 
 
 @pytest.mark.asyncio(loop_scope="module")

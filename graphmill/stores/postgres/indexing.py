@@ -41,39 +41,8 @@ class PostgresIndexingStore:
     async def open_run(self, opening: OpenRun, method: Method, recipe: bytes) -> None:
         key, request = opening.request.key, opening.request
         async with self._pool.acquire() as connection, connection.transaction():
-            known = await connection.fetchval(
-                "SELECT true FROM collections WHERE tenant = $1 AND name = $2", key.tenant, key.name
-            )
-            if not known:
-                raise NotFound(
-                    f"collection {key.name!r} of tenant {key.tenant!r} does not exist; it comes to"
-                    f" be with its first documents: graphmill index PATH --collection {key.name}"
-                )
-            opened = await connection.fetchval(
-                "INSERT INTO runs (id, tenant, collection, workflow_id, method, state, phase,"
-                " budget_nano_usd, batch)"
-                " VALUES ($1, $2, $3, $4, $5, 'running', 'starting', $6, $7)"
-                " ON CONFLICT (id) DO NOTHING RETURNING true",
-                opening.run_id,
-                key.tenant,
-                key.name,
-                opening.workflow_id,
-                method,
-                None if request.budget_usd is None else round(request.budget_usd * 1e9),
-                request.batch,
-            )
-            if not opened:  # this activity ran before and its answer was lost
+            if not await _write_run(connection, opening, method):
                 return
-            # A run that was terminated from outside could not write its own end.
-            await connection.execute(
-                "UPDATE runs SET state = 'failed', ended_at = now(),"
-                " reason = 'terminated from outside; a later run went on with its work'"
-                " WHERE tenant = $1 AND collection = $2 AND id <> $3"
-                " AND state IN ('running', 'paused')",
-                key.tenant,
-                key.name,
-                opening.run_id,
-            )
             # "same as" documents were never read: they follow the one that is.
             await connection.execute(
                 "UPDATE documents"
@@ -86,6 +55,16 @@ class PostgresIndexingStore:
                 key.name,
                 request.force_rebuild,
                 recipe,
+            )
+
+    async def refuse_run(self, opening: OpenRun, method: Method, reason: str) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            await _write_run(connection, opening, method)
+            await connection.execute(
+                "UPDATE runs SET state = 'failed', reason = $2, ended_at = now()"
+                " WHERE id = $1 AND state = 'running' AND phase = 'starting'",
+                opening.run_id,
+                reason,
             )
 
     async def graph_to_embed(self, key: CollectionKey, model: str) -> int | None:
@@ -264,6 +243,47 @@ def stored_document(row: asyncpg.Record) -> StoredDocument:
         row["reason"],
         row["read_by"],
     )
+
+
+async def _write_run(
+    connection: asyncpg.pool.PoolConnectionProxy, opening: OpenRun, method: Method
+) -> bool:
+    """Its row; False where this was done before, and its answer was lost."""
+    key, request = opening.request.key, opening.request
+    known = await connection.fetchval(
+        "SELECT true FROM collections WHERE tenant = $1 AND name = $2", key.tenant, key.name
+    )
+    if not known:
+        raise NotFound(
+            f"collection {key.name!r} of tenant {key.tenant!r} does not exist; it comes to"
+            f" be with its first documents: graphmill index PATH --collection {key.name}"
+        )
+    written = await connection.fetchval(
+        "INSERT INTO runs (id, tenant, collection, workflow_id, method, state, phase,"
+        " budget_nano_usd, batch)"
+        " VALUES ($1, $2, $3, $4, $5, 'running', 'starting', $6, $7)"
+        " ON CONFLICT (id) DO NOTHING RETURNING true",
+        opening.run_id,
+        key.tenant,
+        key.name,
+        opening.workflow_id,
+        method,
+        None if request.budget_usd is None else round(request.budget_usd * 1e9),
+        request.batch,
+    )
+    if not written:
+        return False
+    # A run that was terminated from outside could not write its own end.
+    await connection.execute(
+        "UPDATE runs SET state = 'failed', ended_at = now(),"
+        " reason = 'terminated from outside; a later run went on with its work'"
+        " WHERE tenant = $1 AND collection = $2 AND id <> $3"
+        " AND state IN ('running', 'paused')",
+        key.tenant,
+        key.name,
+        opening.run_id,
+    )
+    return True
 
 
 async def _plan(

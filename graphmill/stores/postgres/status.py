@@ -24,6 +24,9 @@ SELECT r.id, r.tenant, r.collection, r.workflow_id, r.state, r.phase, r.reason, 
 FROM runs r JOIN collections c ON c.tenant = r.tenant AND c.name = r.collection
 """
 
+# A run that could not begin has read nothing, and spent nothing.
+_BEGAN = "NOT (r.state = 'failed' AND r.phase = 'starting')"
+
 # One row, whether there is a graph or not.
 _FIGURES = f"""
 SELECT coalesce(max({count_of("text_units")}), 0) AS text_units,
@@ -92,8 +95,8 @@ class PostgresRunStatus:
     async def last_method(self, key: CollectionKey) -> Method | None:
         """By which method a collection was read last; None where it never was."""
         found = await self._pool.fetchval(
-            "SELECT method FROM runs WHERE tenant = $1 AND collection = $2"
-            " ORDER BY started_at DESC LIMIT 1",
+            "SELECT method FROM runs r WHERE tenant = $1 AND collection = $2"
+            f" AND {_BEGAN} ORDER BY started_at DESC LIMIT 1",
             key.tenant,
             key.name,
         )
@@ -103,13 +106,14 @@ class PostgresRunStatus:
         """What the collection's last run left of its budget, in dollars: nothing where it ended
         over it, though a smaller call may have fitted in. None where it had no budget."""
         left = await self._pool.fetchval(
-            """
+            f"""
             SELECT CASE WHEN budget_nano_usd IS NULL THEN NULL
                         WHEN state = 'over_budget' THEN 0
                         ELSE greatest(0, budget_nano_usd - coalesce((
                             SELECT sum(nano_usd)::bigint FROM model_accounts WHERE run_id = r.id
                         ), 0)) END
-            FROM runs r WHERE tenant = $1 AND collection = $2 ORDER BY started_at DESC LIMIT 1
+            FROM runs r WHERE tenant = $1 AND collection = $2 AND {_BEGAN}
+            ORDER BY started_at DESC LIMIT 1
             """,
             key.tenant,
             key.name,

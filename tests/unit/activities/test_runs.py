@@ -27,10 +27,14 @@ class Store:
         self.own = CollectionPrompts()
         self.model_gaps = False
         self.opened: list[Method] = []
+        self.refused: list[tuple[Method, str]] = []
         self.saved: list[StandardOptions] = []
 
     async def open_run(self, opening: OpenRun, method: Method, recipe: bytes) -> None:
         self.opened.append(method)
+
+    async def refuse_run(self, opening: OpenRun, method: Method, reason: str) -> None:
+        self.refused.append((method, reason))
 
     async def graph_to_embed(self, key: object, model: str) -> int | None:
         return 7 if model else None
@@ -90,11 +94,12 @@ async def test_a_run_reads_claims_where_they_are_asked_for() -> None:
     assert with_claims.extraction == without.extraction
 
 
-async def test_standard_without_a_model_is_refused_before_anything_is_written() -> None:
+async def test_standard_without_a_model_is_refused_and_only_that_is_written() -> None:
     store = Store()
-    with pytest.raises(InvalidRequest, match="no endpoint is set"):
+    with pytest.raises(InvalidRequest, match="no endpoint is set") as refusal:
         await open_run(store, Method.STANDARD, None)
     assert not store.opened
+    assert store.refused == [(Method.STANDARD, str(refusal.value))]
 
 
 async def test_what_a_collection_has_of_its_own_is_in_the_options_of_its_run() -> None:
