@@ -70,12 +70,7 @@ class _Stored(BaseModel):
     unchanged: int
 
 
-@router.post(
-    "",
-    status_code=HTTPStatus.CREATED,
-    openapi_extra=_UPLOAD,
-    responses=problems(HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
-)
+@router.post("", status_code=HTTPStatus.CREATED, openapi_extra=_UPLOAD)
 async def upload_documents(
     request: Request, app: Application, settings: ApiSettings, key: Indexable, once: OnlyOnce
 ) -> Uploaded:

@@ -63,6 +63,10 @@ HEADERS = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
 }
 
+_NOT_JSON = (
+    "the body is not told to be JSON: send it with the header `content-type: application/json`"
+)
+
 
 class InvalidField(BaseModel):
     field: str = Field(description="Where in the request, such as body.priority.")
@@ -131,6 +135,9 @@ async def _told(request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    if isinstance(error.body, bytes):  # FastAPI reads it where it is told to be JSON
+        # Nor is it read all the same: pages of other origins may send other types unasked.
+        return await _told(request, UnsupportedMediaType(_NOT_JSON))
     # What was sent is not sent back: it may be long, or a secret in the wrong place.
     errors = [
         InvalidField(field=_encodable(".".join(map(str, entry["loc"]))), detail=entry["msg"])

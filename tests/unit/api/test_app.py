@@ -222,6 +222,26 @@ async def test_a_wrong_field_is_named(
     assert answer.json()["errors"][0]["field"] == said
 
 
+@pytest.mark.parametrize("kind", [None, "application/x-www-form-urlencoded", "text/plain", "x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "collections",
+        "collections/files/index",
+        "collections/files/query",
+        "collections/files/documents/delete",
+        f"runs/{uuid4()}/retry",
+        "runs/nonsense/retry",
+    ],
+)
+async def test_a_body_that_is_not_told_to_be_json_is_refused_with_the_header_to_send(
+    http: httpx.AsyncClient, path: str, kind: str | None
+) -> None:
+    headers = {} if kind is None else {"content-type": kind}
+    answer = await http.post(f"/v1/{path}", content=b'{"name": "files"}', headers=headers)
+    assert "`content-type: application/json`" in problem(answer, 415)
+
+
 @pytest.mark.parametrize("path", ["/v1/collections", "/v1/collections/files/documents"])
 async def test_a_cursor_that_no_page_gave_is_refused(http: httpx.AsyncClient, path: str) -> None:
     answer = await http.get(path, params={"after": "a\0"})
@@ -316,7 +336,8 @@ async def test_what_no_route_serves_is_a_problem_too(http: httpx.AsyncClient) ->
         assert answer.headers["allow"] == methods
     problem(await http.get("/v1/collections/files/documents/forget"), 405)
     assert (await http.put("/openapi.json")).headers["allow"]
-    problem(await http.post("/v1/collections", content=b"{"), 422)
+    kind = {"content-type": "application/json"}
+    problem(await http.post("/v1/collections", content=b"{", headers=kind), 422)
 
 
 async def test_an_unforeseen_error_tells_nothing_of_itself(
