@@ -63,6 +63,10 @@ HEADERS = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
 }
 
+_HOW_TO_HAVE_A_KEY = (
+    "send `Authorization: Bearer KEY`, with a key that `graphmill keys create NAME` makes on the"
+    " server's side"
+)
 _NOT_JSON = (
     "the body is not told to be JSON: send it with the header `content-type: application/json`"
 )
@@ -105,8 +109,11 @@ def _answer(document: Problem, headers: dict[str, str] | None = None) -> JSONRes
 
 
 def problem_of(error: GraphmillError) -> Problem:
-    """As a document alone, where the answer has begun already."""
-    return _document(_status(error), str(error))
+    """The document alone: what is sent where the answer has begun already."""
+    words = str(error)
+    if isinstance(error, InvalidKey):  # the same of all, so it tells nothing of any
+        words = f"{words}; {_HOW_TO_HAVE_A_KEY}"
+    return _document(_status(error), words)
 
 
 def _document(status: HTTPStatus, detail: str, errors: list[InvalidField] | None = None) -> Problem:
@@ -129,8 +136,8 @@ def install(app: FastAPI, methods_of: Callable[[str], Sequence[str]]) -> None:
 
 
 async def _told(request: Request, error: Exception) -> JSONResponse:
-    status = _status(error)
-    return problem(status, str(error), headers=HEADERS.get(status))
+    assert isinstance(error, GraphmillError)
+    return _answer(problem_of(error), HEADERS.get(_status(error)))
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
