@@ -4,10 +4,12 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from http import HTTPStatus
+from typing import cast, get_args
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
@@ -147,11 +149,26 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
         return await _told(request, UnsupportedMediaType(_NOT_JSON))
     # What was sent is not sent back: it may be long, or a secret in the wrong place.
     errors = [
-        InvalidField(field=_encodable(".".join(map(str, entry["loc"]))), detail=entry["msg"])
+        InvalidField(
+            field=_encodable(".".join(map(str, entry["loc"]))),
+            detail=f"there is no such field; known are {', '.join(_known_fields(request))}"
+            if entry["type"] == "extra_forbidden"
+            else entry["msg"],
+        )
         for entry in error.errors()
     ]
     detail = "; ".join(f"{entry.field}: {entry.detail}" for entry in errors)
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors)
+
+
+def _known_fields(request: Request) -> tuple[str, ...]:
+    """Of the body that the route takes; none of them has fields of its own."""
+    route = cast(APIRoute, request.scope["route"])
+    taken = route.body_field.field_info.annotation if route.body_field else None
+    # One that may be left out is of two types.
+    kinds = (taken, *get_args(taken))
+    model = next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
+    return tuple(model.model_fields)
 
 
 def _encodable(text: str) -> str:

@@ -222,6 +222,26 @@ async def test_a_wrong_field_is_named(
     assert answer.json()["errors"][0]["field"] == said
 
 
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("collections", "name"),
+        ("collections/files/index", "method, force_rebuild, priority, budget_usd, batch"),
+        ("collections/files/query", "question, mode, stream"),
+        ("collections/files/documents/delete", "documents"),
+        ("collections/files/documents/forget", "documents"),
+        (f"runs/{uuid4()}/retry", "budget_usd"),
+    ],
+)
+async def test_who_sends_an_unknown_field_is_told_those_of_the_body(
+    http: httpx.AsyncClient, path: str, known: str
+) -> None:
+    answer = await http.post(f"/v1/{path}", json={"nonsense": 1})
+    problem(answer, 422)
+    said = {"field": "body.nonsense", "detail": f"there is no such field; known are {known}"}
+    assert said in answer.json()["errors"]
+
+
 @pytest.mark.parametrize("kind", [None, "application/x-www-form-urlencoded", "text/plain", "x"])
 @pytest.mark.parametrize(
     "path",
