@@ -242,6 +242,27 @@ async def test_who_sends_an_unknown_field_is_told_those_of_the_body(
     assert said in answer.json()["errors"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "field", "route"),
+    [
+        ("GET", "runs/nonsense", "run_id", "/v1/collections/NAME/run"),
+        ("GET", "runs/nonsense/events", "run_id", "/v1/collections/NAME/run"),
+        ("POST", "runs/nonsense/pause", "run_id", "/v1/collections/NAME/index"),
+        ("GET", "collections/files/documents/a.txt", "id", "/v1/collections/NAME/documents"),
+        ("DELETE", "collections/files/documents/a.txt", "id", "/v1/collections/NAME/documents"),
+        ("GET", "collections/files/entities/ADA/neighbours", "id", "/v1/collections/NAME/entities"),
+    ],
+)
+async def test_what_is_no_id_is_told_what_one_looks_like_and_which_route_tells_it(
+    http: httpx.AsyncClient, method: str, path: str, field: str, route: str
+) -> None:
+    answer = await http.request(method, f"/v1/{path}")
+    detail = problem(answer, 422)
+    assert detail.startswith(f"path.{field}: the id of a")
+    assert "is a UUID such as " in detail
+    assert route in detail
+
+
 @pytest.mark.parametrize("kind", [None, "application/x-www-form-urlencoded", "text/plain", "x"])
 @pytest.mark.parametrize(
     "path",
