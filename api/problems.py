@@ -181,11 +181,14 @@ async def _http(
 ) -> JSONResponse:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers) if error.headers else {}
+    detail = str(error.detail)
+    if error.status_code == HTTPStatus.NOT_FOUND:  # the router's; ours are NotFound
+        detail = "there is no such route; /openapi.json lists those there are"
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         # The router knows those of the first route that has the path.
         methods = methods_of(request.url.path)
         headers |= {"Allow": ", ".join(methods)} if methods else {}
-    return problem(HTTPStatus(error.status_code), str(error.detail), headers=headers)
+    return problem(HTTPStatus(error.status_code), detail, headers=headers)
 
 
 async def _nothing_more(request: Request, error: Exception) -> Response:

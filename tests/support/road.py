@@ -27,7 +27,7 @@ from graphmill.batch_messages import (
     CollectBatches,
     QueueExtractions,
 )
-from graphmill.deletions import DocumentIds, StartedRun, no_document
+from graphmill.deletions import DocumentIds, StartedRun
 from graphmill.folder_schedules import UploadedFolder
 from graphmill.ids import document_id
 from graphmill.index_request import index_workflow_id
@@ -48,6 +48,7 @@ from graphmill.messages import (
     RunRecord,
     WaitingDocument,
 )
+from graphmill.missing import no_document
 from graphmill.models import CollectionKey, DocumentState, Method, RunState
 from graphmill.projections.messages import ProjectedToStore, ProjectToStore
 from graphmill.prompt_tuning import DraftedPrompts, DraftPrompts

@@ -357,13 +357,32 @@ async def test_a_mode_that_this_release_lacks_is_refused_with_those_it_has(
     assert answer.json()["errors"][0]["field"] == "body.mode"
 
 
+async def test_what_is_missing_is_told_with_the_route_that_shows_what_there_is(
+    http: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    """And with the command, where there is one: commands raise the same errors."""
+    text = b"# C\n\nAda Lovelace met Charles Babbage in London. Charles Babbage met Ada Lovelace."
+    await publish(pool, CollectionKey("default", "files"), {"a.md": text})
+    files, none = "/v1/collections/files", "/v1/collections/none"
+    for path, *told in (
+        (none, "`graphmill collections list`", "GET /v1/collections "),
+        (f"{none}/documents", "GET /v1/collections "),
+        (f"{none}/entities", "GET /v1/collections "),
+        (f"{none}/run", "GET /v1/collections "),
+        (f"{files}/documents/{uuid4()}", "`graphmill documents list", f"GET {files}/documents "),
+        (f"{files}/entities/{uuid4()}/neighbours", f"GET {files}/entities "),
+    ):
+        detail = problem(await http.get(path), 404)
+        assert all(words in detail for words in told), detail
+
+
 async def test_a_question_to_nothing_is_not_found(http: httpx.AsyncClient) -> None:
     answer = await http.post("/v1/collections/none/query", json={"question": "Who?"})
     problem(answer, 404)
 
 
 async def test_what_no_route_serves_is_a_problem_too(http: httpx.AsyncClient) -> None:
-    problem(await http.get("/nowhere"), 404)
+    assert "/openapi.json lists" in problem(await http.get("/nowhere"), 404)
     answer = await http.put("/v1/collections")
     problem(answer, 405)
     assert answer.headers["allow"] == "GET, POST"
