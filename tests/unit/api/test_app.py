@@ -1,6 +1,8 @@
 """Routes answer as surface and OpenAPI say; whatever goes wrong is a problem document."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +15,8 @@ from graphmill.application.search import MODES
 from graphmill.ids import document_id
 from graphmill.models import CollectionKey
 from tests.published_graph import publish
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def problem(answer: httpx.Response, status: int) -> str:
@@ -411,6 +415,18 @@ async def test_an_unforeseen_error_tells_nothing_of_itself(
     answer = await http.post("/v1/collections/files/query", json={"question": "Who?"})
     problem(answer, 500)
     assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+async def test_from_where_pages_about_the_api_have_their_scripts_is_told(
+    http: httpx.AsyncClient, page: str
+) -> None:
+    """Where none of them is reached, the page stays blank."""
+    text = (await http.get(page)).text
+    loaded = set(re.findall(r"<script[^>]* src=\"https://([^/\"]+)/", text))
+    assert loaded
+    told = (ROOT / "docs/howto/http-api.md").read_text()
+    assert all(host in told for host in loaded), loaded
 
 
 async def test_the_document_of_the_api_lists_its_routes(http: httpx.AsyncClient) -> None:
