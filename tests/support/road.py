@@ -64,6 +64,7 @@ from workflows.queues import (
     STORE_QUEUE,
     WORKFLOW_QUEUE,
 )
+from workflows.unknown_type import UnknownType
 from workflows.written_by_hand import checked
 
 RECIPE = Recipe(Method.FAST, 1200, 100)
@@ -457,7 +458,7 @@ async def working(client: Client, road: Road, cached_workflows: int = 200) -> As
     cached_workflows=0 replays a workflow from its beginning at every step.
     """
     queues: dict[str, dict[str, Any]] = {
-        WORKFLOW_QUEUE: {"workflows": WORKFLOWS},
+        WORKFLOW_QUEUE: {"workflows": (*WORKFLOWS, UnknownType)},
         DOCUMENT_QUEUE: {"workflows": [IndexDocument]},
         STORE_QUEUE: {
             "activities": [
