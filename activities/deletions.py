@@ -12,8 +12,8 @@ from graphmill.deletions import (
     DocumentIds,
     StartedRun,
     StartsRuns,
-    no_document,
 )
+from graphmill.missing import no_document
 from graphmill.models import CollectionKey
 
 

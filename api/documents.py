@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from api.at_once import AtOnce
 from api.idempotency import OnlyOnce
+from api.ids import DocumentId
 from api.multipart import receive_uploads
 from api.openapi import KEYED, problems
 from api.requests import ApiSettings, Application, Cursor, Indexable, Readable
@@ -70,12 +71,7 @@ class _Stored(BaseModel):
     unchanged: int
 
 
-@router.post(
-    "",
-    status_code=HTTPStatus.CREATED,
-    openapi_extra=_UPLOAD,
-    responses=problems(HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
-)
+@router.post("", status_code=HTTPStatus.CREATED, openapi_extra=_UPLOAD)
 async def upload_documents(
     request: Request, app: Application, settings: ApiSettings, key: Indexable, once: OnlyOnce
 ) -> Uploaded:
@@ -126,7 +122,7 @@ async def refuse_method() -> None:
 
 
 @router.get("/{id}")
-async def show_document(id: UUID, app: Application, key: Readable) -> ShownDocument:
+async def show_document(id: DocumentId, app: Application, key: Readable) -> ShownDocument:
     """One document, and what models cost for it."""
     shown = document_to_json(await app.documents.show(key, id))
     paid = paid_to_json(await app.documents.model_use(key, id))
@@ -150,6 +146,6 @@ async def delete_documents(body: DocumentIdsBody, app: Application, key: Indexab
 
 
 @router.delete("/{id}", status_code=HTTPStatus.ACCEPTED)
-async def delete_document(id: UUID, app: Application, key: Indexable) -> RunRef:
+async def delete_document(id: DocumentId, app: Application, key: Indexable) -> RunRef:
     """Forgets a document, and starts or joins the run that takes it out of the graph."""
     return RunRef.model_validate(await app.delete_documents(key, [id]), from_attributes=True)

@@ -2,10 +2,10 @@
 
 from http import HTTPStatus
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Query
 
+from api.ids import EntityId
 from api.openapi import KEYED, problems
 from api.requests import Application, Cursor, Readable
 from graphmill.http_api.graph_schemas import CommunityPage, EntityPage, NeighbourPage, ReportPage
@@ -39,7 +39,7 @@ async def list_entities(
 
 @router.get("/entities/{id}/neighbours")
 async def list_neighbours(
-    id: UUID, app: Application, key: Readable, after: Cursor = None, limit: _Limit = 100
+    id: EntityId, app: Application, key: Readable, after: Cursor = None, limit: _Limit = 100
 ) -> NeighbourPage:
     """An entity's relationships, the heaviest first, each with the entity at its other end."""
     page = await app.graphs.neighbours(key, id, after, limit)

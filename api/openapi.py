@@ -69,10 +69,15 @@ KEYED = problems(
 )
 """Of every route that asks for whom it is, and looks into the stores."""
 
+_WITH_A_BODY = {
+    str(status): told for status, told in problems(HTTPStatus.UNSUPPORTED_MEDIA_TYPE).items()
+}
+"""Of every route that takes one."""
+
 
 class DescribedApi(FastAPI):
-    """Its document has the form of problems, which routes point to, and says that a key may be left
-    out where it may."""
+    """Its document has the form of problems, which routes point to, says which routes look at a
+    body's media type, and that a key may be left out where it may."""
 
     needs_keys = True
 
@@ -81,10 +86,11 @@ class DescribedApi(FastAPI):
             document = super().openapi()
             problem = Problem.model_json_schema(ref_template=_SCHEMAS + "{model}")
             document["components"]["schemas"] |= problem.pop("$defs") | {"Problem": problem}
-            if not self.needs_keys:
-                for operation in _operations(document):
-                    if "security" in operation:
-                        operation["security"].append({})
+            for operation in _operations(document):
+                if "requestBody" in operation:
+                    operation["responses"] |= _WITH_A_BODY
+                if not self.needs_keys and "security" in operation:
+                    operation["security"].append({})
         assert self.openapi_schema is not None
         return self.openapi_schema
 

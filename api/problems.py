@@ -4,10 +4,12 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from http import HTTPStatus
+from typing import cast, get_args
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
@@ -63,6 +65,14 @@ HEADERS = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
 }
 
+_HOW_TO_HAVE_A_KEY = (
+    "send `Authorization: Bearer KEY`, with a key that `graphmill keys create NAME` makes on the"
+    " server's side"
+)
+_NOT_JSON = (
+    "the body is not told to be JSON: send it with the header `content-type: application/json`"
+)
+
 
 class InvalidField(BaseModel):
     field: str = Field(description="Where in the request, such as body.priority.")
@@ -101,8 +111,11 @@ def _answer(document: Problem, headers: dict[str, str] | None = None) -> JSONRes
 
 
 def problem_of(error: GraphmillError) -> Problem:
-    """As a document alone, where the answer has begun already."""
-    return _document(_status(error), str(error))
+    """The document alone: what is sent where the answer has begun already."""
+    words = str(error)
+    if isinstance(error, InvalidKey):  # the same of all, so it tells nothing of any
+        words = f"{words}; {_HOW_TO_HAVE_A_KEY}"
+    return _document(_status(error), words)
 
 
 def _document(status: HTTPStatus, detail: str, errors: list[InvalidField] | None = None) -> Problem:
@@ -125,19 +138,37 @@ def install(app: FastAPI, methods_of: Callable[[str], Sequence[str]]) -> None:
 
 
 async def _told(request: Request, error: Exception) -> JSONResponse:
-    status = _status(error)
-    return problem(status, str(error), headers=HEADERS.get(status))
+    assert isinstance(error, GraphmillError)
+    return _answer(problem_of(error), HEADERS.get(_status(error)))
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    if isinstance(error.body, bytes):  # FastAPI reads it where it is told to be JSON
+        # Nor is it read all the same: pages of other origins may send other types unasked.
+        return await _told(request, UnsupportedMediaType(_NOT_JSON))
     # What was sent is not sent back: it may be long, or a secret in the wrong place.
     errors = [
-        InvalidField(field=_encodable(".".join(map(str, entry["loc"]))), detail=entry["msg"])
+        InvalidField(
+            field=_encodable(".".join(map(str, entry["loc"]))),
+            detail=f"there is no such field; known are {', '.join(_known_fields(request))}"
+            if entry["type"] == "extra_forbidden"
+            else entry["msg"],
+        )
         for entry in error.errors()
     ]
     detail = "; ".join(f"{entry.field}: {entry.detail}" for entry in errors)
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors)
+
+
+def _known_fields(request: Request) -> tuple[str, ...]:
+    """Of the body that the route takes; none of them has fields of its own."""
+    route = cast(APIRoute, request.scope["route"])
+    taken = route.body_field.field_info.annotation if route.body_field else None
+    # One that may be left out is of two types.
+    kinds = (taken, *get_args(taken))
+    model = next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
+    return tuple(model.model_fields)
 
 
 def _encodable(text: str) -> str:
@@ -150,11 +181,14 @@ async def _http(
 ) -> JSONResponse:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers) if error.headers else {}
+    detail = str(error.detail)
+    if error.status_code == HTTPStatus.NOT_FOUND:  # the router's; ours are NotFound
+        detail = "there is no such route; /openapi.json lists those there are"
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         # The router knows those of the first route that has the path.
         methods = methods_of(request.url.path)
         headers |= {"Allow": ", ".join(methods)} if methods else {}
-    return problem(HTTPStatus(error.status_code), str(error.detail), headers=headers)
+    return problem(HTTPStatus(error.status_code), detail, headers=headers)
 
 
 async def _nothing_more(request: Request, error: Exception) -> Response:

@@ -56,9 +56,9 @@ async def _caller(
     """A key that is sent counts, also where none is needed."""
     if sent is None:
         if request.headers.get("authorization"):
-            raise InvalidKey("a key is sent as `Authorization: Bearer KEY`, and not otherwise")
+            raise InvalidKey("the API key is sent in another form than ours")
         if settings.api_needs_keys:
-            raise InvalidKey("an API key is needed: send it as `Authorization: Bearer KEY`")
+            raise InvalidKey("an API key is needed")
         tenant = settings.tenant if x_tenant is None else check_tenant_name(x_tenant)
         return Caller(tenant, frozenset(Scope))
     caller = await app.keys.caller(sent.credentials)

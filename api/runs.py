@@ -10,6 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api.at_once import AtOnce
 from api.idempotency import OnlyOnce
+from api.ids import RunId
 from api.openapi import KEYED, problems
 from api.problems import NothingMore, problem_of
 from api.requests import Application, Indexer, Reader
@@ -29,7 +30,7 @@ _COME_AGAIN_MS = 1000
 
 
 @router.get("/{run_id}")
-async def show_run(run_id: UUID, app: Application, tenant: Reader) -> Run:
+async def show_run(run_id: RunId, app: Application, tenant: Reader) -> Run:
     """How a run stands."""
     run = await app.runs.find(tenant, str(run_id))
     return Run.model_validate((await app.runs.status(run)).to_json())
@@ -37,7 +38,7 @@ async def show_run(run_id: UUID, app: Application, tenant: Reader) -> Run:
 
 async def _followed(
     request: Request,
-    run_id: UUID,
+    run_id: RunId,
     app: Application,
     tenant: Reader,
     last_event_id: Annotated[
@@ -89,7 +90,7 @@ async def follow_run(
 
 
 @router.post("/{run_id}/pause", status_code=HTTPStatus.ACCEPTED, responses=_CONFLICT)
-async def pause_run(run_id: UUID, app: Application, tenant: Indexer) -> RunRef:
+async def pause_run(run_id: RunId, app: Application, tenant: Indexer) -> RunRef:
     """What is being read ends, nothing new begins."""
     run = await app.runs.find(tenant, str(run_id))
     await app.runs.pause(run)
@@ -97,14 +98,14 @@ async def pause_run(run_id: UUID, app: Application, tenant: Indexer) -> RunRef:
 
 
 @router.post("/{run_id}/resume", status_code=HTTPStatus.ACCEPTED, responses=_CONFLICT)
-async def resume_run(run_id: UUID, app: Application, tenant: Indexer) -> RunRef:
+async def resume_run(run_id: RunId, app: Application, tenant: Indexer) -> RunRef:
     run = await app.runs.find(tenant, str(run_id))
     await app.runs.resume(run)
     return _ref(run)
 
 
 @router.post("/{run_id}/cancel", status_code=HTTPStatus.ACCEPTED, responses=_CONFLICT)
-async def cancel_run(run_id: UUID, app: Application, tenant: Indexer) -> RunRef:
+async def cancel_run(run_id: RunId, app: Application, tenant: Indexer) -> RunRef:
     """What it has read stays; a new run goes on from there."""
     run = await app.runs.find(tenant, str(run_id))
     await app.runs.cancel(run)
@@ -113,7 +114,7 @@ async def cancel_run(run_id: UUID, app: Application, tenant: Indexer) -> RunRef:
 
 @router.post("/{run_id}/retry", status_code=HTTPStatus.ACCEPTED, responses=_CONFLICT)
 async def retry_run(
-    run_id: UUID,
+    run_id: RunId,
     app: Application,
     tenant: Indexer,
     once: OnlyOnce,

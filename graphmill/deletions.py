@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol, cast
 from uuid import UUID
 
-from graphmill.errors import InvalidRequest, NotFound
+from graphmill.errors import InvalidRequest
 from graphmill.models import CollectionKey
 from graphmill.written_by_hand import read_fields, read_key
 
@@ -82,13 +82,6 @@ class DeleteRequest:
 def delete_workflow_id(key: CollectionKey) -> str:
     """How the ids of a collection's DeleteDocuments begin."""
     return f"delete/{key.tenant}/{key.name}"
-
-
-def no_document(key: CollectionKey, id: UUID) -> NotFound:
-    return NotFound(
-        f"there is no document {id} in collection {key.name!r};"
-        f" `graphmill documents list --collection {key.name}` shows those there are"
-    )
 
 
 def _id(given: object) -> UUID:

@@ -42,6 +42,15 @@ PARTS = frozenset(
 )
 """Workflows that other workflows start."""
 
+STARTED_BY_HAND = (
+    "DeleteDocuments",
+    "IndexCollection",
+    "IndexFolder",
+    "ProjectGraph",
+    "TunePrompts",
+)
+"""Those that people may start."""
+
 _INPUTS = (IndexPageInput, IndexDocumentInput, GraphRef, AskInBatchesInput, BatchRun)
 
 

@@ -17,11 +17,11 @@ from graphmill.deletions import (
     DeletedDocuments,
     DeleteRequest,
     DeletionStore,
-    no_document,
 )
 from graphmill.errors import NotFound, Unavailable
 from graphmill.ids import document_id
 from graphmill.messages import TASK_QUEUE
+from graphmill.missing import no_document
 from graphmill.models import CollectionKey
 from graphmill.search_attributes import collection_attributes
 

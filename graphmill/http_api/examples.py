@@ -8,6 +8,9 @@ from typing import Any, Final
 
 from pydantic import ConfigDict
 
+from graphmill.missing import no_collection
+from graphmill.models import CollectionKey
+
 Json = dict[str, Any]
 
 
@@ -258,7 +261,6 @@ PROBLEM: Json = {
     "type": "about:blank",
     "title": "Not Found",
     "status": 404,
-    "detail": "there is no collection 'papers' (tenant 'default'); `graphmill collections list`"
-    " shows those there are",
+    "detail": str(no_collection(CollectionKey("default", _COLLECTION))),
     "request_id": "9f2c1b7a4e5d6f70",
 }

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -89,6 +90,9 @@ def test_a_run_is_paused_resumed_and_cancelled(http: httpx.Client) -> None:
     assert (again["run_id"], again["joined"]) == (run_id, True)
     rebuild = http.post("/v1/collections/orders/index", json={"force_rebuild": True})
     assert rebuild.status_code == 409
+    unknown = http.get(f"/v1/runs/{uuid4()}")
+    assert unknown.status_code == 404
+    assert "GET /v1/collections/NAME/run" in unknown.json()["detail"]
     # To another tenant, with a collection of that name or without, there is no such run.
     other = {"X-Tenant": "other"}
     for exists in (False, True):

@@ -152,6 +152,24 @@ def test_a_folder_gives_the_same_tables_by_cli_curl_client_and_temporal(
         assert found == all_tables[0], way
 
 
+def test_the_temporal_cli_is_told_at_once_of_a_misspelt_type(stack: Stack) -> None:
+    assert stack.addresses is not None
+    done = subprocess.run(
+        [
+            *(find_program(stack.home), "workflow", "execute"),
+            *("--address", str(stack.addresses.temporal_address)),
+            *("--type", "IndexColection", "--task-queue", "graphmill"),
+            *("--workflow-id", "index/default/misspelt", "--input", '{"collection": "misspelt"}'),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    assert "no workflow 'IndexColection'; those to start by hand are DeleteDocuments" in done.stdout
+
+
 async def test_a_run_is_followed_through_a_kill_of_the_api(
     stack: Stack, folder: Path, client: Client
 ) -> None:

@@ -27,7 +27,7 @@ from graphmill.batch_messages import (
     CollectBatches,
     QueueExtractions,
 )
-from graphmill.deletions import DocumentIds, StartedRun, no_document
+from graphmill.deletions import DocumentIds, StartedRun
 from graphmill.folder_schedules import UploadedFolder
 from graphmill.ids import document_id
 from graphmill.index_request import index_workflow_id
@@ -48,6 +48,7 @@ from graphmill.messages import (
     RunRecord,
     WaitingDocument,
 )
+from graphmill.missing import no_document
 from graphmill.models import CollectionKey, DocumentState, Method, RunState
 from graphmill.projections.messages import ProjectedToStore, ProjectToStore
 from graphmill.prompt_tuning import DraftedPrompts, DraftPrompts
@@ -63,6 +64,7 @@ from workflows.queues import (
     STORE_QUEUE,
     WORKFLOW_QUEUE,
 )
+from workflows.unknown_type import UnknownType
 from workflows.written_by_hand import checked
 
 RECIPE = Recipe(Method.FAST, 1200, 100)
@@ -456,7 +458,7 @@ async def working(client: Client, road: Road, cached_workflows: int = 200) -> As
     cached_workflows=0 replays a workflow from its beginning at every step.
     """
     queues: dict[str, dict[str, Any]] = {
-        WORKFLOW_QUEUE: {"workflows": WORKFLOWS},
+        WORKFLOW_QUEUE: {"workflows": (*WORKFLOWS, UnknownType)},
         DOCUMENT_QUEUE: {"workflows": [IndexDocument]},
         STORE_QUEUE: {
             "activities": [

@@ -18,6 +18,7 @@ from workflows.index_page import IndexPage
 from workflows.project_graph import ProjectGraph
 from workflows.queues import DOCUMENT_QUEUE, WORKFLOW_QUEUE
 from workflows.tune_prompts import TunePrompts
+from workflows.unknown_type import UnknownType
 
 WORKFLOWS = (
     IndexCollection,
@@ -35,7 +36,8 @@ WORKFLOWS = (
 
 @asynccontextmanager
 async def serve_workflows(pool: asyncpg.Pool, settings: Settings) -> AsyncGenerator[Served]:
-    yield Served(WORKFLOW_QUEUE, workflows=WORKFLOWS, cached_workflows=500)
+    # On this queue alone, since it is where people are told to start them.
+    yield Served(WORKFLOW_QUEUE, workflows=(*WORKFLOWS, UnknownType), cached_workflows=500)
 
 
 @asynccontextmanager

@@ -11,10 +11,10 @@ from uuid import UUID
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from graphmill.deletions import no_document
-from graphmill.errors import InvalidRequest, NotFound
+from graphmill.errors import InvalidRequest
 from graphmill.gaps import EmbeddingGaps, ModelGaps
 from graphmill.ids import document_id
+from graphmill.missing import no_collection, no_document
 from graphmill.models import CollectionKey, DocumentState, DocumentSummary
 from graphmill.run_status import ModelUse
 from graphmill.stores.postgres.gaps import load_embedding_gaps, load_model_gaps
@@ -125,7 +125,7 @@ class PostgresCatalog:
             key.name,
         )
         if row is None:
-            raise _no_collection(key)
+            raise no_collection(key)
         counts = await self._pool.fetch(
             "SELECT state, count(*) FROM documents WHERE tenant = $1 AND collection = $2"
             " GROUP BY state",
@@ -166,7 +166,7 @@ class PostgresCatalog:
                 key.name,
             )
         if not deleted:
-            raise _no_collection(key)
+            raise no_collection(key)
 
     # ---- documents in
 
@@ -218,7 +218,7 @@ class PostgresCatalog:
             elif not await connection.fetchval(
                 "SELECT true FROM collections WHERE tenant = $1 AND name = $2", key.tenant, key.name
             ):
-                raise _no_collection(key)
+                raise no_collection(key)
             await _store_contents(connection, key, ordered)
             await lock_documents(connection, key)
             # Bytes that were here already may have been let go of by somebody else just now.
@@ -446,11 +446,4 @@ def _summary(row: asyncpg.Record) -> DocumentSummary:
         title=row["title"],
         pages=row["pages"],
         text_units=row["text_units"],
-    )
-
-
-def _no_collection(key: CollectionKey) -> NotFound:
-    return NotFound(
-        f"there is no collection {key.name!r} (tenant {key.tenant!r});"
-        " `graphmill collections list` shows those there are"
     )

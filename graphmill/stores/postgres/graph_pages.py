@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from graphmill.errors import InvalidRequest, NotFound
+from graphmill.errors import InvalidRequest
 from graphmill.graph_pages import (
     MOST_IDS,
     CommunityRow,
@@ -15,6 +15,7 @@ from graphmill.graph_pages import (
     GraphPage,
     NeighbourRow,
 )
+from graphmill.missing import no_entity
 from graphmill.models import CollectionKey, CommunityReport
 from graphmill.stores.postgres.published import published_graph
 from graphmill.stores.postgres.reports import read_report
@@ -119,7 +120,7 @@ class PostgresGraphPages:
                 id,
             )
             if title is None:
-                raise NotFound(f"the graph of {key.name!r} has no entity {id}")
+                raise no_entity(key, id)
             rows = await connection.fetch(
                 _NEIGHBOURS, key.tenant, graph_id, title, weight, last, limit + 1
             )

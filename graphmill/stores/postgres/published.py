@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from graphmill.errors import NotFound
+from graphmill.missing import no_collection
 from graphmill.models import CollectionKey
 
 
@@ -28,5 +28,5 @@ async def published_graph(
             "SELECT graph_id FROM collections WHERE tenant = $1 AND name = $2", key.tenant, key.name
         )
         if row is None:
-            raise NotFound(f"there is no collection {key.name!r}")
+            raise no_collection(key)
         yield connection, row["graph_id"]

@@ -1,11 +1,12 @@
 """How a run stands, from its row, its collection's documents and the published graph."""
 
+import contextlib
 from uuid import UUID
 
 import asyncpg
 
-from graphmill.errors import NotFound
 from graphmill.gaps import EmbeddingGaps, ModelGaps
+from graphmill.missing import no_run, no_run_or_collection
 from graphmill.models import CollectionKey, Method, Phase, RunState
 from graphmill.run_status import DocumentFailure, DocumentTotals, RunStatus
 from graphmill.stores.postgres.gaps import load_embedding_gaps, load_model_gaps
@@ -53,11 +54,10 @@ class PostgresRunStatus:
         Raises:
             NotFound: neither is known to this tenant.
         """
-        try:
+        run_id = None
+        with contextlib.suppress(ValueError):
             run_id = UUID(run_or_collection)
-        except ValueError:
-            pass
-        else:
+        if run_id is not None:
             found = await self._pool.fetchval(
                 "SELECT id FROM runs WHERE tenant = $1 AND id = $2", tenant, run_id
             )
@@ -71,10 +71,7 @@ class PostgresRunStatus:
         )
         if latest is not None:
             return latest
-        raise NotFound(
-            f"there is no run {run_or_collection!r}, and no run of a collection of that name"
-            f" (tenant {tenant!r}); `graphmill collections list` shows the collections"
-        )
+        raise no_run(run_id) if run_id else no_run_or_collection(tenant, run_or_collection)
 
     async def find_run_key(self, tenant: str, run_id: UUID) -> CollectionKey | None:
         """Of which collection a run is; None where this tenant has none of that id."""
@@ -128,7 +125,7 @@ class PostgresRunStatus:
         """
         row = await self._pool.fetchrow("SELECT tenant, collection FROM runs WHERE id = $1", run_id)
         if row is None:
-            raise _no_run(run_id)
+            raise no_run(run_id)
         return CollectionKey(row["tenant"], row["collection"])
 
     async def status(self, run_id: UUID, with_failures: bool = True) -> RunStatus:
@@ -138,7 +135,7 @@ class PostgresRunStatus:
         """
         row = await self._pool.fetchrow(_RUN + "WHERE r.id = $1", run_id)
         if row is None:
-            raise _no_run(run_id)
+            raise no_run(run_id)
         counts = await self._pool.fetchrow(
             """
             SELECT count(*) AS total,
@@ -228,7 +225,3 @@ class PostgresRunStatus:
             assert record is not None  # an aggregate always has its row
             self._figures = (graph_id or -1, record)
         return self._figures[1]
-
-
-def _no_run(run_id: UUID) -> NotFound:
-    return NotFound(f"there is no run {run_id}; `graphmill collections list` shows the collections")

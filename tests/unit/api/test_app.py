@@ -1,6 +1,8 @@
 """Routes answer as surface and OpenAPI say; whatever goes wrong is a problem document."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +15,8 @@ from graphmill.application.search import MODES
 from graphmill.ids import document_id
 from graphmill.models import CollectionKey
 from tests.published_graph import publish
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def problem(answer: httpx.Response, status: int) -> str:
@@ -222,6 +226,67 @@ async def test_a_wrong_field_is_named(
     assert answer.json()["errors"][0]["field"] == said
 
 
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("collections", "name"),
+        ("collections/files/index", "method, force_rebuild, priority, budget_usd, batch"),
+        ("collections/files/query", "question, mode, stream"),
+        ("collections/files/documents/delete", "documents"),
+        ("collections/files/documents/forget", "documents"),
+        (f"runs/{uuid4()}/retry", "budget_usd"),
+    ],
+)
+async def test_who_sends_an_unknown_field_is_told_those_of_the_body(
+    http: httpx.AsyncClient, path: str, known: str
+) -> None:
+    answer = await http.post(f"/v1/{path}", json={"nonsense": 1})
+    problem(answer, 422)
+    said = {"field": "body.nonsense", "detail": f"there is no such field; known are {known}"}
+    assert said in answer.json()["errors"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "field", "route"),
+    [
+        ("GET", "runs/nonsense", "run_id", "/v1/collections/NAME/run"),
+        ("GET", "runs/nonsense/events", "run_id", "/v1/collections/NAME/run"),
+        ("POST", "runs/nonsense/pause", "run_id", "/v1/collections/NAME/index"),
+        ("GET", "collections/files/documents/a.txt", "id", "/v1/collections/NAME/documents"),
+        ("DELETE", "collections/files/documents/a.txt", "id", "/v1/collections/NAME/documents"),
+        ("GET", "collections/files/entities/ADA/neighbours", "id", "/v1/collections/NAME/entities"),
+    ],
+)
+async def test_what_is_no_id_is_told_what_one_looks_like_and_which_route_tells_it(
+    http: httpx.AsyncClient, method: str, path: str, field: str, route: str
+) -> None:
+    answer = await http.request(method, f"/v1/{path}")
+    detail = problem(answer, 422)
+    assert detail.startswith(f"path.{field}: the id of a")
+    assert "is a UUID such as " in detail
+    assert route in detail
+
+
+@pytest.mark.parametrize("kind", [None, "application/x-www-form-urlencoded", "text/plain", "x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "collections",
+        "collections/files/index",
+        "collections/files/query",
+        "collections/files/documents/delete",
+        f"runs/{uuid4()}/retry",
+        "runs/nonsense/retry",
+    ],
+)
+async def test_a_body_that_is_not_told_to_be_json_is_refused_with_the_header_to_send(
+    http: httpx.AsyncClient, path: str, kind: str | None
+) -> None:
+    headers = {} if kind is None else {"content-type": kind}
+    answer = await http.post(f"/v1/{path}", content=b'{"name": "files"}', headers=headers)
+    assert "`content-type: application/json`" in problem(answer, 415)
+
+
 @pytest.mark.parametrize("path", ["/v1/collections", "/v1/collections/files/documents"])
 async def test_a_cursor_that_no_page_gave_is_refused(http: httpx.AsyncClient, path: str) -> None:
     answer = await http.get(path, params={"after": "a\0"})
@@ -296,13 +361,32 @@ async def test_a_mode_that_this_release_lacks_is_refused_with_those_it_has(
     assert answer.json()["errors"][0]["field"] == "body.mode"
 
 
+async def test_what_is_missing_is_told_with_the_route_that_shows_what_there_is(
+    http: httpx.AsyncClient, pool: asyncpg.Pool
+) -> None:
+    """And with the command, where there is one: commands raise the same errors."""
+    text = b"# C\n\nAda Lovelace met Charles Babbage in London. Charles Babbage met Ada Lovelace."
+    await publish(pool, CollectionKey("default", "files"), {"a.md": text})
+    files, none = "/v1/collections/files", "/v1/collections/none"
+    for path, *told in (
+        (none, "`graphmill collections list`", "GET /v1/collections "),
+        (f"{none}/documents", "GET /v1/collections "),
+        (f"{none}/entities", "GET /v1/collections "),
+        (f"{none}/run", "GET /v1/collections "),
+        (f"{files}/documents/{uuid4()}", "`graphmill documents list", f"GET {files}/documents "),
+        (f"{files}/entities/{uuid4()}/neighbours", f"GET {files}/entities "),
+    ):
+        detail = problem(await http.get(path), 404)
+        assert all(words in detail for words in told), detail
+
+
 async def test_a_question_to_nothing_is_not_found(http: httpx.AsyncClient) -> None:
     answer = await http.post("/v1/collections/none/query", json={"question": "Who?"})
     problem(answer, 404)
 
 
 async def test_what_no_route_serves_is_a_problem_too(http: httpx.AsyncClient) -> None:
-    problem(await http.get("/nowhere"), 404)
+    assert "/openapi.json lists" in problem(await http.get("/nowhere"), 404)
     answer = await http.put("/v1/collections")
     problem(answer, 405)
     assert answer.headers["allow"] == "GET, POST"
@@ -316,7 +400,8 @@ async def test_what_no_route_serves_is_a_problem_too(http: httpx.AsyncClient) ->
         assert answer.headers["allow"] == methods
     problem(await http.get("/v1/collections/files/documents/forget"), 405)
     assert (await http.put("/openapi.json")).headers["allow"]
-    problem(await http.post("/v1/collections", content=b"{"), 422)
+    kind = {"content-type": "application/json"}
+    problem(await http.post("/v1/collections", content=b"{", headers=kind), 422)
 
 
 async def test_an_unforeseen_error_tells_nothing_of_itself(
@@ -330,6 +415,18 @@ async def test_an_unforeseen_error_tells_nothing_of_itself(
     answer = await http.post("/v1/collections/files/query", json={"question": "Who?"})
     problem(answer, 500)
     assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+async def test_from_where_pages_about_the_api_have_their_scripts_is_told(
+    http: httpx.AsyncClient, page: str
+) -> None:
+    """Where none of them is reached, the page stays blank."""
+    text = (await http.get(page)).text
+    loaded = set(re.findall(r"<script[^>]* src=\"https://([^/\"]+)/", text))
+    assert loaded
+    told = (ROOT / "docs/howto/http-api.md").read_text()
+    assert all(host in told for host in loaded), loaded
 
 
 async def test_the_document_of_the_api_lists_its_routes(http: httpx.AsyncClient) -> None:

@@ -74,6 +74,21 @@ async def test_every_route_needs_a_key_on_any_other_address_than_loopback(
         assert (await guarded.get(path)).status_code in (200, 503)
 
 
+async def test_whoever_has_no_good_key_is_told_how_to_send_and_to_make_one(
+    guarded: httpx.AsyncClient, keys: ApiKeys
+) -> None:
+    revoked, text = await keys.create("default", "gone", (Scope.READ,))
+    await keys.revoke("default", revoked.id)
+    details: list[str] = []
+    for sent in ({}, {"Authorization": "Basic x"}, bearer("x"), bearer(new_secret().text)):
+        answer = await guarded.get("/v1/collections", headers=sent)
+        details.append(answer.json()["detail"])
+        assert "`Authorization: Bearer KEY`" in details[-1]
+        assert "`graphmill keys create NAME`" in details[-1]
+    answer = await guarded.get("/v1/collections", headers=bearer(text))
+    assert answer.json()["detail"] == details[-1]  # nor is it told that there was such a key
+
+
 async def test_wrong_revoked_and_expired_keys_are_refused_everywhere(
     guarded: httpx.AsyncClient, keys: ApiKeys, pool: asyncpg.Pool
 ) -> None:

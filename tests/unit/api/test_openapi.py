@@ -109,6 +109,7 @@ def test_every_status_is_named(document: dict[str, Any]) -> None:
         statuses = set(operation["responses"])
         assert statuses >= {"403", "413"}, name
         assert not statuses & {"default", "500"}, name
+        assert ("415" in statuses) == ("requestBody" in operation), name
         if name.split()[1].startswith("/v1/"):
             assert statuses >= {"400", "401", "422", "503"}, name
 
