@@ -26,10 +26,10 @@ check: install ## lint, formatting, types and import directions
 	@echo "pyright: strict types";     $(BIN)/pyright --pythonpath $(BIN)/python
 	@echo "import-linter: who may import whom"; $(BIN)/lint-imports --no-logo
 
-server: install
+server: install ## the Temporal server, found or built once (others run it first)
 	@$(BIN)/python -m graphmill.embedded
 
-checkers: install
+checkers: install ## the checkers of what is deployed, built with Go once (test runs it first)
 	@$(BIN)/python -m tests.support.go_checkers
 
 test: check server checkers ## check, then every test but the long ones, on the real servers

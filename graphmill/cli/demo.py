@@ -75,7 +75,10 @@ async def demo(tenant: str | None, *, as_json: bool) -> int:
             say(f"error: {words}")
         if not wrong:
             say(f"all {len(questions)} questions answered as the dossier has it, with citations")
-        _show_addresses(session.addresses)
+        stays = not session.own_stack or os.environ.get("KEEP") == "1"
+        err.print()
+        for words in where_it_is(session.addresses, stays=stays):
+            say(words)
         say(f"done in {time.monotonic() - began:.1f} s")
         if as_json:
             emit_json(
@@ -90,7 +93,7 @@ async def demo(tenant: str | None, *, as_json: bool) -> int:
                     "addresses": addresses_to_json(session.addresses),
                 }
             )
-        if os.environ.get("KEEP") == "1" and session.own_stack:
+        if stays and session.own_stack:
             await _keep()
     return ERROR if wrong else code
 
@@ -150,12 +153,16 @@ async def _ask(
     return answer
 
 
-def _show_addresses(addresses: Addresses) -> None:
-    err.print()
+def where_it_is(addresses: Addresses, *, stays: bool) -> Sequence[str]:
+    """Where to look on; addresses of what stops now would lead nowhere."""
+    if not stays:
+        return ("what was started stops; KEEP=1 leaves it running, to look at in the Web UI",)
+    known: list[str] = []
     if addresses.temporal_ui_url:
-        say(f"Temporal's Web UI: {addresses.temporal_ui_url}")
+        known.append(f"Temporal's Web UI: {addresses.temporal_ui_url}")
     if addresses.api_url:
-        say(f"API: {addresses.api_url} (documentation: {addresses.api_url}/docs)")
+        known.append(f"API: {addresses.api_url} (documentation: {addresses.api_url}/docs)")
+    return known
 
 
 async def _keep() -> None:

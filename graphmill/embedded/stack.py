@@ -112,8 +112,8 @@ async def running_stack(
 ) -> AsyncGenerator[Addresses]:
     """A stack for the time of a block, which gets where its parts answer.
 
-    Where a wanted port is taken, any free one is used. A part that is given up ends the block with
-    PartFailed. Must run in the main task of its event loop.
+    Where a wanted port is taken, any free one is used, and on_event gets a line on that. A part
+    that is given up ends the block with PartFailed. Must run in the main task of its event loop.
 
     Raises:
         HomeInUse: another stack runs in this home (find_running tells where).
@@ -273,7 +273,10 @@ class _Stack:
         return {name: str(self._port(host, first + number, name))}
 
     def _port(self, host: str, wanted: int, setting: str) -> int:
-        return choose_port(host, wanted, setting, or_any=self.any_port)
+        port = choose_port(host, wanted, setting, or_any=self.any_port)
+        if wanted not in (0, port):
+            self.on_event(f"port {wanted} ({setting}) is taken; {port} is used instead")
+        return port
 
 
 @asynccontextmanager

@@ -1,18 +1,23 @@
 """Two accounts of one thing that differ: sentences alike but for a figure or a "not".
 
 Only what can be seen without understanding: most words of the two sentences are the same, neither
-names anybody or anything that the other does not, and either both have a date, time, amount, year
-or count of the same kind with nothing of that kind in common, or one is negated (in English) and
-the other is not. What is worded differently is missed; that is better than calling contradictory
-what is not.
+names anybody or anything that the other does not, or the third report where the other names the
+first, and either both have a date, time, amount, year or count of the same kind with nothing of
+that kind in common, or one is negated (in English) and the other is not. What is worded differently
+is missed; that is better than calling contradictory what is not.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
 
+from graphmill.search.named_numbers import (
+    NamedNumbers,
+    name_different_things,
+    take_named_numbers,
+)
 from graphmill.search.question import content_terms, term_of
 
 # Words (besides figures) that both sentences must share, and their share of the longer one's.
@@ -26,8 +31,9 @@ _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
     r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 )
-# In this order: what one kind has taken is not looked at by the next.
-_KINDS = {
+# In this order: what one kind has taken is not looked at by the next. First those that are known by
+# more than their digits, then those that may be part of a name.
+_MARKED = {
     "date": re.compile(
         rf"\b(?:\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}(?:,? \d{{4}})?"
         rf"|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?(?:,? \d{{4}})?|\d{{4}}-\d\d-\d\d)\b",
@@ -38,9 +44,10 @@ _KINDS = {
     ),
     "amount": re.compile(r"[$€£¥] ?\d[\d.,]*(?: (?:thousand|million|billion)\b)?", re.IGNORECASE),
     "percentage": re.compile(r"\b\d+(?:[.,]\d+)? ?(?:%|per ?cent\b)", re.IGNORECASE),
+}
+_BARE = {
     "year": re.compile(r"\b(?:1\d|20)\d\d\b"),
-    # A number counts something, which is part of its kind: "47 crates". Those that count nothing
-    # (of routes, of paragraphs) are names.
+    # A number counts something, which is part of its kind: "47 crates".
     "count": re.compile(r"\b\d[\d,]* [a-z]{3,}\b"),
 }
 _NOT = re.compile(r"\b(?:not|never|neither|nor)\b|n['’]t\b", re.IGNORECASE)
@@ -60,11 +67,13 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class _Account:
-    """A sentence taken apart. figures: kind to (parts, as written); names: capitalised words."""
+    """A sentence taken apart. figures: kind to (parts, as written); names: capitalised words;
+    named: which of the things that have numbers."""
 
     figures: dict[str, list[tuple[frozenset[str], str]]]
     words: frozenset[str]
     names: frozenset[str]
+    named: NamedNumbers
     negated: bool
 
 
@@ -99,7 +108,22 @@ def find_differences(
 def _account(text: str) -> _Account:
     figures: dict[str, list[tuple[frozenset[str], str]]] = {}
     names = frozenset(term_of(name) for name in _NAME.findall(text))
-    for kind, pattern in _KINDS.items():
+    text = _take_figures(text, _MARKED, figures)
+    text, named = take_named_numbers(text)
+    text = _take_figures(text, _BARE, figures)
+    negated = _NOT.search(text) is not None
+    words = content_terms(_NOT.sub(" ", text))
+    months = frozenset(name for name in names if name not in words)
+    return _Account(figures, words, names - months, named, negated)
+
+
+def _take_figures(
+    text: str,
+    kinds: Mapping[str, re.Pattern[str]],
+    figures: dict[str, list[tuple[frozenset[str], str]]],
+) -> str:
+    """Put figures of these kinds into `figures`; returns the text without them."""
+    for kind, pattern in kinds.items():
         for written in pattern.findall(text):
             label = f"count of {term_of(written.split()[-1])}" if kind == "count" else kind
             figures.setdefault(label, []).append((_parts(written), written))
@@ -107,12 +131,9 @@ def _account(text: str) -> _Account:
         text = (
             pattern.sub(lambda m: " " + m.group().split()[-1], text)
             if kind == "count"
-            else (pattern.sub(" ", text))
+            else pattern.sub(" ", text)
         )
-    negated = _NOT.search(text) is not None
-    words = content_terms(_NOT.sub(" ", text))
-    months = frozenset(name for name in names if name not in words)
-    return _Account(figures, words, names - months, negated)
+    return text
 
 
 def _parts(written: str) -> frozenset[str]:
@@ -131,6 +152,7 @@ def _comparable(one: _Account, other: _Account) -> bool:
         and shared >= _MIN_OVERLAP * max(len(one.words), len(other.words))
         and one.names <= other.words
         and other.names <= one.words
+        and not name_different_things(one.named, other.named)
     )
 
 

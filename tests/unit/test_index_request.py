@@ -1,6 +1,9 @@
 """What people write to start a run is what the run gets."""
 
+import dataclasses
 import math
+import re
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +19,7 @@ from graphmill.models import Method
         IndexRequest("sample", "me", Method.STANDARD, True, 1, 2.5),
         IndexRequest("sample", method=Method.FAST, budget_usd=0.0),
         IndexRequest("sample", batch=True),
+        IndexRequest("sample", recluster=True),
     ],
 )
 def test_a_request_survives_its_json(request_: IndexRequest) -> None:
@@ -28,9 +32,15 @@ def test_what_is_not_said_is_left_open() -> None:
     assert request.budget_usd is None
     assert IndexRequest.from_json({"collection": "sample", "method": None}) == request
     # A worker of an earlier release refuses fields that it does not know.
-    assert not {"method", "budget_usd", "batch"} & set(request.to_json())
+    assert not {"method", "budget_usd", "batch", "recluster"} & set(request.to_json())
     # As runs that began before this release wrote it.
     assert IndexRequest.from_json({"collection": "sample", "method": "fast"}).method is Method.FAST
+
+
+def test_the_page_on_the_temporal_cli_lists_every_field(project_root: Path) -> None:
+    page = (project_root / "docs" / "howto" / "temporal-cli.md").read_text()
+    listed = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert listed == [field.name for field in dataclasses.fields(IndexRequest)]
 
 
 @pytest.mark.parametrize("wrong", ["5", True, -1, -0.001, math.nan, math.inf, 1e10, [5]])

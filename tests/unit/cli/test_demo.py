@@ -5,7 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from graphmill.cli.demo import Question, method_for, shortcomings
+from graphmill.cli.demo import Question, method_for, shortcomings, where_it_is
+from graphmill.embedded.stack import Addresses
 from graphmill.ids import document_id
 from graphmill.models import Answer, Citation, Method
 from graphmill.settings import load_settings
@@ -40,3 +41,13 @@ def test_the_demo_asks_a_model_where_one_was_named_for_it(
     assert method_for(load_settings()) is Method.FAST
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
     assert method_for(load_settings()) is Method.STANDARD
+
+
+def test_addresses_are_told_where_something_answers_at_them_afterwards() -> None:
+    ui, api = "http://127.0.0.1:8233", "http://127.0.0.1:8000"
+    addresses = Addresses("postgresql:///x", "127.0.0.1:7233", temporal_ui_url=ui, api_url=api)
+    kept = "\n".join(where_it_is(addresses, stays=True))
+    assert (ui in kept, f"{api}/docs" in kept) == (True, True)
+    stopped = "\n".join(where_it_is(addresses, stays=False))
+    assert "http" not in stopped
+    assert "KEEP=1" in stopped

@@ -227,6 +227,22 @@ async def test_servers_whose_addresses_are_set_are_used_and_not_started(
             assert await client.service_client.check_health()
 
 
+async def test_another_port_than_the_wanted_one_is_told(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = server.getsockname()[1]
+        monkeypatch.setenv("GRAPHMILL_TEMPORAL_UI_PORT", str(taken))
+        async with running_stack(load_settings(), Parts.SERVERS, said.append) as addresses:
+            url = addresses.temporal_ui_url or ""
+    used = url.rpartition(":")[2]
+    # Of the others any free one was wanted.
+    assert [line for line in said if "port" in line] == [
+        f"port {taken} (GRAPHMILL_TEMPORAL_UI_PORT) is taken; {used} is used instead"
+    ]
+
+
 def _guardian(home: Path) -> psutil.Process:
     return next(p for p in processes.marked(home) if "graphmill.embedded.guardian" in p.cmdline())
 

@@ -35,6 +35,49 @@ def _differences(*told: tuple[UUID, str], quoted: tuple[int, ...] = (0,)) -> lis
             "For the lost hull the insurer paid $7 million.",
             ("$6.4 million", "$7 million"),
         ),
+        # the same number of a thing, however it is written
+        (
+            "Report number 3 says that the ship carried 212 crates.",
+            "The third report says that the ship carried 210 crates.",
+            ("212 crates", "210 crates"),
+        ),
+        (
+            "The crew of hatch no. 2 loaded 40 crates on 3 May.",
+            "The crew of hatch number two loaded 45 crates on 3 May.",
+            ("40 crates", "45 crates"),
+        ),
+        # a thing is numbered in one of them only
+        (
+            "As page 12 has it, the ship left the harbour at 21:40.",
+            "The ship left the harbour, as the log has it, at 22:10.",
+            ("21:40", "22:10"),
+        ),
+        # words that number things are also verbs, and begin sentences
+        (
+            "The hospitals report 40 cases of the fever in town.",
+            "The hospitals report 50 cases of the fever in town.",
+            ("40 cases", "50 cases"),
+        ),
+        (
+            "The ministry reports 40 cases of the fever in town.",
+            "The ministry reports 50 cases of the fever in town.",
+            ("40 cases", "50 cases"),
+        ),
+        (
+            "No one of the second watch left the harbour at 21:40.",
+            "No one of the second watch left the harbour at 22:10.",
+            ("21:40", "22:10"),
+        ),
+        (
+            "Exactly 212 crates of turbine parts were on board.",
+            "Some 210 crates of turbine parts were on board.",
+            ("212 crates", "210 crates"),
+        ),
+        (
+            "On Tuesday 40 sailors left the harbour town.",
+            "On Tuesday 50 sailors left the harbour town.",
+            ("40 sailors", "50 sailors"),
+        ),
     ],
 )
 def test_the_same_told_with_another_figure_is_a_difference(
@@ -51,6 +94,42 @@ def test_the_same_told_with_a_not_is_a_difference() -> None:
     assert found.values is None
 
 
+# The same sentence about two things, each with a name that a number is part of.
+_NUMBERED = [
+    (sentence.format(one), sentence.format(other))
+    for sentence, one, other in (
+        ("Report number {} describes the harbour walls and the crane.", 1, 3),
+        ("This is report no. {} about the harbour walls and the crane.", 4, 5),
+        ("The file Nr. {} about the harbour walls was closed.", "07", 8),
+        ("Survey #{} describes the harbour walls and the crane.", 1, 2),
+        ("The walls and the crane are described in chapter {} below.", 3, 12),
+        ("On page {} the log has the harbour walls and the crane.", 12, 14),
+        ("Section {} covers the harbour walls and the crane.", "4.1", "4.2"),
+        ("Under § {} the owner pays for the harbour walls.", 12, 13),
+        ("Volume {} shows the harbour walls and the crane.", 1912, 1913),
+        ("Figure {} shows the harbour walls and the crane.", "2a", "2b"),
+        ("People with type {} diabetes were asked about their diet.", 1, 2),
+        ("The ship that Apollo {} landed in had two windows.", 11, 12),
+        ("Route {} runs along the harbour walls to town.", 127, 102),
+        ("Six F-{} jets flew over the harbour walls.", 15, 16),
+    )
+] + [
+    # What else is said of them may differ.
+    (
+        "The 1st report has a view of the harbour walls at 10:00.",
+        "The 3rd report has a view of the harbour walls at 12:00.",
+    ),
+    (
+        "The first ship carried 40 crates of turbine parts.",
+        "The second ship carried 50 crates of turbine parts.",
+    ),
+    (
+        "Hatch number two was not closed when the ship left.",
+        "Hatch number three was closed when the ship left.",
+    ),
+]
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -63,6 +142,7 @@ def test_the_same_told_with_a_not_is_a_difference() -> None:
         ),
         # numbers that are names
         ("It lies on the old coast Route 127.", "It lies on the old coast Route 102."),
+        *_NUMBERED,
         # of other things
         ("The museum opened to visitors in 1912.", "The ferry carries 40 cars and 200 people."),
         # a "not" about something else
