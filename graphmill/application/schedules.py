@@ -64,7 +64,7 @@ class Schedules:
     @tells_outages
     async def set(self, schedule: FolderSchedule) -> None:
         """Make it, or put it in the place of the one that the collection has; the first time is at
-        once. The collection comes to be with it.
+        once, where that one is not paused. The collection comes to be with it.
 
         Raises:
             Unavailable: Temporal or PostgreSQL does not answer.
@@ -88,6 +88,12 @@ class Schedules:
                 return ScheduleUpdate(schedule=wanted)
 
             await handle.update(change, rpc_timeout=_RPC_TIMEOUT)
+            if not wanted.state.paused:
+                # One under way may have looked into the folders of before: not skipped for it, but
+                # done after it.
+                await handle.trigger(
+                    overlap=ScheduleOverlapPolicy.BUFFER_ONE, rpc_timeout=_RPC_TIMEOUT
+                )
 
     @tells_outages
     async def list(self, tenant: str) -> tuple[ScheduleStanding, ...]:
