@@ -1,14 +1,16 @@
 """Schedules: which folders, and how often; Temporal keeps the time."""
 
+import textwrap
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from temporalio.client import (
     Client,
     Schedule,
+    ScheduleActionExecutionStartWorkflow,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
     ScheduleDescription,
@@ -20,8 +22,12 @@ from temporalio.client import (
     ScheduleState,
     ScheduleUpdate,
     ScheduleUpdateInput,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
 )
 from temporalio.common import Priority
+from temporalio.exceptions import FailureError
 from temporalio.service import RPCError, RPCStatusCode
 
 from graphmill.application.outages import tells_outages
@@ -41,18 +47,28 @@ from graphmill.stores.postgres.folder_schedules import PostgresFolderSchedules
 T = TypeVar("T")
 
 _RPC_TIMEOUT = timedelta(seconds=10)
+_REASON_CHARACTERS = 300
+_STATES = {status: status.name.lower() for status in WorkflowExecutionStatus} | {
+    WorkflowExecutionStatus.CANCELED: "cancelled",
+    WorkflowExecutionStatus.TIMED_OUT: "timed out",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleStanding:
     """`next_at` and `last_at` are None where there is no such time; `note` says why it is paused,
-    where somebody has said so. `known`: Temporal has it."""
+    where somebody has said so. `known`: Temporal has it. `last_state`: of the workflow that was
+    started last ("running", "completed", "failed", "cancelled", "terminated", "timed out"; "":
+    there was none, or Temporal has forgotten it), and `last_reason` why it failed. That workflow
+    uploads and starts a run; how the run ends is told by the run."""
 
     schedule: FolderSchedule
     known: bool
     paused: bool = False
     note: str = ""
     last_at: datetime | None = None
+    last_state: str = ""
+    last_reason: str = ""
     next_at: datetime | None = None
 
 
@@ -151,14 +167,32 @@ class Schedules:
         described = await _if_there(lambda: handle.describe(rpc_timeout=_RPC_TIMEOUT))
         if described is None:
             return ScheduleStanding(schedule, known=False)
+        last_state, last_reason = await self._came_of(described)
         return ScheduleStanding(
             schedule,
             known=True,
             paused=described.schedule.state.paused,
             note=described.schedule.state.note or "",
             last_at=_last(described),
+            last_state=last_state,
+            last_reason=last_reason,
             next_at=next(iter(described.info.next_action_times), None),
         )
+
+    async def _came_of(self, described: ScheduleDescription) -> tuple[str, str]:
+        """State and reason of what was started last: two questions to Temporal at most."""
+        actions = described.info.recent_actions
+        started = actions[-1].action if actions else None
+        if not isinstance(started, ScheduleActionExecutionStartWorkflow):
+            return "", ""
+        handle = self._client.get_workflow_handle(
+            started.workflow_id, run_id=started.first_execution_run_id
+        )
+        workflow = await _if_there(lambda: handle.describe(rpc_timeout=_RPC_TIMEOUT))
+        if workflow is None or workflow.status is None:
+            return "", ""
+        failed = workflow.status is WorkflowExecutionStatus.FAILED
+        return _STATES[workflow.status], await _reason(handle) if failed else ""
 
     @property
     def _client(self) -> Client:
@@ -203,6 +237,19 @@ def _offset(schedule: FolderSchedule) -> timedelta:
 def _last(described: ScheduleDescription) -> datetime | None:
     actions = described.info.recent_actions
     return actions[-1].started_at if actions else None
+
+
+async def _reason(failed: WorkflowHandle[Any, Any]) -> str:
+    try:
+        await _if_there(lambda: failed.result(rpc_timeout=_RPC_TIMEOUT))
+    except WorkflowFailureError as error:
+        cause = error.cause
+        while isinstance(cause, FailureError) and cause.cause is not None:
+            cause = cause.cause
+        # It may hold many paths.
+        words = cause.message if isinstance(cause, FailureError) else str(cause)
+        return textwrap.shorten(words, _REASON_CHARACTERS, placeholder=" ...")
+    return ""
 
 
 async def _if_there(do: Callable[[], Awaitable[T]]) -> T | None:

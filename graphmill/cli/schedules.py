@@ -73,7 +73,7 @@ async def list_schedules(tenant: str | None, *, as_json: bool) -> int:
         emit_json({"schedules": [standing_to_json(one) for one in standings]})
         return 0
     table = Table("collection", "every", "paths", box=None, header_style="bold")
-    for column in ("last", "next", ""):
+    for column in ("last", "result", "next", ""):
         table.add_column(column)
     for one in standings:
         schedule = one.schedule
@@ -82,6 +82,7 @@ async def list_schedules(tenant: str | None, *, as_json: bool) -> int:
             cell(_every(schedule.every)),
             cell(", ".join(map(str, schedule.paths))),
             cell(_minute(one.last_at)),
+            cell(_result(one)),
             cell("" if one.paused else _minute(one.next_at)),
             cell(_words(one)),
         )
@@ -151,6 +152,8 @@ def standing_to_json(standing: ScheduleStanding) -> dict[str, Any]:
         "paused": standing.paused,
         "note": standing.note,
         "last_at": _told(standing.last_at),
+        "last_state": standing.last_state or None,
+        "last_reason": standing.last_reason,
         "next_at": _told(standing.next_at),
         "known_to_temporal": standing.known,
     }
@@ -162,6 +165,11 @@ def _words(standing: ScheduleStanding) -> str:
     if standing.paused:
         return f"paused: {standing.note}" if standing.note else "paused"
     return ""
+
+
+def _result(standing: ScheduleStanding) -> str:
+    state, reason = standing.last_state, standing.last_reason
+    return f"{state}: {reason}" if reason else state
 
 
 def _every(every: timedelta) -> str:

@@ -155,8 +155,16 @@ def test_a_schedule_goes_with_its_collection(stack: Stack, folder: Path) -> None
 def test_a_folder_that_is_gone_forgets_nothing(stack: Stack, folder: Path) -> None:
     assert run(stack, "schedule", "lost", "--every", "1d", "--prune", str(folder)).returncode == 0
     until(stack, "lost", done(2))
+    found = standing(stack, "lost")
+    assert found is not None
+    assert (found["last_state"], found["last_reason"]) == ("completed", "")
     shutil.rmtree(folder)
     trigger(stack, "lost")
+    found = standing(stack, "lost")
+    assert found is not None
+    assert found["last_state"] == "failed"
+    assert found["last_reason"].startswith(f"{folder} does not exist")
+    assert f"failed: {folder} does not exist" in run(stack, "schedules", "list").stdout
     folder.mkdir()  # as where a disk is not mounted
     trigger(stack, "lost")
     until(stack, "lost", done(2))
