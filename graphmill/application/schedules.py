@@ -119,6 +119,14 @@ class Schedules:
         )
 
     @tells_outages
+    async def standing(self, key: CollectionKey) -> ScheduleStanding:
+        """
+        Raises:
+            NotFound: the collection has no schedule.
+        """
+        return await self._standing(await self._schedules.load(key))
+
+    @tells_outages
     async def pause(self, key: CollectionKey, note: str = "") -> None:
         """Nothing is started any more; what is under way goes on.
 

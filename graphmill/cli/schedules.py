@@ -53,15 +53,18 @@ async def set_schedule(options: ScheduleOptions) -> int:
     schedule = FolderSchedule(request, paths, every, options.prune)
     async with open_session(settings) as session:
         await session.app.schedules.set(schedule)
-        (standing,) = [
-            one for one in await session.app.schedules.list(key.tenant) if one.schedule.key == key
-        ]
+        standing = await session.app.schedules.standing(key)
     if options.as_json:
         emit_json(standing_to_json(standing))
-    else:
+        return 0
+    say(
+        f"what changed in {', '.join(map(str, paths))} goes into {key.name} every"
+        f" {options.every}; `graphmill schedules list` shows when next"
+    )
+    if standing.paused:
         say(
-            f"what changed in {', '.join(map(str, paths))} goes into {key.name} every"
-            f" {options.every}; `graphmill schedules list` shows when next"
+            "it is paused, as it was before, and nothing is indexed until:"
+            f" graphmill schedules resume {key.name}"
         )
     return 0
 

@@ -140,6 +140,18 @@ def test_a_schedule_is_paused_resumed_and_deleted(stack: Stack, folder: Path) ->
     until(stack, "held", done(2))  # its documents stay
 
 
+def test_a_paused_schedule_that_is_set_again_says_that_it_is_paused(
+    stack: Stack, folder: Path
+) -> None:
+    made = run(stack, "schedule", "still", "--every", "2d", str(folder))
+    assert (made.returncode, "it is paused" in made.stderr) == (0, False)
+    assert run(stack, "schedules", "pause", "still").returncode == 0
+    again = run(stack, "schedule", "still", "--every", "1d", str(folder))
+    assert again.returncode == 0
+    assert "it is paused" in again.stderr
+    assert "graphmill schedules resume still" in again.stderr
+
+
 def test_a_schedule_goes_with_its_collection(stack: Stack, folder: Path) -> None:
     assert run(stack, "schedule", "gone", "--every", "1d", str(folder)).returncode == 0
     until(stack, "gone", done(2))
