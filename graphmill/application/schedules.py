@@ -31,7 +31,7 @@ from temporalio.exceptions import FailureError
 from temporalio.service import RPCError, RPCStatusCode
 
 from graphmill.application.outages import tells_outages
-from graphmill.errors import Unavailable
+from graphmill.errors import NotFound, Unavailable
 from graphmill.folder_schedules import (
     INDEX_FOLDER,
     FolderRequest,
@@ -124,7 +124,7 @@ class Schedules:
         Raises:
             NotFound: the collection has no schedule.
         """
-        return await self._standing(await self._schedules.load(key))
+        return await self._standing(await self._load(key))
 
     @tells_outages
     async def pause(self, key: CollectionKey, note: str = "") -> None:
@@ -155,7 +155,7 @@ class Schedules:
         # In Temporal too where there is no row: its collection may have gone as it was set.
         handle = self._client.get_schedule_handle(schedule_id(key))
         await _if_there(lambda: handle.delete(rpc_timeout=_RPC_TIMEOUT))
-        await self._schedules.load(key)
+        await self._load(key)
         await self._schedules.delete(key)
 
     @tells_outages
@@ -167,8 +167,18 @@ class Schedules:
         await _if_there(lambda: handle.delete(rpc_timeout=_RPC_TIMEOUT))
 
     async def _handle(self, key: CollectionKey) -> ScheduleHandle:
-        await self._schedules.load(key)
+        await self._load(key)
         return self._client.get_schedule_handle(schedule_id(key))
+
+    async def _load(self, key: CollectionKey) -> FolderSchedule:
+        try:
+            return await self._schedules.load(key)
+        except NotFound as error:
+            # Most likely misspelt: who looks for one does not want to make it.
+            raise NotFound(
+                f"collection {key.name!r} (tenant {key.tenant!r}) has no schedule;"
+                " `graphmill schedules list` shows those there are"
+            ) from error
 
     async def _standing(self, schedule: FolderSchedule) -> ScheduleStanding:
         handle = self._client.get_schedule_handle(schedule_id(schedule.key))
