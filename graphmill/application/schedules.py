@@ -48,6 +48,8 @@ T = TypeVar("T")
 
 _RPC_TIMEOUT = timedelta(seconds=10)
 _REASON_CHARACTERS = 300
+# What Temporal's SDK and its command write where nobody gave a reason.
+_NO_REASON = ("Paused via Python SDK", "(no reason provided)")
 _STATES = {status: status.name.lower() for status in WorkflowExecutionStatus} | {
     WorkflowExecutionStatus.CANCELED: "cancelled",
     WorkflowExecutionStatus.TIMED_OUT: "timed out",
@@ -190,7 +192,7 @@ class Schedules:
             schedule,
             known=True,
             paused=described.schedule.state.paused,
-            note=described.schedule.state.note or "",
+            note=_note(described.schedule.state),
             last_at=_last(described),
             last_state=last_state,
             last_reason=last_reason,
@@ -250,6 +252,11 @@ def _offset(schedule: FolderSchedule) -> timedelta:
     name = schedule_id(schedule.key).encode()
     minutes = int(schedule.every.total_seconds()) // 60
     return timedelta(minutes=zlib.crc32(name) % minutes)
+
+
+def _note(state: ScheduleState) -> str:
+    """Why it is paused; what stands there of one that is not is why it went on."""
+    return (state.note or "") if state.paused and state.note not in _NO_REASON else ""
 
 
 def _last(described: ScheduleDescription) -> datetime | None:

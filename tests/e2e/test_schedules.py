@@ -162,6 +162,25 @@ def test_where_there_is_no_schedule_those_there_are_are_pointed_to(
     assert "make one" not in missing.stderr
 
 
+def test_paused_without_a_reason_none_is_told(stack: Stack, folder: Path) -> None:
+    assert run(stack, "schedule", "mute", "--every", "2d", str(folder)).returncode == 0
+    assert run(stack, "schedules", "pause", "mute").returncode == 0
+    found = standing(stack, "mute")
+    assert found is not None
+    assert (found["paused"], found["note"]) == (True, "")
+    assert run(stack, "schedules", "resume", "mute").returncode == 0
+    found = standing(stack, "mute")
+    assert found is not None
+    assert (found["paused"], found["note"]) == (False, "")
+    assert stack.addresses is not None
+    address = str(stack.addresses.temporal_address)
+    words = ("schedule", "toggle", "--pause", "--schedule-id", "folder/default/mute")
+    temporal(find_program(stack.home), address, *words)
+    found = standing(stack, "mute")
+    assert found is not None
+    assert (found["paused"], found["note"]) == (True, "")
+
+
 def test_a_schedule_goes_with_its_collection(stack: Stack, folder: Path) -> None:
     assert run(stack, "schedule", "gone", "--every", "1d", str(folder)).returncode == 0
     until(stack, "gone", done(2))
