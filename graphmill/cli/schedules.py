@@ -17,6 +17,7 @@ from graphmill.cli.session import open_session, settings_for
 from graphmill.folder_schedules import FolderSchedule, read_every
 from graphmill.index_request import IndexRequest, check_budget
 from graphmill.models import CollectionKey, Method
+from graphmill.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,12 @@ async def set_schedule(options: ScheduleOptions) -> int:
     async with open_session(settings) as session:
         await session.app.schedules.set(schedule)
         standing = await session.app.schedules.standing(key)
+    if request.method is Method.STANDARD and _lacks_model(settings):
+        say(
+            "no model endpoint is set here, and method standard needs one: its runs fail unless"
+            " `graphmill up` was started where one is set (OPENAI_BASE_URL and OPENAI_MODEL);"
+            f" `graphmill status {key.name}` tells how a run went"
+        )
     if options.as_json:
         emit_json(standing_to_json(standing))
         return 0
@@ -140,6 +147,12 @@ async def _order(
     else:
         say(words)
     return 0
+
+
+def _lacks_model(settings: Settings) -> bool:
+    """Of what runs in this home; the workers of a fleet have settings of their own."""
+    elsewhere = settings.database_url or settings.temporal_address
+    return not elsewhere and not settings.answers_text
 
 
 def standing_to_json(standing: ScheduleStanding) -> dict[str, Any]:

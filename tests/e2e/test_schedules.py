@@ -162,6 +162,24 @@ def test_where_there_is_no_schedule_those_there_are_are_pointed_to(
     assert "make one" not in missing.stderr
 
 
+def test_method_standard_without_a_model_endpoint_is_warned_of(stack: Stack, folder: Path) -> None:
+    words = ("schedule", "modelless", "--every", "1d", str(folder))
+    warning = "no model endpoint is set here"
+    warned = run(stack, *words, "--method", "standard")
+    assert (warned.returncode, warning in warned.stderr) == (0, True)
+    # Another machine's workers may well have one.
+    assert stack.addresses is not None
+    fleet = {
+        "DATABASE_URL": stack.addresses.database_url,
+        "TEMPORAL_ADDRESS": str(stack.addresses.temporal_address),
+    }
+    model = {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_MODEL": "m"}
+    for environment in (fleet, model):
+        silent = run(stack, *words, "--method", "standard", environment=environment)
+        assert (silent.returncode, warning in silent.stderr) == (0, False)
+    assert warning not in run(stack, *words, "--method", "fast").stderr
+
+
 def test_paused_without_a_reason_none_is_told(stack: Stack, folder: Path) -> None:
     assert run(stack, "schedule", "mute", "--every", "2d", str(folder)).returncode == 0
     assert run(stack, "schedules", "pause", "mute").returncode == 0
