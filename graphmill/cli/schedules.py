@@ -64,9 +64,11 @@ async def set_schedule(options: ScheduleOptions) -> int:
     if options.as_json:
         emit_json(standing_to_json(standing))
         return 0
+    then = "" if standing.paused else _minute(standing.next_at)
     say(
-        f"what changed in {', '.join(map(str, paths))} goes into {key.name} every"
-        f" {options.every}; `graphmill schedules list` shows when next"
+        f"what changed in {', '.join(map(str, paths))} goes into {key.name} every {options.every}"
+        + (f", now and next at {then}" if then else "")
+        + "; `graphmill schedules list` shows its times, and what came of the last one"
     )
     if standing.paused:
         say(

@@ -144,10 +144,14 @@ def test_a_paused_schedule_that_is_set_again_says_that_it_is_paused(
 ) -> None:
     made = run(stack, "schedule", "still", "--every", "2d", str(folder))
     assert (made.returncode, "it is paused" in made.stderr) == (0, False)
+    found = standing(stack, "still")
+    assert found is not None
+    assert f"now and next at {found['next_at'][:16].replace('T', ' ')}Z" in made.stderr
     assert run(stack, "schedules", "pause", "still").returncode == 0
     again = run(stack, "schedule", "still", "--every", "1d", str(folder))
     assert again.returncode == 0
     assert "it is paused" in again.stderr
+    assert "next at" not in again.stderr
     assert "graphmill schedules resume still" in again.stderr
 
 
