@@ -1,6 +1,5 @@
 """Schedules: which folders, and how often; Temporal keeps the time."""
 
-import textwrap
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -271,9 +270,10 @@ async def _reason(failed: WorkflowHandle[Any, Any]) -> str:
         cause = error.cause
         while isinstance(cause, FailureError) and cause.cause is not None:
             cause = cause.cause
-        # It may hold many paths.
         words = cause.message if isinstance(cause, FailureError) else str(cause)
-        return textwrap.shorten(words, _REASON_CHARACTERS, placeholder=" ...")
+        line = " ".join(words.split())
+        # It may hold many paths, or a long one.
+        return line if len(line) <= _REASON_CHARACTERS else line[: _REASON_CHARACTERS - 3] + "..."
     return ""
 
 

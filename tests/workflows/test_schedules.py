@@ -98,12 +98,12 @@ async def test_what_came_of_the_last_time_is_told(
     assert await told(schedules) == ("running", "")
     gate.open()
     assert await ended(schedules) == ("completed", "")
-    road.fails["upload_folder"] = PermanentError("/data does\nnot exist; " + "more " * 1000)
+    road.fails["upload_folder"] = PermanentError("/data does\nnot exist; " + "more" * 1000)
     await schedules.set(schedule)
     await uploads(road, 2)
     state, reason = await ended(schedules)
     assert (state, reason[:25]) == ("failed", "/data does not exist; mor")
-    assert len(reason) <= 300
+    assert (len(reason), reason[-3:]) == (300, "...")
 
 
 class Forgets(Interceptor):
