@@ -4,11 +4,12 @@ import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from temporalio.client import (
     Client,
     Schedule,
+    ScheduleActionExecutionStartWorkflow,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
     ScheduleDescription,
@@ -20,12 +21,16 @@ from temporalio.client import (
     ScheduleState,
     ScheduleUpdate,
     ScheduleUpdateInput,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
 )
 from temporalio.common import Priority
+from temporalio.exceptions import FailureError
 from temporalio.service import RPCError, RPCStatusCode
 
 from graphmill.application.outages import tells_outages
-from graphmill.errors import Unavailable
+from graphmill.errors import NotFound, Unavailable
 from graphmill.folder_schedules import (
     INDEX_FOLDER,
     FolderRequest,
@@ -41,18 +46,30 @@ from graphmill.stores.postgres.folder_schedules import PostgresFolderSchedules
 T = TypeVar("T")
 
 _RPC_TIMEOUT = timedelta(seconds=10)
+_REASON_CHARACTERS = 300
+# What Temporal's SDK and its command write where nobody gave a reason.
+_NO_REASON = ("Paused via Python SDK", "(no reason provided)")
+_STATES = {status: status.name.lower() for status in WorkflowExecutionStatus} | {
+    WorkflowExecutionStatus.CANCELED: "cancelled",
+    WorkflowExecutionStatus.TIMED_OUT: "timed out",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleStanding:
     """`next_at` and `last_at` are None where there is no such time; `note` says why it is paused,
-    where somebody has said so. `known`: Temporal has it."""
+    where somebody has said so. `known`: Temporal has it. `last_state`: of the workflow that was
+    started last ("running", "completed", "failed", "cancelled", "terminated", "timed out"; "":
+    there was none, or Temporal has forgotten it), and `last_reason` why it failed. That workflow
+    uploads and starts a run; how the run ends is told by the run."""
 
     schedule: FolderSchedule
     known: bool
     paused: bool = False
     note: str = ""
     last_at: datetime | None = None
+    last_state: str = ""
+    last_reason: str = ""
     next_at: datetime | None = None
 
 
@@ -64,7 +81,7 @@ class Schedules:
     @tells_outages
     async def set(self, schedule: FolderSchedule) -> None:
         """Make it, or put it in the place of the one that the collection has; the first time is at
-        once. The collection comes to be with it.
+        once, where that one is not paused. The collection comes to be with it.
 
         Raises:
             Unavailable: Temporal or PostgreSQL does not answer.
@@ -88,6 +105,12 @@ class Schedules:
                 return ScheduleUpdate(schedule=wanted)
 
             await handle.update(change, rpc_timeout=_RPC_TIMEOUT)
+            if not wanted.state.paused:
+                # One under way may have looked into the folders of before: not skipped for it, but
+                # done after it.
+                await handle.trigger(
+                    overlap=ScheduleOverlapPolicy.BUFFER_ONE, rpc_timeout=_RPC_TIMEOUT
+                )
 
     @tells_outages
     async def list(self, tenant: str) -> tuple[ScheduleStanding, ...]:
@@ -95,6 +118,14 @@ class Schedules:
         return tuple(
             [await self._standing(schedule) for schedule in await self._schedules.list(tenant)]
         )
+
+    @tells_outages
+    async def standing(self, key: CollectionKey) -> ScheduleStanding:
+        """
+        Raises:
+            NotFound: the collection has no schedule.
+        """
+        return await self._standing(await self._load(key))
 
     @tells_outages
     async def pause(self, key: CollectionKey, note: str = "") -> None:
@@ -125,7 +156,7 @@ class Schedules:
         # In Temporal too where there is no row: its collection may have gone as it was set.
         handle = self._client.get_schedule_handle(schedule_id(key))
         await _if_there(lambda: handle.delete(rpc_timeout=_RPC_TIMEOUT))
-        await self._schedules.load(key)
+        await self._load(key)
         await self._schedules.delete(key)
 
     @tells_outages
@@ -137,22 +168,50 @@ class Schedules:
         await _if_there(lambda: handle.delete(rpc_timeout=_RPC_TIMEOUT))
 
     async def _handle(self, key: CollectionKey) -> ScheduleHandle:
-        await self._schedules.load(key)
+        await self._load(key)
         return self._client.get_schedule_handle(schedule_id(key))
+
+    async def _load(self, key: CollectionKey) -> FolderSchedule:
+        try:
+            return await self._schedules.load(key)
+        except NotFound as error:
+            # Most likely misspelt: who looks for one does not want to make it.
+            raise NotFound(
+                f"collection {key.name!r} (tenant {key.tenant!r}) has no schedule;"
+                " `graphmill schedules list` shows those there are"
+            ) from error
 
     async def _standing(self, schedule: FolderSchedule) -> ScheduleStanding:
         handle = self._client.get_schedule_handle(schedule_id(schedule.key))
         described = await _if_there(lambda: handle.describe(rpc_timeout=_RPC_TIMEOUT))
         if described is None:
             return ScheduleStanding(schedule, known=False)
+        last_state, last_reason = await self._came_of(described)
         return ScheduleStanding(
             schedule,
             known=True,
             paused=described.schedule.state.paused,
-            note=described.schedule.state.note or "",
+            note=_note(described.schedule.state),
             last_at=_last(described),
+            last_state=last_state,
+            last_reason=last_reason,
             next_at=next(iter(described.info.next_action_times), None),
         )
+
+    async def _came_of(self, described: ScheduleDescription) -> tuple[str, str]:
+        """State and reason of what was started last: two questions to Temporal at most."""
+        actions = described.info.recent_actions
+        started = actions[-1].action if actions else None
+        if not isinstance(started, ScheduleActionExecutionStartWorkflow):
+            return "", ""
+        handle = self._client.get_workflow_handle(
+            started.workflow_id, run_id=started.first_execution_run_id
+        )
+        workflow = await _if_there(lambda: handle.describe(rpc_timeout=_RPC_TIMEOUT))
+        if workflow is None or workflow.status is None:
+            return "", ""
+        failed = workflow.status is WorkflowExecutionStatus.FAILED
+        return _STATES[workflow.status], await _reason(handle) if failed else ""
 
     @property
     def _client(self) -> Client:
@@ -194,9 +253,28 @@ def _offset(schedule: FolderSchedule) -> timedelta:
     return timedelta(minutes=zlib.crc32(name) % minutes)
 
 
+def _note(state: ScheduleState) -> str:
+    """Why it is paused; what stands there of one that is not is why it went on."""
+    return (state.note or "") if state.paused and state.note not in _NO_REASON else ""
+
+
 def _last(described: ScheduleDescription) -> datetime | None:
     actions = described.info.recent_actions
     return actions[-1].started_at if actions else None
+
+
+async def _reason(failed: WorkflowHandle[Any, Any]) -> str:
+    try:
+        await _if_there(lambda: failed.result(rpc_timeout=_RPC_TIMEOUT))
+    except WorkflowFailureError as error:
+        cause = error.cause
+        while isinstance(cause, FailureError) and cause.cause is not None:
+            cause = cause.cause
+        words = cause.message if isinstance(cause, FailureError) else str(cause)
+        line = " ".join(words.split())
+        # It may hold many paths, or a long one.
+        return line if len(line) <= _REASON_CHARACTERS else line[: _REASON_CHARACTERS - 3] + "..."
+    return ""
 
 
 async def _if_there(do: Callable[[], Awaitable[T]]) -> T | None:

@@ -17,6 +17,7 @@ from graphmill.cli.session import open_session, settings_for
 from graphmill.folder_schedules import FolderSchedule, read_every
 from graphmill.index_request import IndexRequest, check_budget
 from graphmill.models import CollectionKey, Method
+from graphmill.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +54,26 @@ async def set_schedule(options: ScheduleOptions) -> int:
     schedule = FolderSchedule(request, paths, every, options.prune)
     async with open_session(settings) as session:
         await session.app.schedules.set(schedule)
-        (standing,) = [
-            one for one in await session.app.schedules.list(key.tenant) if one.schedule.key == key
-        ]
+        standing = await session.app.schedules.standing(key)
+    if request.method is Method.STANDARD and _lacks_model(settings):
+        say(
+            "no model endpoint is set here, and method standard needs one: its runs fail unless"
+            " `graphmill up` was started where one is set (OPENAI_BASE_URL and OPENAI_MODEL);"
+            f" `graphmill status {key.name}` tells how a run went"
+        )
     if options.as_json:
         emit_json(standing_to_json(standing))
-    else:
+        return 0
+    then = "" if standing.paused else _minute(standing.next_at)
+    say(
+        f"what changed in {', '.join(map(str, paths))} goes into {key.name} every {options.every}"
+        + (f", now and next at {then}" if then else "")
+        + "; `graphmill schedules list` shows its times, and what came of the last one"
+    )
+    if standing.paused:
         say(
-            f"what changed in {', '.join(map(str, paths))} goes into {key.name} every"
-            f" {options.every}; `graphmill schedules list` shows when next"
+            "it is paused, as it was before, and nothing is indexed until:"
+            f" graphmill schedules resume {key.name}"
         )
     return 0
 
@@ -73,7 +85,7 @@ async def list_schedules(tenant: str | None, *, as_json: bool) -> int:
         emit_json({"schedules": [standing_to_json(one) for one in standings]})
         return 0
     table = Table("collection", "every", "paths", box=None, header_style="bold")
-    for column in ("last", "next", ""):
+    for column in ("last", "result", "next", ""):
         table.add_column(column)
     for one in standings:
         schedule = one.schedule
@@ -82,6 +94,7 @@ async def list_schedules(tenant: str | None, *, as_json: bool) -> int:
             cell(_every(schedule.every)),
             cell(", ".join(map(str, schedule.paths))),
             cell(_minute(one.last_at)),
+            cell(_result(one)),
             cell("" if one.paused else _minute(one.next_at)),
             cell(_words(one)),
         )
@@ -138,6 +151,12 @@ async def _order(
     return 0
 
 
+def _lacks_model(settings: Settings) -> bool:
+    """Of what runs in this home; the workers of a fleet have settings of their own."""
+    elsewhere = settings.database_url or settings.temporal_address
+    return not elsewhere and not settings.answers_text
+
+
 def standing_to_json(standing: ScheduleStanding) -> dict[str, Any]:
     """Dates are ISO 8601 in UTC."""
     schedule = standing.schedule
@@ -151,6 +170,8 @@ def standing_to_json(standing: ScheduleStanding) -> dict[str, Any]:
         "paused": standing.paused,
         "note": standing.note,
         "last_at": _told(standing.last_at),
+        "last_state": standing.last_state or None,
+        "last_reason": standing.last_reason,
         "next_at": _told(standing.next_at),
         "known_to_temporal": standing.known,
     }
@@ -162,6 +183,11 @@ def _words(standing: ScheduleStanding) -> str:
     if standing.paused:
         return f"paused: {standing.note}" if standing.note else "paused"
     return ""
+
+
+def _result(standing: ScheduleStanding) -> str:
+    state, reason = standing.last_state, standing.last_reason
+    return f"{state}: {reason}" if reason else state
 
 
 def _every(every: timedelta) -> str:

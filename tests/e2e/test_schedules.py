@@ -72,15 +72,13 @@ def test_a_folder_is_indexed_at_once_and_again_when_it_changes(stack: Stack, fol
     assert (made["paused"], made["known_to_temporal"]) == (False, True)
     until(stack, "kept", done(2))
     first = run_json(stack, "status", "kept")[1]["run_id"]
-    # Set again it stands in the other's place, and keeps its time.
+    # Set again it stands in the other's place, and its first time is at once too.
     (folder / "a.txt").unlink()
     (folder / "c.txt").write_text(f"{TEXT} c, which is new")
     code, again = run_json(
         stack, "schedule", "kept", "--every", "1h", "--prune", "--method", "fast", str(folder)
     )
     assert (code, again["every_seconds"]) == (0, 3600)
-    assert run_json(stack, "status", "kept")[1]["run_id"] == first
-    trigger(stack, "kept")
     until(stack, "kept", lambda status: status["run_id"] != first and done(2)(status))
     code, documents = run_json(stack, "documents", "list", "-c", "kept")
     assert [one["name"] for one in documents["documents"]] == ["b.txt", "c.txt"]
@@ -137,9 +135,72 @@ def test_a_schedule_is_paused_resumed_and_deleted(stack: Stack, folder: Path) ->
     until(stack, "held", done(2))
     assert run(stack, "schedules", "delete", "held").returncode == 0
     assert standing(stack, "held") is None
-    missing = run(stack, "schedules", "delete", "held")
-    assert (missing.returncode, "has no schedule" in missing.stderr) == (1, True)
+    assert run(stack, "schedules", "delete", "held").returncode == 1
     until(stack, "held", done(2))  # its documents stay
+
+
+def test_a_paused_schedule_that_is_set_again_says_that_it_is_paused(
+    stack: Stack, folder: Path
+) -> None:
+    made = run(stack, "schedule", "still", "--every", "2d", str(folder))
+    assert (made.returncode, "it is paused" in made.stderr) == (0, False)
+    found = standing(stack, "still")
+    assert found is not None
+    assert f"now and next at {found['next_at'][:16].replace('T', ' ')}Z" in made.stderr
+    assert run(stack, "schedules", "pause", "still").returncode == 0
+    again = run(stack, "schedule", "still", "--every", "1d", str(folder))
+    assert again.returncode == 0
+    assert "it is paused" in again.stderr
+    assert "next at" not in again.stderr
+    assert "graphmill schedules resume still" in again.stderr
+
+
+@pytest.mark.parametrize("order", ["pause", "resume", "delete"])
+def test_where_there_is_no_schedule_those_there_are_are_pointed_to(
+    stack: Stack, order: str
+) -> None:
+    missing = run(stack, "schedules", order, "misspelt")
+    assert missing.returncode == 1
+    assert "'misspelt' (tenant 'default') has no schedule" in missing.stderr
+    assert "`graphmill schedules list` shows those there are" in missing.stderr
+    assert "make one" not in missing.stderr
+
+
+def test_method_standard_without_a_model_endpoint_is_warned_of(stack: Stack, folder: Path) -> None:
+    words = ("schedule", "modelless", "--every", "1d", str(folder))
+    warning = "no model endpoint is set here"
+    warned = run(stack, *words, "--method", "standard")
+    assert (warned.returncode, warning in warned.stderr) == (0, True)
+    # Another machine's workers may well have one.
+    assert stack.addresses is not None
+    fleet = {
+        "DATABASE_URL": stack.addresses.database_url,
+        "TEMPORAL_ADDRESS": str(stack.addresses.temporal_address),
+    }
+    model = {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_MODEL": "m"}
+    for environment in (fleet, model):
+        silent = run(stack, *words, "--method", "standard", environment=environment)
+        assert (silent.returncode, warning in silent.stderr) == (0, False)
+    assert warning not in run(stack, *words, "--method", "fast").stderr
+
+
+def test_paused_without_a_reason_none_is_told(stack: Stack, folder: Path) -> None:
+    assert run(stack, "schedule", "mute", "--every", "2d", str(folder)).returncode == 0
+    assert run(stack, "schedules", "pause", "mute").returncode == 0
+    found = standing(stack, "mute")
+    assert found is not None
+    assert (found["paused"], found["note"]) == (True, "")
+    assert run(stack, "schedules", "resume", "mute").returncode == 0
+    found = standing(stack, "mute")
+    assert found is not None
+    assert (found["paused"], found["note"]) == (False, "")
+    assert stack.addresses is not None
+    address = str(stack.addresses.temporal_address)
+    words = ("schedule", "toggle", "--pause", "--schedule-id", "folder/default/mute")
+    temporal(find_program(stack.home), address, *words)
+    found = standing(stack, "mute")
+    assert found is not None
+    assert (found["paused"], found["note"]) == (True, "")
 
 
 def test_a_schedule_goes_with_its_collection(stack: Stack, folder: Path) -> None:
@@ -157,8 +218,16 @@ def test_a_schedule_goes_with_its_collection(stack: Stack, folder: Path) -> None
 def test_a_folder_that_is_gone_forgets_nothing(stack: Stack, folder: Path) -> None:
     assert run(stack, "schedule", "lost", "--every", "1d", "--prune", str(folder)).returncode == 0
     until(stack, "lost", done(2))
+    found = standing(stack, "lost")
+    assert found is not None
+    assert (found["last_state"], found["last_reason"]) == ("completed", "")
     shutil.rmtree(folder)
     trigger(stack, "lost")
+    found = standing(stack, "lost")
+    assert found is not None
+    assert found["last_state"] == "failed"
+    assert found["last_reason"].startswith(f"{folder} does not exist")
+    assert f"failed: {folder} does not exist" in run(stack, "schedules", "list").stdout
     folder.mkdir()  # as where a disk is not mounted
     trigger(stack, "lost")
     until(stack, "lost", done(2))

@@ -61,7 +61,7 @@ def set_schedule(
 
 @app.command("list")
 def list_schedules(tenant: Tenant = None, as_json: Json = False) -> None:
-    """Which folders are indexed how often, and when next."""
+    """Which folders are indexed how often, what came of the last time, and when next."""
     from graphmill.cli.schedules import list_schedules
 
     run(lambda: list_schedules(tenant, as_json=as_json))
