@@ -3,10 +3,13 @@
 from typing import Any, cast
 from uuid import uuid4
 
+import httpx
 import pytest
 
-from graphmill.client import Client, InvalidRequest
-from tests.support.api_client import answering, ok
+from graphmill.client import Client, InvalidRequest, SyncClient, Unavailable
+from tests.support.api_client import answering, ok, without_pauses
+
+__all__ = ["without_pauses"]
 
 LIMITS = {"document_bytes": 1000, "upload_bytes": 1000, "upload_files": 1000}
 
@@ -61,3 +64,43 @@ async def test_what_is_no_upload_is_told(source: object, words: str) -> None:
     async with Client(transport=answering(ok(LIMITS))) as client:
         with pytest.raises(InvalidRequest, match=words):
             await client.upload("up", cast(Any, source))
+
+
+@pytest.mark.parametrize("kind", [Client, SyncClient])
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:25975", "graphmill.example", "http://h:x", "http://[", "http://h\0"]
+)
+def test_what_is_no_address_is_told_at_once(kind: type[Client | SyncClient], url: str) -> None:
+    with pytest.raises(InvalidRequest, match="`url` of the client, or GRAPHMILL_URL") as raised:
+        kind(url)
+    assert repr(url) in str(raised.value)
+
+
+def test_an_address_of_the_environment_is_looked_at_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRAPHMILL_URL", "graphmill.example")
+    with pytest.raises(
+        InvalidRequest, match=r"'graphmill.example': expected is an address such as"
+    ):
+        Client()
+
+
+@pytest.mark.parametrize("url", ["https://me:secret@graphmill.example", "me:secret@graphmill"])
+def test_a_secret_in_an_address_is_not_shown(url: str) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        Client(url)
+    assert "secret" not in str(raised.value)
+
+
+def test_what_is_no_tenant_is_told_at_once() -> None:
+    with pytest.raises(InvalidRequest, match="tenant name is 'ü'"):
+        Client(tenant="ü")
+
+
+async def test_a_server_that_is_away_is_told_with_its_address() -> None:
+    transport = answering(*[httpx.ConnectError("no")] * 6)
+    async with Client("http://127.0.0.1:9/", transport=transport) as client:
+        for ask in (client.health, client.limits):
+            with pytest.raises(
+                Unavailable, match=r"at http://127.0.0.1:9 does not answer .Connect"
+            ):
+                await ask()
