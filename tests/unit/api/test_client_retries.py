@@ -1,5 +1,6 @@
 """What passes is tried again by graphmill.Client, and what does not is one of its errors."""
 
+import json
 from uuid import uuid4
 
 import httpx
@@ -15,7 +16,16 @@ from graphmill.client import (
     NotFound,
     Unavailable,
 )
-from tests.support.api_client import Answer, answering, api, client, ok, problem, without_pauses
+from tests.support.api_client import (
+    Answer,
+    answering,
+    api,
+    client,
+    events,
+    ok,
+    problem,
+    without_pauses,
+)
 
 __all__ = ["api", "client", "without_pauses"]
 
@@ -92,3 +102,31 @@ async def test_what_may_have_been_done_is_not_asked_for_again() -> None:
     done = answering(httpx.ConnectError("no"), lambda request: httpx.Response(204))
     async with Client(transport=done) as client:
         await client.delete_collection("c")
+
+
+async def test_who_has_no_key_is_told_where_to_set_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GRAPHMILL_API_KEY", raising=False)
+    for told in ("an API key is needed", "send a key that `graphmill keys create NAME` makes"):
+        async with Client(transport=answering(problem(401, told))) as client:
+            with pytest.raises(InvalidKey, match=f"^{told}; set GRAPHMILL_API_KEY, or") as raised:
+                await client.collection("c")
+        # The server may have said it already.
+        assert str(raised.value).count("`graphmill keys create NAME` makes") == 1
+
+
+async def test_who_has_a_wrong_key_is_told_where_it_comes_from() -> None:
+    refused = json.dumps({"status": 401, "detail": "it was revoked"})
+    for answer in (problem(401, "it was revoked"), events(("1", "error", refused))):
+        async with Client(api_key="gmk_wrong", transport=answering(answer)) as client:
+            with pytest.raises(
+                InvalidKey, match=r"^it was revoked; .* GRAPHMILL_API_KEY"
+            ) as raised:
+                await client.wait(uuid4())
+        assert "gmk_wrong" not in str(raised.value)
+
+
+async def test_what_a_proxy_refuses_is_not_laid_on_the_key() -> None:
+    page = httpx.Response(401, text="<html>who are you?</html>")
+    async with Client(transport=answering(lambda request: page)) as client:
+        with pytest.raises(InvalidKey, match=r"answered 401 Unauthorized$"):
+            await client.collection("c")
