@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-_GRAPHMILL = "https://graphmill.example"
+EXAMPLE = "https://graphmill.example"
 
 
 def check_address(url: str, example: str, key: str) -> str:
@@ -26,4 +26,4 @@ def check_address(url: str, example: str, key: str) -> str:
 
 def check_graphmill_url(url: str) -> str:
     """As `check_address`, of a server of graphmill."""
-    return check_address(url, _GRAPHMILL, "GRAPHMILL_API_KEY")
+    return check_address(url, EXAMPLE, "GRAPHMILL_API_KEY")

@@ -13,7 +13,7 @@ import httpx
 
 from graphmill.application.folder import LeftOut
 from graphmill.client.bodies import Question, body, index_body, retry_body
-from graphmill.client.connection import PAGE, Connection, Uploading, given, read
+from graphmill.client.connection import PAGE, Connection, Uploading, given
 from graphmill.client.uploads import (
     UNKNOWN_LIMITS,
     NamedFile,
@@ -221,7 +221,7 @@ class Client:
         """Forget them, 10,000 at most; the run takes them out of the graph."""
         path = f"{_path(collection)}/documents/delete"
         named = body(DocumentIdsBody, documents=ids).model_dump(mode="json")
-        return read(RunRef, await self._server.delete("POST", path, json=named))
+        return await self._server.ask_to_delete(RunRef, "POST", path, json=named)
 
     async def forget_documents(self, collection: str, ids: Sequence[UUID]) -> None:
         """Those of them that are there, 10,000 at most; the next run takes them out of the
@@ -233,7 +233,7 @@ class Client:
     async def delete_document(self, collection: str, id: UUID) -> RunRef:
         """Forget it; the run takes it out of the graph."""
         path = f"{_path(collection)}/documents/{id}"
-        return read(RunRef, await self._server.delete("DELETE", path))
+        return await self._server.ask_to_delete(RunRef, "DELETE", path)
 
     # ---- runs
 

@@ -14,7 +14,7 @@ from httpx_sse import ServerSentEvent, SSEError, aconnect_sse
 from pydantic import BaseModel, ValidationError
 
 from graphmill.api_keys import InvalidKey
-from graphmill.client.errors import error_of, error_of_problem
+from graphmill.client.errors import error_of, error_of_problem, not_ours
 from graphmill.errors import GraphmillError, InvalidRequest, Unavailable
 from graphmill.http_address import check_graphmill_url
 from graphmill.http_api.schemas import Page
@@ -83,7 +83,7 @@ class Connection:
 
     async def ask(self, kind: type[M], method: str, path: str, **more: Any) -> M:
         """`more`: as httpx takes it."""
-        return read(kind, await self._send(method, path, **more))
+        return self._read(kind, await self._send(method, path, **more))
 
     async def ask_once(self, kind: type[M], path: str, body: BaseModel) -> M:
         """Done once, however often it is sent."""
@@ -97,18 +97,26 @@ class Connection:
             response = await self._http.get(path)
         except httpx.TransportError as error:
             raise self._unavailable(error) from error
-        return read(kind, response)
+        if not response.is_success and not _is_json(response):
+            raise error_of(response, self._address)
+        return self._read(kind, response)
 
     async def upload(
         self, kind: type[M], path: str, send: Callable[["Uploading"], Awaitable[httpx.Response]]
     ) -> M:
         """What `send` sends, which it is asked for with each try; done once."""
         uploading = Uploading(self._http, path, _new_key())
-        return read(kind, await self._tried(lambda: send(uploading)))
+        return self._read(kind, await self._tried(lambda: send(uploading)))
 
-    async def delete(self, method: str, path: str, **more: Any) -> httpx.Response:
+    async def delete(self, method: str, path: str, **more: Any) -> None:
         """Not sent again: what is gone already would be no longer found."""
+        await self._delete(method, path, **more)
 
+    async def ask_to_delete(self, kind: type[M], method: str, path: str, **more: Any) -> M:
+        """As `delete`, with what the server answers."""
+        return self._read(kind, await self._delete(method, path, **more))
+
+    async def _delete(self, method: str, path: str, **more: Any) -> httpx.Response:
         async def send() -> httpx.Response:
             return await self._http.request(method, path, timeout=_SLOW_SECONDS, **more)
 
@@ -172,6 +180,15 @@ class Connection:
                     raise self._unavailable(error) from error
             await asyncio.sleep(_FIRST_PAUSE_SECONDS)
 
+    def _read(self, kind: type[M], response: httpx.Response) -> M:
+        """
+        Raises:
+            GraphmillError: it is another thing.
+        """
+        if not _is_json(response):
+            raise GraphmillError(not_ours(response, self._address))
+        return parse(kind, response.content)
+
     async def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
         return await self._tried(lambda: self._http.request(method, path, **more))
 
@@ -196,7 +213,7 @@ class Connection:
             else:
                 if response.is_success:
                     return response
-                error = error_of(response)
+                error = error_of(response, self._address)
                 if last or not again or not isinstance(error, Unavailable):
                     raise error
                 pause = max(pause, _retry_after(response))
@@ -226,7 +243,7 @@ class Connection:
                 return
             if not source.response.is_success:
                 await source.response.aread()
-                raise error_of(source.response)
+                raise error_of(source.response, self._address)
             yield source.aiter_sse()
 
 
@@ -250,8 +267,9 @@ def given(**params: object) -> dict[str, object]:
     return {name: value for name, value in params.items() if value is not None}
 
 
-def read(kind: type[M], response: httpx.Response) -> M:
-    return parse(kind, response.content)
+def _is_json(response: httpx.Response) -> bool:
+    """As all answers of ours that are no errors."""
+    return response.headers.get("content-type", "").startswith("application/json")
 
 
 def parse(kind: type[M], content: str | bytes) -> M:

@@ -17,6 +17,7 @@ from graphmill.errors import (
     PermanentError,
     Unavailable,
 )
+from graphmill.http_address import EXAMPLE
 
 
 class Conflict(PermanentError):
@@ -38,6 +39,9 @@ _ERRORS: dict[int, type[GraphmillError]] = {
     HTTPStatus.GATEWAY_TIMEOUT: Unavailable,
 }
 _MOST_CHARACTERS = 1000
+_NO_SUCH_ROUTE = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+# How the API answers what none of its routes is, in this and earlier releases.
+_UNKNOWN_ROUTE = ("there is no such route", "Not Found")
 _KEY_MAKER = "graphmill keys create"
 
 
@@ -52,13 +56,42 @@ def error_of_problem(document: str) -> GraphmillError:
     return _error(status, detail, with_key=True)
 
 
-def error_of(response: httpx.Response) -> GraphmillError:
-    """What a response that is no success says; its body was read."""
+def error_of(response: httpx.Response, address: str) -> GraphmillError:
+    """What a response that is no success says; its body was read. `address`: that was asked."""
     detail = _detail(response)
+    kind = _ERRORS.get(response.status_code, GraphmillError)
+    if _is_elsewhere(response, detail, address):
+        return kind(not_ours(response, address))
     if detail is None:
-        kind = _ERRORS.get(response.status_code, GraphmillError)
         return kind(_status(response))
     return _error(response.status_code, detail, "authorization" in response.request.headers)
+
+
+def not_ours(response: httpx.Response, address: str) -> str:
+    """Something answers there that is not graphmill's API."""
+    asked, leads_to = httpx.URL(address), response.next_request
+    # From http to https, say, or to where people sign in.
+    where = f", which leads to {_server(leads_to.url)}" if leads_to else ""
+    like = EXAMPLE if asked.path == "/" else _server(asked)
+    return (
+        f"{address} does not answer as graphmill's API ({_status(response)}{where}); set"
+        f" GRAPHMILL_URL, or `url` of the client, to its address without a path, such as {like}"
+    )
+
+
+def _server(url: httpx.URL) -> str:
+    return f"{url.scheme}://{url.netloc.decode()}"
+
+
+def _is_elsewhere(response: httpx.Response, detail: str | None, address: str) -> bool:
+    if detail is None:  # of other statuses a proxy before graphmill may tell
+        return response.is_redirect or response.status_code in _NO_SUCH_ROUTE
+    # The API is below: a path before its routes makes others of them.
+    return (
+        response.status_code == HTTPStatus.NOT_FOUND
+        and detail.startswith(_UNKNOWN_ROUTE)
+        and httpx.URL(address).path != "/"
+    )
 
 
 def _error(status: int, detail: str, with_key: bool) -> GraphmillError:
