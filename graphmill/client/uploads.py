@@ -65,6 +65,7 @@ def files_of(
         else:
             left_out.append(LeftOut(path, reason, file.name))
 
+    _check_date(creation_date)
     if isinstance(source, Mapping):
         for name, data in source.items():
             _check_bytes(name, data)
@@ -110,6 +111,18 @@ def _check_bytes(name: object, data: object) -> None:
         raise InvalidRequest(
             f"document {name!r} is given as {type(data).__name__}; expected are bytes by names:"
             " upload(collection, {'a.txt': b'...'}); encode what is text"
+        )
+
+
+def _check_date(given: object) -> None:
+    """
+    Raises:
+        InvalidRequest: it is none, as text that has to be read first.
+    """
+    if given is not None and not isinstance(given, datetime):
+        raise InvalidRequest(
+            f"creation_date is {given!r}; expected is a datetime, such as"
+            " datetime.fromisoformat('2024-05-06T07:08:09+00:00')"
         )
 
 

@@ -66,6 +66,12 @@ async def test_what_is_no_upload_is_told(source: object, words: str) -> None:
             await client.upload("up", cast(Any, source))
 
 
+async def test_a_date_that_is_text_is_told() -> None:
+    async with Client(transport=answering(ok(LIMITS))) as client:
+        with pytest.raises(InvalidRequest, match="creation_date is '2024-05-06'; expected is a d"):
+            await client.upload("up", {"a.txt": b"x"}, creation_date=cast(Any, "2024-05-06"))
+
+
 @pytest.mark.parametrize("kind", [Client, SyncClient])
 @pytest.mark.parametrize(
     "url", ["127.0.0.1:25975", "graphmill.example", "http://h:x", "http://[", "http://h\0"]
