@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -28,6 +27,7 @@ from pydantic_settings import (
 )
 
 from graphmill.errors import SettingsError
+from graphmill.http_address import check_address, check_graphmill_url
 from graphmill.model_settings import ProviderSettings
 from graphmill.priority_settings import PrioritySettings
 from graphmill.roles import Role
@@ -101,21 +101,8 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _check_address(url: str, example: str, key: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"expected is an address such as {example}")
-    if parts.username or parts.password:
-        raise ValueError(f"a key belongs into {key}, not into the address")
-    return url.rstrip("/")
-
-
 def _check_qdrant_url(url: str) -> str:
-    return _check_address(url, "http://localhost:6333", "QDRANT_API_KEY")
-
-
-def _check_url(url: str) -> str:
-    return _check_address(url, "https://graphmill.example", "GRAPHMILL_API_KEY")
+    return check_address(url, "http://localhost:6333", "QDRANT_API_KEY")
 
 
 # Tables of graphmill.toml, and how the environment's names for what is in them begin.
@@ -166,7 +153,7 @@ class Settings(ProviderSettings, BaseSettings):
 
     home: Path = Field(default=Path(".graphmill"), validation_alias="GRAPHMILL_HOME")
     # A server of graphmill that commands ask, in the place of servers of their own; and the key.
-    url: Annotated[str, AfterValidator(_check_url)] | None = Field(
+    url: Annotated[str, AfterValidator(check_graphmill_url)] | None = Field(
         default=None, validation_alias="GRAPHMILL_URL"
     )
     api_key: SecretStr = Field(default=SecretStr(""), validation_alias="GRAPHMILL_API_KEY")

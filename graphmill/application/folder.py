@@ -229,6 +229,8 @@ def _leads_out(path: Path, root: Path) -> bool:
 
 
 def _nothing(paths: Sequence[Path], found: FoundFiles) -> str:
+    if not paths:
+        return "no path was given; name a file or folder, or several of them"
     where = ", ".join(printable(path) for path in paths)
     if not found.left_out:
         return f"there is no file to index in {where} (hidden files are left out)"

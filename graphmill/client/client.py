@@ -12,7 +12,8 @@ from uuid import UUID
 import httpx
 
 from graphmill.application.folder import LeftOut
-from graphmill.client.connection import PAGE, Connection, Uploading, given, read
+from graphmill.client.bodies import Question, body, index_body, retry_body
+from graphmill.client.connection import PAGE, Connection, Uploading, given
 from graphmill.client.uploads import (
     UNKNOWN_LIMITS,
     NamedFile,
@@ -41,10 +42,8 @@ from graphmill.http_api.schemas import (
     DocumentIdsBody,
     DocumentPage,
     Health,
-    IndexBody,
     Limits,
     Retried,
-    RetryBody,
     Run,
     RunRef,
     ShownDocument,
@@ -52,6 +51,7 @@ from graphmill.http_api.schemas import (
     UploadedDocument,
 )
 from graphmill.models import DocumentState, Method
+from graphmill.names import check_collection_name
 from graphmill.uploads import Upload
 
 
@@ -108,7 +108,8 @@ class Client:
 
     async def create_collection(self, name: str) -> Collection:
         """One that is there already stays as it is."""
-        return await self._server.ask(Collection, "POST", "/v1/collections", json={"name": name})
+        wanted = {"name": check_collection_name(name)}
+        return await self._server.ask(Collection, "POST", "/v1/collections", json=wanted)
 
     def collections(self) -> AsyncIterator[Collection]:
         """In the order of their names."""
@@ -218,20 +219,21 @@ class Client:
 
     async def delete_documents(self, collection: str, ids: Sequence[UUID]) -> RunRef:
         """Forget them, 10,000 at most; the run takes them out of the graph."""
-        body = DocumentIdsBody(documents=list(ids)).model_dump(mode="json")
         path = f"{_path(collection)}/documents/delete"
-        return read(RunRef, await self._server.delete("POST", path, json=body))
+        named = body(DocumentIdsBody, documents=ids).model_dump(mode="json")
+        return await self._server.ask_to_delete(RunRef, "POST", path, json=named)
 
     async def forget_documents(self, collection: str, ids: Sequence[UUID]) -> None:
         """Those of them that are there, 10,000 at most; the next run takes them out of the
         graph."""
-        body = DocumentIdsBody(documents=list(ids)).model_dump(mode="json")
-        await self._server.delete("POST", f"{_path(collection)}/documents/forget", json=body)
+        path = f"{_path(collection)}/documents/forget"
+        named = body(DocumentIdsBody, documents=ids).model_dump(mode="json")
+        await self._server.delete("POST", path, json=named)
 
     async def delete_document(self, collection: str, id: UUID) -> RunRef:
         """Forget it; the run takes it out of the graph."""
         path = f"{_path(collection)}/documents/{id}"
-        return read(RunRef, await self._server.delete("DELETE", path))
+        return await self._server.ask_to_delete(RunRef, "DELETE", path)
 
     # ---- runs
 
@@ -250,14 +252,15 @@ class Client:
         Raises:
             Conflict: a run is under way that was not asked for the same.
         """
-        body = IndexBody(
+        wanted = index_body(
+            collection,
             method=method,
             force_rebuild=force_rebuild,
             priority=priority,
             budget_usd=budget_usd,
             batch=batch,
         )
-        return await self._server.ask_once(RunRef, f"{_path(collection)}/index", body)
+        return await self._server.ask_once(RunRef, f"{_path(collection)}/index", wanted)
 
     async def run(self, run_id: UUID) -> Run:
         """How it stands."""
@@ -296,16 +299,15 @@ class Client:
 
     async def retry(self, run_id: UUID, *, budget_usd: float | None = None) -> Retried:
         """Read failed and partial documents again, and ask for what is missing."""
-        body = RetryBody(budget_usd=budget_usd)
-        return await self._server.ask_once(Retried, f"/v1/runs/{run_id}/retry", body)
+        wanted = retry_body(budget_usd)
+        return await self._server.ask_once(Retried, f"/v1/runs/{run_id}/retry", wanted)
 
     # ---- the graph
 
     async def query(self, collection: str, question: str, *, mode: str = "local") -> Answer:
         """An answer with citations from the published graph."""
-        # Which modes there are the server knows, which may be of another release.
-        body = {"question": question, "mode": mode}
-        return await self._server.ask(Answer, "POST", f"{_path(collection)}/query", json=body)
+        asked = body(Question, question=question, mode=mode).model_dump()
+        return await self._server.ask(Answer, "POST", f"{_path(collection)}/query", json=asked)
 
     def entities(
         self, collection: str, *, type: str | None = None, community: int | None = None
@@ -337,4 +339,4 @@ class Client:
 
 
 def _path(collection: str) -> str:
-    return f"/v1/collections/{quote(collection, safe='')}"
+    return f"/v1/collections/{quote(check_collection_name(collection), safe='')}"

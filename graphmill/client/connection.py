@@ -14,9 +14,11 @@ from httpx_sse import ServerSentEvent, SSEError, aconnect_sse
 from pydantic import BaseModel, ValidationError
 
 from graphmill.api_keys import InvalidKey
-from graphmill.client.errors import error_of, error_of_problem
-from graphmill.errors import GraphmillError, Unavailable
+from graphmill.client.errors import error_of, error_of_problem, not_ours
+from graphmill.errors import GraphmillError, InvalidRequest, Unavailable
+from graphmill.http_address import check_graphmill_url
 from graphmill.http_api.schemas import Page
+from graphmill.names import check_tenant_name
 from graphmill.telemetry.spans import trace_headers
 
 M = TypeVar("M", bound=BaseModel)
@@ -25,6 +27,8 @@ P = TypeVar("P", bound=Page)
 
 PAGE = 1000
 _URL = "http://127.0.0.1:8000"
+# Where it comes from; commands have none but the second.
+_ADDRESS = "`url` of the client, or GRAPHMILL_URL"
 _TRIES = 5
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 10.0
@@ -52,6 +56,11 @@ class Connection:
         timeout: float,
         transport: httpx.AsyncBaseTransport | None,
     ) -> None:
+        """
+        Raises:
+            InvalidRequest: the address is none, or no tenant is named so.
+            InvalidKey: no key is such.
+        """
         key = (api_key or os.environ.get("GRAPHMILL_API_KEY") or "").strip()
         if not key.isascii() or not key.isprintable():
             raise InvalidKey("the API key has characters that no key has")
@@ -59,9 +68,10 @@ class Connection:
         if key:
             headers["Authorization"] = f"Bearer {key}"
         if tenant is not None:
-            headers["X-Tenant"] = tenant
+            headers["X-Tenant"] = check_tenant_name(tenant)
+        self._address = _checked(url or os.environ.get("GRAPHMILL_URL") or _URL)
         self._http = httpx.AsyncClient(
-            base_url=url or os.environ.get("GRAPHMILL_URL") or _URL,
+            base_url=self._address,
             headers=headers,
             timeout=timeout,
             transport=transport,
@@ -73,7 +83,7 @@ class Connection:
 
     async def ask(self, kind: type[M], method: str, path: str, **more: Any) -> M:
         """`more`: as httpx takes it."""
-        return read(kind, await self._send(method, path, **more))
+        return self._read(kind, await self._send(method, path, **more))
 
     async def ask_once(self, kind: type[M], path: str, body: BaseModel) -> M:
         """Done once, however often it is sent."""
@@ -86,19 +96,27 @@ class Connection:
         try:
             response = await self._http.get(path)
         except httpx.TransportError as error:
-            raise _unavailable(error) from error
-        return read(kind, response)
+            raise self._unavailable(error) from error
+        if not response.is_success and not _is_json(response):
+            raise error_of(response, self._address)
+        return self._read(kind, response)
 
     async def upload(
         self, kind: type[M], path: str, send: Callable[["Uploading"], Awaitable[httpx.Response]]
     ) -> M:
         """What `send` sends, which it is asked for with each try; done once."""
         uploading = Uploading(self._http, path, _new_key())
-        return read(kind, await self._tried(lambda: send(uploading)))
+        return self._read(kind, await self._tried(lambda: send(uploading)))
 
-    async def delete(self, method: str, path: str, **more: Any) -> httpx.Response:
+    async def delete(self, method: str, path: str, **more: Any) -> None:
         """Not sent again: what is gone already would be no longer found."""
+        await self._delete(method, path, **more)
 
+    async def ask_to_delete(self, kind: type[M], method: str, path: str, **more: Any) -> M:
+        """As `delete`, with what the server answers."""
+        return self._read(kind, await self._delete(method, path, **more))
+
+    async def _delete(self, method: str, path: str, **more: Any) -> httpx.Response:
         async def send() -> httpx.Response:
             return await self._http.request(method, path, timeout=_SLOW_SECONDS, **more)
 
@@ -159,8 +177,17 @@ class Connection:
                 if now - opened > _HELD_SECONDS:
                     told = now
                 elif now - told > _OUTAGE_SECONDS:
-                    raise _unavailable(error) from error
+                    raise self._unavailable(error) from error
             await asyncio.sleep(_FIRST_PAUSE_SECONDS)
+
+    def _read(self, kind: type[M], response: httpx.Response) -> M:
+        """
+        Raises:
+            GraphmillError: it is another thing.
+        """
+        if not _is_json(response):
+            raise GraphmillError(not_ours(response, self._address))
+        return parse(kind, response.content)
 
     async def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
         return await self._tried(lambda: self._http.request(method, path, **more))
@@ -182,17 +209,25 @@ class Connection:
             except httpx.TransportError as error:
                 sent = not isinstance(error, _NOT_SENT)
                 if last or isinstance(error, httpx.ReadTimeout) or (sent and not again):
-                    raise _unavailable(error) from error
+                    raise self._unavailable(error) from error
             else:
                 if response.is_success:
                     return response
-                error = error_of(response)
+                error = error_of(response, self._address)
                 if last or not again or not isinstance(error, Unavailable):
                     raise error
                 pause = max(pause, _retry_after(response))
             await asyncio.sleep(min(pause, _LONGEST_PAUSE_SECONDS))
             pause *= 2
         raise AssertionError("the last try returns or raises")
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        if isinstance(error, Unavailable):
+            return error
+        return Unavailable(
+            f"graphmill's server at {self._address} does not answer ({type(error).__name__});"
+            f" check that it runs and {_ADDRESS}"
+        )
 
     @asynccontextmanager
     async def _events(
@@ -208,7 +243,7 @@ class Connection:
                 return
             if not source.response.is_success:
                 await source.response.aread()
-                raise error_of(source.response)
+                raise error_of(source.response, self._address)
             yield source.aiter_sse()
 
 
@@ -232,8 +267,9 @@ def given(**params: object) -> dict[str, object]:
     return {name: value for name, value in params.items() if value is not None}
 
 
-def read(kind: type[M], response: httpx.Response) -> M:
-    return parse(kind, response.content)
+def _is_json(response: httpx.Response) -> bool:
+    """As all answers of ours that are no errors."""
+    return response.headers.get("content-type", "").startswith("application/json")
 
 
 def parse(kind: type[M], content: str | bytes) -> M:
@@ -263,10 +299,16 @@ async def _traced(request: httpx.Request) -> None:
     request.headers.update(trace_headers())
 
 
-def _unavailable(error: Exception) -> Unavailable:
-    if isinstance(error, Unavailable):
-        return error
-    return Unavailable(
-        f"graphmill's server does not answer ({type(error).__name__}); check that it runs and"
-        " GRAPHMILL_URL"
-    )
+def _checked(url: str) -> str:
+    """
+    Raises:
+        InvalidRequest: it is no address of a server.
+    """
+    # What is before an @ may be a secret.
+    shown = "" if "@" in url else f" is {url!r}"
+    try:
+        address = check_graphmill_url(url)
+        httpx.URL(address)
+    except (ValueError, httpx.InvalidURL) as error:
+        raise InvalidRequest(f"the server's address ({_ADDRESS}){shown}: {error}") from None
+    return address

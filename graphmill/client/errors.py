@@ -17,6 +17,7 @@ from graphmill.errors import (
     PermanentError,
     Unavailable,
 )
+from graphmill.http_address import EXAMPLE
 
 
 class Conflict(PermanentError):
@@ -38,6 +39,10 @@ _ERRORS: dict[int, type[GraphmillError]] = {
     HTTPStatus.GATEWAY_TIMEOUT: Unavailable,
 }
 _MOST_CHARACTERS = 1000
+_NO_SUCH_ROUTE = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+# How the API answers what none of its routes is, in this and earlier releases.
+_UNKNOWN_ROUTE = ("there is no such route", "Not Found")
+_KEY_MAKER = "graphmill keys create"
 
 
 def error_of_problem(document: str) -> GraphmillError:
@@ -47,24 +52,76 @@ def error_of_problem(document: str) -> GraphmillError:
         status, detail = int(problem["status"]), str(problem["detail"])
     except (ValueError, KeyError, TypeError):
         return GraphmillError("the server ended the events without a word that is understood")
-    return _ERRORS.get(status, GraphmillError)(detail[:_MOST_CHARACTERS])
+    # The stream was opened; a key that is refused now was sent.
+    return _error(status, detail, with_key=True)
 
 
-def error_of(response: httpx.Response) -> GraphmillError:
-    """What a response that is no success says; its body was read."""
+def error_of(response: httpx.Response, address: str) -> GraphmillError:
+    """What a response that is no success says; its body was read. `address`: that was asked."""
+    detail = _detail(response)
     kind = _ERRORS.get(response.status_code, GraphmillError)
-    return kind(_detail(response))
+    if _is_elsewhere(response, detail, address):
+        return kind(not_ours(response, address))
+    if detail is None:
+        return kind(_status(response))
+    return _error(response.status_code, detail, "authorization" in response.request.headers)
 
 
-def _detail(response: httpx.Response) -> str:
-    """The problem document's words; of what is none (a proxy's page), the status alone."""
+def not_ours(response: httpx.Response, address: str) -> str:
+    """Something answers there that is not graphmill's API."""
+    asked, leads_to = httpx.URL(address), response.next_request
+    # From http to https, say, or to where people sign in.
+    where = f", which leads to {_server(leads_to.url)}" if leads_to else ""
+    like = EXAMPLE if asked.path == "/" else _server(asked)
+    return (
+        f"{address} does not answer as graphmill's API ({_status(response)}{where}); set"
+        f" GRAPHMILL_URL, or `url` of the client, to its address without a path, such as {like}"
+    )
+
+
+def _server(url: httpx.URL) -> str:
+    return f"{url.scheme}://{url.netloc.decode()}"
+
+
+def _is_elsewhere(response: httpx.Response, detail: str | None, address: str) -> bool:
+    if detail is None:  # of other statuses a proxy before graphmill may tell
+        return response.is_redirect or response.status_code in _NO_SUCH_ROUTE
+    # The API is below: a path before its routes makes others of them.
+    return (
+        response.status_code == HTTPStatus.NOT_FOUND
+        and detail.startswith(_UNKNOWN_ROUTE)
+        and httpx.URL(address).path != "/"
+    )
+
+
+def _error(status: int, detail: str, with_key: bool) -> GraphmillError:
+    words = detail[:_MOST_CHARACTERS]
+    if status == HTTPStatus.UNAUTHORIZED:
+        words = f"{words}; {_about_the_key(words, with_key)}"
+    return _ERRORS.get(status, GraphmillError)(words)
+
+
+def _about_the_key(words: str, with_key: bool) -> str:
+    """What the server cannot know: where this side has its key from."""
+    if with_key:
+        return "the key that was sent is GRAPHMILL_API_KEY, or `api_key` of the client"
+    maker = "" if _KEY_MAKER in words else f", which `{_KEY_MAKER} NAME` makes"
+    return f"set GRAPHMILL_API_KEY, or `api_key` of the client, to such a key{maker}"
+
+
+def _detail(response: httpx.Response) -> str | None:
+    """The problem document's words; None: it is none (a proxy's page)."""
     if response.headers.get("content-type", "").startswith("application/problem+json"):
         try:
             detail = response.json()["detail"]
         except (ValueError, KeyError, TypeError):
             detail = None
         if isinstance(detail, str) and detail:
-            return detail[:_MOST_CHARACTERS]
+            return detail
+    return None
+
+
+def _status(response: httpx.Response) -> str:
     request_id = response.headers.get("x-request-id", "")
     behind = f" (request {request_id[:64]})" if request_id else ""
     return f"{response.url.host} answered {response.status_code} {response.reason_phrase}{behind}"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from graphmill.application.folder import LeftOut, find_files, printable
 from graphmill.errors import InvalidRequest
@@ -65,13 +65,15 @@ def files_of(
         else:
             left_out.append(LeftOut(path, reason, file.name))
 
+    _check_date(creation_date)
     if isinstance(source, Mapping):
         for name, data in source.items():
+            _check_bytes(name, data)
             add(name, NamedFile(name, len(data), partial(BytesIO, data), creation_date))
     else:
-        paths = [source] if isinstance(source, Path | str) else source
+        paths = _paths(source)
         # What is too large is told in the server's words, not in those of this machine's settings.
-        found = find_files([Path(path) for path in paths], _NO_BOUND)
+        found = find_files(paths, _NO_BOUND)
         left_out += found.left_out
         for one in found.files:
             stream = partial(one.path.open, "rb")
@@ -79,6 +81,49 @@ def files_of(
             add(printable(one.path), file)
     _leave_out(left_out, on_left_out)
     return files
+
+
+def _paths(source: object) -> list[Path]:
+    """
+    Raises:
+        InvalidRequest: one is another thing.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        raise InvalidRequest("bytes need a name: upload(collection, {'a.txt': b'...'})")
+    given: list[object] = [source]
+    if isinstance(source, Iterable) and not isinstance(source, str):
+        given = list(cast(Iterable[object], source))
+    paths = [Path(one) for one in given if isinstance(one, Path | str)]
+    if len(paths) < len(given):
+        raise InvalidRequest(
+            "what was given to upload is no path; expected is a file, a folder, a list of them, or"
+            " bytes by their names: upload(collection, {'a.txt': b'...'})"
+        )
+    return paths
+
+
+def _check_bytes(name: object, data: object) -> None:
+    """
+    Raises:
+        InvalidRequest: they are none, or have no name.
+    """
+    if not isinstance(name, str) or not isinstance(data, bytes | bytearray | memoryview):
+        raise InvalidRequest(
+            f"document {name!r} is given as {type(data).__name__}; expected are bytes by names:"
+            " upload(collection, {'a.txt': b'...'}); encode what is text"
+        )
+
+
+def _check_date(given: object) -> None:
+    """
+    Raises:
+        InvalidRequest: it is none, as text that has to be read first.
+    """
+    if given is not None and not isinstance(given, datetime):
+        raise InvalidRequest(
+            f"creation_date is {given!r}; expected is a datetime, such as"
+            " datetime.fromisoformat('2024-05-06T07:08:09+00:00')"
+        )
 
 
 def check_sizes(uploads: Sequence[Upload], limits: Limits) -> None:

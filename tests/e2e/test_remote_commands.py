@@ -152,8 +152,16 @@ def test_a_wrong_key_and_a_server_that_is_away_are_said_plainly(
     monkeypatch.setattr("graphmill.client.connection._LONGEST_PAUSE_SECONDS", 0.001)
     wrong = run_with(laptop | {"GRAPHMILL_API_KEY": "gmk_no"}, "collections", "list")
     assert (wrong.returncode, "no API key of graphmill" in wrong.stderr) == (1, True)
+    assert "the key that was sent is GRAPHMILL_API_KEY" in wrong.stderr
     none = {name: value for name, value in laptop.items() if name != "GRAPHMILL_API_KEY"}
-    assert "an API key is needed" in run_with(none, "collections", "list").stderr
+    needed = run_with(none, "collections", "list").stderr
+    assert "an API key is needed" in needed
+    assert "set GRAPHMILL_API_KEY" in needed
+    assert "`graphmill keys create NAME` makes" in needed
+    path = run_with(
+        laptop | {"GRAPHMILL_URL": f"{laptop['GRAPHMILL_URL']}/docs"}, "collections", "list"
+    )
+    assert (path.returncode, "does not answer as graphmill's API" in path.stderr) == (1, True)
     away = run_with(laptop | {"GRAPHMILL_URL": "http://127.0.0.1:1"}, "collections", "list")
     assert (away.returncode, "does not answer" in away.stderr) == (1, True)
     assert laptop["GRAPHMILL_API_KEY"] not in wrong.stderr + away.stderr

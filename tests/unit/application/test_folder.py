@@ -111,6 +111,11 @@ def test_a_folder_without_files_is_told(tmp_path: Path) -> None:
         names(tmp_path)
 
 
+def test_no_path_at_all_is_told() -> None:
+    with pytest.raises(InvalidRequest, match="no path was given"):
+        names()
+
+
 def test_a_file_that_is_too_large_is_left_out_and_told_with_the_setting(tmp_path: Path) -> None:
     big = write(tmp_path / "sub/big.txt", "x" * 1001)
     write(tmp_path / "full.txt", "x" * 1000)
