@@ -168,6 +168,27 @@ def test_doctor_names_servers_that_do_not_answer(tmp_path: Path) -> None:
     checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
     assert not checks["postgresql"]["ok"]
     assert not checks["temporal"]["ok"]
+    assert "127.0.0.1:1;" in checks["temporal"]["words"]
+    # Its reader has just asked it.
+    assert "graphmill doctor" not in done.stdout
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("hunter2", "DATABASE_URL is no address; such as postgresql://USER:PASSWORD@HOST/DATABASE"),
+        ("mysql://me:hunter2@h/x", "DATABASE_URL is no address; such as postgresql://"),
+        ("postgresql://me:hunter2@h:port/x", "DATABASE_URL is no address; such as postgresql://"),
+        ("postgresql://me:hunter2@h/x?sslmode=no", "DATABASE_URL has a part that cannot be used"),
+    ],
+)
+def test_doctor_says_that_an_address_is_none(tmp_path: Path, url: str, words: str) -> None:
+    done = run("doctor", "--json", home=tmp_path, environment={"DATABASE_URL": url})
+    assert done.returncode == 1
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert not checks["postgresql"]["ok"]
+    assert checks["postgresql"]["words"].startswith(words)
     assert "hunter2" not in done.stdout + done.stderr
 
 
