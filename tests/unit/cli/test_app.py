@@ -192,6 +192,22 @@ def test_doctor_says_that_an_address_is_none(tmp_path: Path, url: str, words: st
     assert "hunter2" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "other", "missing"),
+    [
+        ("DATABASE_URL", "postgresql:///none?host=/nowhere", "temporal", "TEMPORAL_ADDRESS"),
+        ("TEMPORAL_ADDRESS", "127.0.0.1:1", "postgresql", "DATABASE_URL"),
+    ],
+)
+def test_doctor_says_which_server_it_did_not_look_at(
+    tmp_path: Path, variable: str, value: str, other: str, missing: str
+) -> None:
+    done = run("doctor", "--json", home=tmp_path, environment={variable: value})
+    assert done.returncode == 1
+    words = {check["name"]: check["words"] for check in json.loads(done.stdout)["checks"]}
+    assert words[other].startswith(f"not looked at: {missing} is not set")
+
+
 def test_doctor_looks_on_where_a_setting_is_wrong(tmp_path: Path) -> None:
     done = run("doctor", "--json", home=tmp_path, environment={"GRAPHMILL_API_PORT": "many"})
     assert done.returncode == 1
