@@ -146,6 +146,16 @@ def test_the_traceback_is_shown_where_it_is_asked_for(tmp_path: Path) -> None:
     assert "Traceback" in done.stderr
 
 
+def test_a_role_that_there_is_not_is_refused_whether_or_not_a_server_runs(tmp_path: Path) -> None:
+    done = run("worker", "store", "cpuu", home=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: there is no role 'cpuu': the roles are workflow, cpu, llm, embedding, store,"
+        " projection\n"
+    )
+    assert "nothing runs" in run("worker", "store", "cpu", home=tmp_path).stderr
+
+
 def test_doctor_tells_what_is_missing_and_ends_with_0_where_nothing_is_wrong(
     tmp_path: Path,
 ) -> None:
