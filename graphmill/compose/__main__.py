@@ -53,7 +53,11 @@ def _count(words: str) -> tuple[str, int]:
 def _write(name: str, wanted: Wanted, *, again: bool) -> None:
     if again:
         file = Path(name)
-        refitted = refit(file.read_text(), wanted)
+        try:
+            text = file.read_text()
+        except FileNotFoundError:
+            raise SettingsError(f"there is no {name} yet: run it without --refit first") from None
+        refitted = refit(text, wanted)
         replace(file, refitted.text)
         print("\n".join(refitted.changes or ("nothing changes",)), file=sys.stderr)
         return

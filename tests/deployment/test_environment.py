@@ -192,6 +192,16 @@ def test_a_role_is_scaled_with_the_connections_it_needs_and_the_same_secrets(
     assert more >= 2 * int(after["GRAPHMILL_STORE_CONCURRENCY"])
 
 
+def test_refit_of_a_file_that_is_not_there_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["--refit", "--file", "none.env"]) == 2
+    told = capsys.readouterr().err
+    assert told == "compose-env: there is no none.env yet: run it without --refit first\n"
+    assert not list(tmp_path.iterdir())
+
+
 def test_refit_keeps_the_machine_that_the_file_was_made_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
