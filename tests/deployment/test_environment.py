@@ -1,7 +1,11 @@
 """The .env of docker-compose.temporal.yml: secrets by chance, figures by one formula."""
 
+import os
 import re
+import shutil
 import stat
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -216,6 +220,45 @@ def test_a_role_is_scaled_with_the_connections_it_needs_and_the_same_secrets(
     assert (after["GRAPHMILL_DEPLOYMENT_LLM"], after["GRAPHMILL_DEPLOYMENT_STORE"]) == ("2", "3")
     more = int(after["POSTGRES_MAX_CONNECTIONS"]) - int(before["POSTGRES_MAX_CONNECTIONS"])
     assert more >= 2 * int(after["GRAPHMILL_STORE_CONCURRENCY"])
+
+
+def test_the_script_takes_a_file_from_where_its_caller_is(
+    tmp_path: Path, project_root: Path
+) -> None:
+    """In a checkout that has nothing else, and installs nothing."""
+    checkout, elsewhere = tmp_path / "checkout", tmp_path / "elsewhere"
+    for folder in (checkout / "scripts", checkout / ".venv" / "bin", elsewhere):
+        folder.mkdir(parents=True)
+    shutil.copy(project_root / "scripts" / "compose-env", checkout / "scripts")
+    for name, line in (("scripts/install", ":"), (".venv/bin/python", f'{sys.executable} "$@"')):
+        program = checkout / name
+        program.write_text(f"#!/bin/sh\n{line}\n")
+        program.chmod(0o755)
+
+    def run(*words: str) -> None:
+        script = checkout / "scripts" / "compose-env"
+        machine = ("--memory", "32", "--cores", "8")
+        environment = os.environ | {"PYTHONPATH": str(project_root)}
+        subprocess.run(
+            [script, *machine, *words], cwd=elsewhere, env=environment, timeout=60, check=True
+        )
+
+    run("--file", "mine.env")
+    assert [file.name for file in elsewhere.iterdir()] == ["mine.env"]
+    run("--refit", "--file", "mine.env", "llm=2")
+    assert "GRAPHMILL_DEPLOYMENT_LLM=2" in (elsewhere / "mine.env").read_text()
+    assert not list(checkout.glob("*.env"))
+    run("--file", str(tmp_path / "absolute.env"))
+    assert (tmp_path / "absolute.env").exists()
+    # Without a name it is the one that compose reads.
+    run()
+    assert (checkout / ".env").exists()
+    assert [file.name for file in elsewhere.iterdir()] == ["mine.env"]
+
+
+def test_refit_of_what_is_printed_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--refit", "--file", "-"]) == 2
+    assert "--refit writes a file anew" in capsys.readouterr().err
 
 
 def test_refit_of_a_file_that_is_not_there_says_what_to_do(
