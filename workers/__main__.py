@@ -35,7 +35,7 @@ _CONNECT_SECONDS = 60
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m workers", description="Run one or more roles of graphmill's workers."
+        prog="graphmill worker", description="Run one or more roles of graphmill's workers."
     )
     parser.add_argument("roles", nargs="+", choices=[str(role) for role in Role], metavar="ROLE")
     roles = [Role(name) for name in dict.fromkeys(parser.parse_args(arguments).roles)]

@@ -17,7 +17,7 @@ from temporalio.client import Client
 from graphmill import search_attributes
 from graphmill.application.access_check import check_keys
 from graphmill.application.checks import Check
-from graphmill.application.outages import explain_outage
+from graphmill.application.outages import explain_address, explain_outage
 from graphmill.application.task_queues import look_at
 from graphmill.database_connections import judge
 from graphmill.settings import Settings
@@ -68,6 +68,9 @@ async def check_database(url: str, settings: Settings) -> AsyncIterator[Check]:
         connection = await asyncpg.connect(
             url, timeout=_SECONDS, server_settings={"application_name": APPLICATION_NAME}
         )
+    except ValueError as error:  # before anything was asked: of the address alone
+        yield Check("postgresql", False, str(explain_address(error)))
+        return
     except Exception as error:
         yield Check("postgresql", False, _words(error))
         return
@@ -189,9 +192,9 @@ async def check_temporal(client: Client, address: str) -> AsyncIterator[Check]:
         else:
             yield Check("workers", True, f"all {len(QUEUES)} task queues are polled")
     except Exception as error:
-        yield Check("temporal", False, _words(error))
+        yield Check("temporal", False, _words(error, temporal=address))
 
 
-def _words(error: Exception) -> str:
-    told = explain_outage(error)
+def _words(error: Exception, *, temporal: str | None = None) -> str:
+    told = explain_outage(error, temporal=temporal, by_doctor=True)
     return str(told) if told else f"it answers with {type(error).__name__}"

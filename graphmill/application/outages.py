@@ -21,6 +21,7 @@ _TEMPORAL_DOWN = (
     RPCStatusCode.CANCELLED,  # how the SDK tells of a timeout of its own
     RPCStatusCode.RESOURCE_EXHAUSTED,
 )
+_ASK_DOCTOR = "; `graphmill doctor` looks at every connection"
 
 
 def tells_outages(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
@@ -41,14 +42,24 @@ def tells_outages(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]
     return call
 
 
-def explain_outage(error: Exception) -> GraphmillError | None:
-    """The error in plain words, without the address (it may hold a password), or None."""
+def explain_outage(
+    error: Exception, *, temporal: str | None = None, by_doctor: bool = False
+) -> GraphmillError | None:
+    """The error in plain words, or None.
+
+    Never with DATABASE_URL, which may hold a password.
+
+    Args:
+        temporal: its address, where the caller knows it.
+        by_doctor: whether `doctor` tells it, who need not be told of `doctor`.
+    """
+    further = "" if by_doctor else _ASK_DOCTOR
     # How the SDK tells that it has not reached the server yet.
     unconnected = isinstance(error, RuntimeError) and "client connect" in str(error)
     if unconnected or (isinstance(error, RPCError) and error.status in _TEMPORAL_DOWN):
         return Unavailable(
-            "Temporal does not answer; check that it runs (`graphmill up` starts it) and"
-            " TEMPORAL_ADDRESS; `graphmill doctor` looks at every connection"
+            f"Temporal does not answer{f' at {temporal}' if temporal else ''}; check that it runs"
+            f" (`graphmill up` starts it) and TEMPORAL_ADDRESS{further}"
         )
     if isinstance(error, RPCError):
         if "search attribute" in error.message.lower():
@@ -81,13 +92,27 @@ def explain_outage(error: Exception) -> GraphmillError | None:
         )
     if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
         return SettingsError("PostgreSQL refuses the user or password of DATABASE_URL")
+    if isinstance(error, asyncpg.exceptions.ClientConfigurationError):
+        return explain_address(error)
     if isinstance(error, asyncpg.InvalidCatalogNameError):
         return SettingsError("PostgreSQL has no database of the name that DATABASE_URL gives")
     # OSError too: files are read elsewhere, under words of their own.
     if is_transient(error):
         return Unavailable(
             f"PostgreSQL does not answer ({type(error).__name__}); check that it runs"
-            " (`graphmill up` starts it) and DATABASE_URL; `graphmill doctor` looks at every"
-            " connection"
+            f" (`graphmill up` starts it) and DATABASE_URL{further}"
         )
     return None
+
+
+def explain_address(error: ValueError) -> SettingsError:
+    """For what is raised where asyncpg reads an address, and nobody was asked yet."""
+    example = "such as postgresql://USER:PASSWORD@HOST/DATABASE"
+    if isinstance(error, asyncpg.exceptions.ClientConfigurationError) and "invalid" not in str(
+        error
+    ):
+        return SettingsError(
+            "DATABASE_URL has a part that cannot be used: look at its hosts and ports, and at what"
+            f" is behind `?` (sslmode and the like); expected is an address {example}"
+        )
+    return SettingsError(f"DATABASE_URL is no address; {example}")

@@ -64,6 +64,8 @@ async def _checks(settings: Settings) -> AsyncIterator[Check]:
     if addresses.database_url:
         async for check in check_database(addresses.database_url, settings):
             yield check
+    elif addresses.temporal_address:
+        yield _unknown("postgresql", "DATABASE_URL", settings)
     async for check in check_projected_stores(settings):
         yield check
     if addresses.temporal_address:
@@ -72,12 +74,24 @@ async def _checks(settings: Settings) -> AsyncIterator[Check]:
         )
         async for check in check_temporal(client, addresses.temporal_address):
             yield check
+    elif addresses.database_url:
+        yield _unknown("temporal", "TEMPORAL_ADDRESS", settings)
     if addresses.api_url:
         yield await _check_api(addresses.api_url)
     async for check in check_endpoints(settings):
         yield check
     async for check in check_traces():
         yield check
+
+
+def _unknown(server: str, setting: str, settings: Settings) -> Check:
+    """Who set the address of one server takes a silence about the other for health."""
+    return Check(
+        server,
+        None,
+        f"not looked at: {setting} is not set, and nothing runs in {settings.home.absolute()};"
+        " runs need both, so set it too",
+    )
 
 
 async def _check_api(url: str) -> Check:

@@ -10,6 +10,8 @@ from graphmill.cli.console import emit_json, say
 from graphmill.cli.session import find_addresses, nothing_runs, settings_for
 from graphmill.embedded.stack import Addresses, find_running
 from graphmill.embedded.stack import up as run_stack
+from graphmill.errors import InvalidRequest
+from graphmill.roles import Role
 from graphmill.settings import Settings
 
 _POLL_SECONDS = 0.2
@@ -52,6 +54,12 @@ def _without_password(url: str) -> str:
 
 
 async def worker(roles: tuple[str, ...], tenant: str | None, *, as_json: bool) -> int:
+    # Before any server is looked for: what is misspelt is so whether or not one runs.
+    known = [str(role) for role in Role]
+    if wrong := [role for role in roles if role not in known]:
+        raise InvalidRequest(
+            f"there is no role {', '.join(map(repr, wrong))}: the roles are {', '.join(known)}"
+        )
     return _become("workers", roles, settings_for(tenant), as_json=as_json)
 
 

@@ -21,7 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Write secrets, and figures that fit a machine, for docker-compose.temporal.yml"
         " (docs/howto/compose.md).",
     )
-    parser.add_argument("--file", default=".env", help="where to; - prints it (default: .env)")
+    parser.add_argument("--file", help="where to; - prints it (default: .env of the checkout)")
+    # By scripts/compose-env alone, which leaves the caller's folder.
+    parser.add_argument("--from", dest="folder", default="", help=argparse.SUPPRESS)
     parser.add_argument("--memory", type=float, metavar="GIB", help=_DEFAULT)
     parser.add_argument("--cores", type=int, help=_DEFAULT)
     parser.add_argument("--refit", action="store_true", help="keep secrets, write figures anew")
@@ -36,7 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             dict(map(_count, given.counts)),
             here=(psutil.virtual_memory().total, os.cpu_count() or 1),
         )
-        _write(given.file, wanted, again=given.refit)
+        if given.file == "-":
+            _print(wanted, again=given.refit)
+        else:
+            file = Path(given.folder, given.file) if given.file else Path(".env")
+            _write(file, given.file or ".env", wanted, again=given.refit)
     except (GraphmillError, OSError) as error:
         print(f"compose-env: {error}", file=sys.stderr)
         return 2
@@ -50,19 +56,29 @@ def _count(words: str) -> tuple[str, int]:
     return name, int(number)
 
 
-def _write(name: str, wanted: Wanted, *, again: bool) -> None:
+def _print(wanted: Wanted, *, again: bool) -> None:
     if again:
-        file = Path(name)
-        refitted = refit(file.read_text(), wanted)
-        replace(file, refitted.text)
-        print("\n".join(refitted.changes or ("nothing changes",)), file=sys.stderr)
+        raise SettingsError("--refit writes a file anew: name it with --file, or leave that out")
+    print(_made(wanted), end="")
+
+
+def _write(file: Path, name: str, wanted: Wanted, *, again: bool) -> None:
+    """`name`: what the caller calls it."""
+    if not again:
+        write_new(file, _made(wanted))
         return
+    try:
+        text = file.read_text()
+    except FileNotFoundError:
+        raise SettingsError(f"there is no {name} yet: run it without --refit first") from None
+    refitted = refit(text, wanted)
+    replace(file, refitted.text)
+    print("\n".join(refitted.changes or ("nothing changes",)), file=sys.stderr)
+
+
+def _made(wanted: Wanted) -> str:
     memory, cores = wanted.here
-    text = make(Machine(wanted.memory or memory, wanted.cores or cores, wanted.counts))
-    if name == "-":
-        print(text, end="")
-    else:
-        write_new(Path(name), text)
+    return make(Machine(wanted.memory or memory, wanted.cores or cores, wanted.counts))
 
 
 if __name__ == "__main__":

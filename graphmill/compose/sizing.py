@@ -103,19 +103,7 @@ def figures(machine: Machine) -> dict[str, str]:
             something waits for one.
     """
     counts = _counts(machine)
-    rest = (
-        machine.memory
-        - _SYSTEM
-        - sum(FIXED[service] * _MIB * count for service, count in sized(counts).items())
-    )
-    if machine.memory < LEAST_MEMORY or machine.cores < LEAST_CORES or rest < _LEAST_REST:
-        raise SettingsError(
-            f"{machine.memory / _GIB:.1f} GiB and {machine.cores} cores are too little for"
-            f" {', '.join(f'{name} {count}' for name, count in counts.items())}: everything on one"
-            f" machine wants {LEAST_MEMORY // _GIB} GiB and {LEAST_CORES} cores at least, and"
-            f" {_LEAST_REST / _GIB} GiB beyond what has a fixed size; run fewer, or take a larger"
-            " machine"
-        )
+    rest = _rest(machine, counts)
     neo4j = max(_LEAST_NEO4J, int(rest * _NEO4J))
     others = rest - neo4j
     cpu = int(others * _CPU) // counts["cpu"]
@@ -137,6 +125,46 @@ def figures(machine: Machine) -> dict[str, str]:
         | _neo4j(neo4j)
         | {"QDRANT_MEMORY": _mib(int(others * _QDRANT))}
     )
+
+
+def _rest(machine: Machine, counts: Mapping[str, int]) -> int:
+    """What is left for what is fitted.
+
+    Raises:
+        SettingsError: it is too little, or the machine is.
+    """
+    fixed = _SYSTEM + sum(FIXED[service] * _MIB * count for service, count in sized(counts).items())
+    least = max(LEAST_MEMORY, fixed + _LEAST_REST)
+    asked = ", ".join(f"{name} {count}" for name, count in counts.items())
+    if machine.cores < LEAST_CORES:
+        raise SettingsError(
+            f"cores: {machine.cores}; everything on one machine wants {LEAST_CORES} at least: take"
+            " a larger machine"
+        )
+    if machine.memory < LEAST_MEMORY:
+        raise SettingsError(
+            f"{_below(least, machine.memory)} GiB are too little for {asked}: everything on one"
+            f" machine wants {_at_least(least)} GiB at least; take a larger machine"
+        )
+    if machine.memory < least:
+        raise SettingsError(
+            f"{_below(least, machine.memory)} GiB are too little for {asked}: the system and what"
+            f" has a fixed size take {_at_least(fixed)} GiB,"
+            f" {max(0, machine.memory - fixed) * 10 // _GIB / 10} are left, and"
+            f" {_LEAST_REST / _GIB} are needed: {_at_least(least)} GiB in all; run fewer, or take a"
+            " larger machine"
+        )
+    return machine.memory - fixed
+
+
+def _below(least: int, size: int) -> str:
+    """In GiB; rounded, but never to what would be enough."""
+    tenths = min(round(size / _GIB * 10), math.ceil(least / _GIB * 10) - 1)
+    return f"{tenths / 10:.1f}"
+
+
+def _at_least(size: int) -> str:
+    return f"{math.ceil(size / _GIB * 10) / 10:.1f}".removesuffix(".0")
 
 
 def sized(counts: Mapping[str, int]) -> dict[str, int]:

@@ -138,6 +138,7 @@ def docker(tmp_path: Path, postgres: PlainPostgres, temporal_postgres: PlainPost
     program = folder / "docker"
     program.write_text(
         f"""#!/bin/sh
+        [ "$*" != "compose version" ] || exit 0
         [ "$1 $2 $3" = "compose exec -T" ] || {{ echo "$COMPOSE_FILE $*" >>{folder}/others; exit; }}
         service=$4 program=$5
         shift 5
@@ -223,6 +224,45 @@ def test_a_dump_that_fails_leaves_the_one_before(
     assert done.returncode != 0
     assert 'database "temporal" does not exist' in done.stderr
     assert (saved / "temporal.dump").read_text() == "the good one"
+    assert [file.name for file in saved.iterdir()] == ["temporal.dump"]
+
+
+@pytest.fixture
+def no_plugin(tmp_path: Path) -> Path:
+    """Docker as it is without the compose plugin."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    program = folder / "docker"
+    program.write_text("#!/bin/sh\necho \"unknown shorthand flag: 'T' in -T\" >&2\nexit 125\n")
+    program.chmod(0o755)
+    return folder
+
+
+def test_without_the_compose_plugin_nothing_is_begun(
+    no_plugin: Path, tmp_path: Path, project_root: Path
+) -> None:
+    saved = tmp_path / "saved"
+    done = _script("compose-backup", saved, no_plugin, project_root)
+    assert done.returncode == 1
+    assert done.stderr.startswith("compose-backup: `docker compose version` fails here; install")
+    assert done.stderr.count("\n") == 1
+    assert not saved.exists()
+
+    saved.mkdir()
+    for name in _DUMPS:
+        (saved / f"{name}.dump").write_text("x")
+    done = _script("compose-restore", saved, no_plugin, project_root)
+    assert done.returncode == 1
+    assert done.stderr.startswith("compose-restore: `docker compose version` fails here; install")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_folder_that_is_not_there_is_told_in_plain_words(
+    no_plugin: Path, tmp_path: Path, project_root: Path
+) -> None:
+    done = _script("compose-restore", tmp_path / "nothere", no_plugin, project_root)
+    assert done.returncode == 2
+    assert done.stderr.startswith("compose-restore: there is no folder nothere; name the one")
 
 
 def test_an_empty_dump_is_not_brought_back(

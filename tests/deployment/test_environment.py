@@ -1,7 +1,11 @@
 """The .env of docker-compose.temporal.yml: secrets by chance, figures by one formula."""
 
+import os
 import re
+import shutil
 import stat
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -131,6 +135,32 @@ def test_a_large_machine_gives_its_cores_to_those_that_are_asked() -> None:
     )
 
 
+def test_a_machine_that_has_too_little_is_told_what_takes_how_much() -> None:
+    more = {"cpu": 2, "llm": 2, "api": 4}
+    with pytest.raises(SettingsError) as refused:
+        figures(Machine(16 * _GIB, 2, more))
+    told = re.search(
+        r"^16\.0 GiB are too little for workflow 2, cpu 2, .*: the system and what has a fixed size"
+        r" take ([\d.]+) GiB, ([\d.]+) are left, and 5\.5 are needed: ([\d.]+) GiB in all; run",
+        str(refused.value),
+    )
+    assert told, refused.value
+    fixed, left, needed = map(float, told.groups())
+    assert fixed + left == pytest.approx(16)
+    assert left < 5.5
+    assert needed > 16
+    assert needed == pytest.approx(fixed + 5.5, abs=0.01)
+    # What it says is enough is enough.
+    figures(Machine(int(needed * _GIB), 2, more))
+
+
+def test_a_machine_below_the_least_is_told_the_least() -> None:
+    words = r"^14\.9 GiB are too little for .* wants 15 GiB at least"
+    with pytest.raises(SettingsError, match=words):
+        figures(Machine(LEAST_MEMORY - 1, 2))
+    figures(Machine(LEAST_MEMORY, 2))
+
+
 @pytest.mark.parametrize("name", ["workflow", "cpu", "embedding", "store", "api"])
 def test_none_of_a_role_that_is_waited_for_is_refused(name: str) -> None:
     with pytest.raises(SettingsError, match=f"{name}=0: everything waits for it"):
@@ -144,9 +174,9 @@ def test_who_has_no_model_or_no_other_store_needs_no_worker_for_it(name: str) ->
 
 
 def test_a_machine_that_is_too_small_is_refused_in_plain_words() -> None:
-    with pytest.raises(SettingsError, match="wants 15 GiB and 2 cores at least"):
+    with pytest.raises(SettingsError, match="wants 15 GiB at least"):
         figures(Machine(8 * _GIB, 4))
-    with pytest.raises(SettingsError, match="wants 15 GiB and 2 cores at least"):
+    with pytest.raises(SettingsError, match=r"^cores: 1; .* wants 2 at least"):
         figures(Machine(32 * _GIB, 1))
     with pytest.raises(SettingsError, match="gpu: expected is one of"):
         figures(Machine(32 * _GIB, 4, {"gpu": 1}))
@@ -190,6 +220,55 @@ def test_a_role_is_scaled_with_the_connections_it_needs_and_the_same_secrets(
     assert (after["GRAPHMILL_DEPLOYMENT_LLM"], after["GRAPHMILL_DEPLOYMENT_STORE"]) == ("2", "3")
     more = int(after["POSTGRES_MAX_CONNECTIONS"]) - int(before["POSTGRES_MAX_CONNECTIONS"])
     assert more >= 2 * int(after["GRAPHMILL_STORE_CONCURRENCY"])
+
+
+def test_the_script_takes_a_file_from_where_its_caller_is(
+    tmp_path: Path, project_root: Path
+) -> None:
+    """In a checkout that has nothing else, and installs nothing."""
+    checkout, elsewhere = tmp_path / "checkout", tmp_path / "elsewhere"
+    for folder in (checkout / "scripts", checkout / ".venv" / "bin", elsewhere):
+        folder.mkdir(parents=True)
+    shutil.copy(project_root / "scripts" / "compose-env", checkout / "scripts")
+    for name, line in (("scripts/install", ":"), (".venv/bin/python", f'{sys.executable} "$@"')):
+        program = checkout / name
+        program.write_text(f"#!/bin/sh\n{line}\n")
+        program.chmod(0o755)
+
+    def run(*words: str) -> None:
+        script = checkout / "scripts" / "compose-env"
+        machine = ("--memory", "32", "--cores", "8")
+        environment = os.environ | {"PYTHONPATH": str(project_root)}
+        subprocess.run(
+            [script, *machine, *words], cwd=elsewhere, env=environment, timeout=60, check=True
+        )
+
+    run("--file", "mine.env")
+    assert [file.name for file in elsewhere.iterdir()] == ["mine.env"]
+    run("--refit", "--file", "mine.env", "llm=2")
+    assert "GRAPHMILL_DEPLOYMENT_LLM=2" in (elsewhere / "mine.env").read_text()
+    assert not list(checkout.glob("*.env"))
+    run("--file", str(tmp_path / "absolute.env"))
+    assert (tmp_path / "absolute.env").exists()
+    # Without a name it is the one that compose reads.
+    run()
+    assert (checkout / ".env").exists()
+    assert [file.name for file in elsewhere.iterdir()] == ["mine.env"]
+
+
+def test_refit_of_what_is_printed_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--refit", "--file", "-"]) == 2
+    assert "--refit writes a file anew" in capsys.readouterr().err
+
+
+def test_refit_of_a_file_that_is_not_there_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["--refit", "--file", "none.env"]) == 2
+    told = capsys.readouterr().err
+    assert told == "compose-env: there is no none.env yet: run it without --refit first\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_refit_keeps_the_machine_that_the_file_was_made_for(

@@ -146,6 +146,16 @@ def test_the_traceback_is_shown_where_it_is_asked_for(tmp_path: Path) -> None:
     assert "Traceback" in done.stderr
 
 
+def test_a_role_that_there_is_not_is_refused_whether_or_not_a_server_runs(tmp_path: Path) -> None:
+    done = run("worker", "store", "cpuu", home=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: there is no role 'cpuu': the roles are workflow, cpu, llm, embedding, store,"
+        " projection\n"
+    )
+    assert "nothing runs" in run("worker", "store", "cpu", home=tmp_path).stderr
+
+
 def test_doctor_tells_what_is_missing_and_ends_with_0_where_nothing_is_wrong(
     tmp_path: Path,
 ) -> None:
@@ -168,7 +178,44 @@ def test_doctor_names_servers_that_do_not_answer(tmp_path: Path) -> None:
     checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
     assert not checks["postgresql"]["ok"]
     assert not checks["temporal"]["ok"]
+    assert "127.0.0.1:1;" in checks["temporal"]["words"]
+    # Its reader has just asked it.
+    assert "graphmill doctor" not in done.stdout
     assert "hunter2" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("hunter2", "DATABASE_URL is no address; such as postgresql://USER:PASSWORD@HOST/DATABASE"),
+        ("mysql://me:hunter2@h/x", "DATABASE_URL is no address; such as postgresql://"),
+        ("postgresql://me:hunter2@h:port/x", "DATABASE_URL is no address; such as postgresql://"),
+        ("postgresql://me:hunter2@h/x?sslmode=no", "DATABASE_URL has a part that cannot be used"),
+    ],
+)
+def test_doctor_says_that_an_address_is_none(tmp_path: Path, url: str, words: str) -> None:
+    done = run("doctor", "--json", home=tmp_path, environment={"DATABASE_URL": url})
+    assert done.returncode == 1
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert not checks["postgresql"]["ok"]
+    assert checks["postgresql"]["words"].startswith(words)
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "other", "missing"),
+    [
+        ("DATABASE_URL", "postgresql:///none?host=/nowhere", "temporal", "TEMPORAL_ADDRESS"),
+        ("TEMPORAL_ADDRESS", "127.0.0.1:1", "postgresql", "DATABASE_URL"),
+    ],
+)
+def test_doctor_says_which_server_it_did_not_look_at(
+    tmp_path: Path, variable: str, value: str, other: str, missing: str
+) -> None:
+    done = run("doctor", "--json", home=tmp_path, environment={variable: value})
+    assert done.returncode == 1
+    words = {check["name"]: check["words"] for check in json.loads(done.stdout)["checks"]}
+    assert words[other].startswith(f"not looked at: {missing} is not set")
 
 
 def test_doctor_looks_on_where_a_setting_is_wrong(tmp_path: Path) -> None:
