@@ -1,5 +1,7 @@
 """The client for programs that are not asynchronous."""
 
+import contextlib
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -59,8 +61,8 @@ class SyncClient:
         self._client = Client(
             url, api_key=api_key, tenant=tenant, timeout=timeout, transport=transport
         )
-        self._thread: AbstractContextManager[BlockingPortal] | None = None
         self._portal: BlockingPortal | None = None
+        self._end: Callable[[], object] = lambda: None
 
     def __enter__(self) -> Self:
         return self
@@ -74,10 +76,9 @@ class SyncClient:
         self.close()
 
     def close(self) -> None:
-        if self._portal is not None and self._thread is not None:
-            self._portal.call(self._client.close)
-            self._thread.__exit__(None, None, None)
-            self._portal = self._thread = None
+        """A program that ends without it, or a client that is let go, is no leak either."""
+        self._end()
+        self._portal = None
 
     # ---- collections
 
@@ -229,6 +230,18 @@ class SyncClient:
 
     def _running(self) -> BlockingPortal:
         if self._portal is None:
-            self._thread = start_blocking_portal()
-            self._portal = self._thread.__enter__()
+            thread = start_blocking_portal()
+            self._portal = thread.__enter__()
+            # At the interpreter's end too, while threads still run: what is closed behind that
+            # waits for a loop that nobody turns, and the program never ends.
+            self._end = weakref.finalize(self, _close, self._client, self._portal, thread)
         return self._portal
+
+
+def _close(
+    client: Client, portal: BlockingPortal, thread: AbstractContextManager[BlockingPortal]
+) -> None:
+    # Where it is collected in the loop's own thread, nothing can be waited for.
+    with contextlib.suppress(RuntimeError):
+        portal.call(client.close)
+        thread.__exit__(None, None, None)

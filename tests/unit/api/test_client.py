@@ -3,6 +3,9 @@ comes back."""
 
 import hashlib
 import io
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -23,6 +26,7 @@ from graphmill.client import (
     connection,
 )
 from graphmill.client.remote import RemoteGraphmill
+from graphmill.embedded.ports import free_port
 from graphmill.models import CollectionKey
 from graphmill.uploads import UnreadableUpload, Upload
 from tests.published_graph import publish
@@ -233,3 +237,24 @@ def test_both_have_the_same_methods() -> None:
 
     assert public(Client) == public(SyncClient)
     assert (graphmill.Client, graphmill.SyncClient) == (Client, SyncClient)
+
+
+def test_a_program_that_does_not_close_its_client_ends(tmp_path: Path) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(
+        "from graphmill.client import GraphmillError, SyncClient\n"
+        f"client = SyncClient('http://127.0.0.1:{free_port()}', timeout=0.1)\n"
+        "try:\n    client.health()\nexcept GraphmillError as error:\n    print(error)\n"
+        "raise KeyError('of the program')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        cwd=Path(__file__).parents[3],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.returncode == 1
+    assert "does not answer" in done.stdout
+    assert done.stderr.rstrip().endswith("KeyError: 'of the program'")
