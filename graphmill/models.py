@@ -142,20 +142,6 @@ class Entity:
 
 
 @dataclass(frozen=True, slots=True)
-class Relationship:
-    """An undirected edge, source < target (titles). combined_degree: the sum of both degrees."""
-
-    id: UUID
-    human_readable_id: int
-    source: str
-    target: str
-    description: str
-    weight: float
-    combined_degree: int
-    text_unit_ids: tuple[UUID, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Community:
     """A group of entities. `parent` is -1 at level 0, the root. `period` is an ISO date or ""."""
 

@@ -139,7 +139,7 @@ async def test_a_limit_that_is_lowered_holds_within_seconds(
     assert stats.answered > 40
 
 
-async def test_a_worker_that_is_killed_pays_again_for_what_was_in_the_air_alone(
+async def test_a_worker_that_is_killed_pays_again_for_what_was_not_stored_alone(
     fleet: Fleet,
 ) -> None:
     async with running_endpoint(Behaviour(places=20, seconds=0.3)) as endpoint:
